@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* The filters that every tool shares, in the kernel. `filter` is constant once loaded, so that the verifier removes
+ * what is off; the sets are maps, filled by the user side (lib/bpf/filter.h) before anything is attached.
+ *
+ * Call task_selected() only where `current` is the process that the event belongs to. */
+#ifndef PLUMB_FILTER_BPF_H
+#define PLUMB_FILTER_BPF_H
+
+#include "filter.h"
+#include "kernel.h"
+#include "task.h"
+
+const volatile struct filter_config filter = {};
+
+/* Process ids (thread groups) to trace. User side inserts before attach; never full, since it is sized to fit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u8);
+} filter_pids SEC(".maps");
+
+/* Command names to trace, padded with NUL. As filter_pids. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__uint(key_size, TASK_COMM_LEN);
+	__type(value, __u8);
+} filter_comms SEC(".maps");
+
+/* cgroup v2 subtrees to trace, by descriptor. User side inserts before attach. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, FILTER_MAX_CGROUPS);
+	__type(key, __u32);
+	__type(value, __u32);
+} filter_cgroups SEC(".maps");
+
+/* Fills `id` from the current task. The leader's name is taken, as ps(1) shows it; a thread's own name is not. */
+static __always_inline void identify_current(struct task_identity *id)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	id->start_ns = BPF_CORE_READ(leader, start_boottime);
+	id->cgroup_id = bpf_get_current_cgroup_id();
+	id->pid = pid_tgid >> 32;
+	id->tid = (__u32)pid_tgid;
+	id->uid = (__u32)bpf_get_current_uid_gid();
+	id->padding = 0;
+	BPF_CORE_READ_STR_INTO(&id->comm, leader, comm);
+}
+
+/* Whether the current task passes -p, --comm, -u, --cgroup; `id` is its identity. */
+static __always_inline bool task_selected(const struct task_identity *id)
+{
+	if (filter.self_pid && id->pid == filter.self_pid)
+		return false;
+	if (filter.by_pid && !bpf_map_lookup_elem(&filter_pids, &id->pid))
+		return false;
+	if (filter.by_uid && id->uid != filter.uid)
+		return false;
+	if (filter.by_comm && !bpf_map_lookup_elem(&filter_comms, id->comm))
+		return false;
+	if (filter.cgroups) {
+		for (__u32 i = 0; i < FILTER_MAX_CGROUPS; i++) {
+			if (i >= filter.cgroups)
+				return false;
+			if (bpf_current_task_under_cgroup(&filter_cgroups, i) == 1)
+				return true;
+		}
+		return false;
+	}
+	return true;
+}
+
+static __always_inline bool netns_selected(__u32 netns)
+{
+	return !filter.netns || filter.netns == netns;
+}
+
+#endif

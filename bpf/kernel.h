@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* The kernel types that plumb reads, and of each only the members that it reads. CO-RE relocates every access to where
+ * the running kernel keeps the member, so order, size and all that is left out do not matter. What may be missing in
+ * some kernel is read through compat.bpf.h.
+ *
+ * UAPI headers give the integer types and BPF constants; they are part of the C library's development files. */
+#ifndef PLUMB_KERNEL_H
+#define PLUMB_KERNEL_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#define RELOCATED __attribute__((preserve_access_index))
+
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+/* Values that no BTF carries (macros in the kernel). */
+enum {
+	AF_INET = 2,
+	AF_INET6 = 10,
+	IPPROTO_TCP = 6,
+	IPPROTO_MPTCP = 262,
+	S_IFMT = 0170000,
+	S_IFSOCK = 0140000,
+	PF_KTHREAD = 0x00200000,
+};
+
+/* include/net/tcp_states.h: ABI, ss(8) and the tracepoints depend on the numbers. */
+enum tcp_state {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT,
+	TCP_SYN_RECV,
+	TCP_FIN_WAIT1,
+	TCP_FIN_WAIT2,
+	TCP_TIME_WAIT,
+	TCP_CLOSE,
+	TCP_CLOSE_WAIT,
+	TCP_LAST_ACK,
+	TCP_LISTEN,
+	TCP_CLOSING,
+	TCP_NEW_SYN_RECV,
+};
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+} RELOCATED;
+
+struct ns_common {
+	unsigned int inum;
+} RELOCATED;
+
+struct net {
+	struct ns_common ns;
+} RELOCATED;
+
+typedef struct {
+	struct net *net;
+} RELOCATED possible_net_t;
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+} RELOCATED;
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+	int sk_err;
+	unsigned long sk_flags;
+	struct socket *sk_socket;
+} RELOCATED;
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+} RELOCATED;
+
+struct tcp_sock {
+	__u32 srtt_us;
+	__u32 total_retrans;
+	__u32 segs_out;
+	__u64 bytes_sent;
+	__u64 bytes_retrans;
+	__u64 bytes_received;
+} RELOCATED;
+
+struct socket {
+	struct sock *sk;
+} RELOCATED;
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+} RELOCATED;
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+} RELOCATED;
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+} RELOCATED;
+
+struct files_struct {
+	struct fdtable *fdt;
+} RELOCATED;
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int tgid;
+	__u64 start_boottime;
+	struct task_struct *group_leader;
+	struct files_struct *files;
+	char comm[16];
+} RELOCATED;
+
+#endif

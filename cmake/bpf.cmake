@@ -1,0 +1,34 @@
+# plumb_bpf_object(NAME): bpf/NAME.bpf.c -> NAME.bpf.o -> NAME.skel.h, through clang and bpftool. Needs no kernel BTF.
+string(TOLOWER ${CMAKE_SYSTEM_PROCESSOR} processor)
+if(processor MATCHES "x86_64|amd64")
+  set(BPF_TARGET_ARCH x86)
+elseif(processor MATCHES "aarch64|arm64")
+  set(BPF_TARGET_ARCH arm64)
+else()
+  message(FATAL_ERROR "plumb knows no register layout for ${processor}; x86-64 and arm64 are supported")
+endif()
+
+set(BPF_SKELETON_DIR ${CMAKE_BINARY_DIR}/generated)
+
+function(plumb_bpf_object name)
+  set(source ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c)
+  set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
+  set(skeleton ${BPF_SKELETON_DIR}/${name}.skel.h)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf ${BPF_SKELETON_DIR})
+  # -mcpu=v3: 32-bit registers and jumps, from Linux 5.1. -g: BTF for CO-RE; the DWARF is stripped again.
+  add_custom_command(
+    OUTPUT ${object}
+    COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Werror -fno-stack-protector
+            -D__TARGET_ARCH_${BPF_TARGET_ARCH} -I${CMAKE_SOURCE_DIR}/bpf -idirafter /usr/include
+            -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+            -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
+    COMMAND ${LLVM_STRIP} -g ${object}
+    DEPENDS ${source} DEPFILE ${object}.d
+    COMMENT "BPF ${name}" VERBATIM)
+  add_custom_command(
+    OUTPUT ${skeleton}
+    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}.tmp
+    COMMAND ${CMAKE_COMMAND} -E rename ${skeleton}.tmp ${skeleton}
+    DEPENDS ${object} COMMENT "skeleton ${name}" VERBATIM)
+  add_custom_target(${name}_skeleton DEPENDS ${skeleton})
+endfunction()

@@ -1,0 +1,66 @@
+// Times. The kernel stamps events with CLOCK_BOOTTIME (bpf_ktime_get_boot_ns); people read UTC. BootClock joins
+// the two with one anchor, taken sandwiched between two readings of the boot clock, never with a fresh pair for each
+// event (that would jitter by the cost of two calls). A step of the real-time clock (NTP, date -s) moves the anchor.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace plumb {
+
+// Nanoseconds since the kernel booted, time in suspend included (CLOCK_BOOTTIME).
+struct BootTime {
+  std::uint64_t ns = 0;
+  friend auto operator<=>(BootTime, BootTime) = default;
+};
+
+// Nanoseconds since 1970-01-01T00:00:00Z (CLOCK_REALTIME), leap seconds not counted.
+struct UnixTime {
+  std::int64_t ns = 0;
+  friend auto operator<=>(UnixTime, UnixTime) = default;
+};
+
+// A length of time in nanoseconds.
+struct Duration {
+  std::int64_t ns = 0;
+  friend auto operator<=>(Duration, Duration) = default;
+};
+
+// The seam that tests stand in for: where clock readings come from.
+class ClockSource {
+ public:
+  virtual ~ClockSource() = default;
+  virtual BootTime boot() const = 0;
+  virtual UnixTime real() const = 0;
+};
+
+const ClockSource& system_clock_source();
+
+class BootClock {
+ public:
+  explicit BootClock(const ClockSource& source = system_clock_source());
+
+  // UTC of a boot time, by the current anchor.
+  UnixTime to_unix(BootTime t) const { return {static_cast<std::int64_t>(t.ns) + offset_ns_}; }
+  BootTime now() const { return source_->boot(); }
+
+  // Re-takes the anchor. Call about once a second. Returns the step in nanoseconds when the real-time clock was
+  // stepped by more than 1 ms since the last anchor (slewing stays far below that), otherwise 0.
+  std::int64_t refresh();
+
+  // Half the width of the narrowest sandwich: the anchor's error bound in nanoseconds.
+  std::int64_t error_bound_ns() const { return error_bound_ns_; }
+
+ private:
+  struct Anchor {
+    std::int64_t offset_ns;
+    std::int64_t half_width_ns;
+  };
+  Anchor take() const;
+
+  const ClockSource* source_;
+  std::int64_t offset_ns_ = 0;
+  std::int64_t error_bound_ns_ = 0;
+};
+
+}  // namespace plumb

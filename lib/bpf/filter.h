@@ -1,0 +1,56 @@
+// The user side of bpf/filter.bpf.h: fills the constants before load and the sets before attach.
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace plumb {
+
+// What the shared filter options ask for, resolved (containers to cgroups, paths to descriptors).
+struct TaskFilter {
+  std::vector<std::uint32_t> pids;
+  std::vector<std::string> comms;      // each at most 15 bytes; longer ones are cut as the kernel cuts them
+  std::optional<std::uint32_t> uid;
+  std::vector<UniqueFd> cgroups;       // open directories of cgroup v2
+  std::uint32_t netns = 0;             // inode number; 0: all
+};
+
+// Before load: sizes the maps, sets `filter`. Skel is any skeleton whose program includes filter.bpf.h.
+template <class Skel>
+Result<void> prepare_filter(Skel& skel, const TaskFilter& f);
+// After load, before attach: fills the maps.
+template <class Skel>
+Result<void> fill_filter(Skel& skel, const TaskFilter& f);
+
+namespace detail {
+Result<void> size_set(bpf_map* map, std::size_t entries);
+Result<void> fill_sets(bpf_map* pids, bpf_map* comms, bpf_map* cgroups, const TaskFilter& f);
+}  // namespace detail
+
+template <class Skel>
+Result<void> prepare_filter(Skel& skel, const TaskFilter& f) {
+  auto& config = skel.rodata->filter;
+  config.by_pid = f.pids.empty() ? 0 : 1;
+  config.by_comm = f.comms.empty() ? 0 : 1;
+  config.by_uid = f.uid ? 1 : 0;
+  config.uid = f.uid.value_or(0);
+  config.cgroups = static_cast<std::uint8_t>(f.cgroups.size());
+  config.netns = f.netns;
+  if (auto r = detail::size_set(skel.maps.filter_pids, f.pids.size()); !r) return r;
+  return detail::size_set(skel.maps.filter_comms, f.comms.size());
+}
+
+template <class Skel>
+Result<void> fill_filter(Skel& skel, const TaskFilter& f) {
+  return detail::fill_sets(skel.maps.filter_pids, skel.maps.filter_comms, skel.maps.filter_cgroups, f);
+}
+
+}  // namespace plumb

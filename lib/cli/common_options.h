@@ -1,0 +1,53 @@
+// The options that mean the same in every tool (CONTRACT.md), and the struct that they fill.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bpf/filter.h"
+#include "cli/option.h"
+
+namespace plumb {
+
+enum class Format : std::uint8_t { table, json, folded, svg, pprof, speedscope };
+enum class TimeStyle : std::uint8_t { local, utc, relative, none };
+enum class ColorMode : std::uint8_t { automatic, always, never };
+
+struct CommonOptions {
+  // which events (in the kernel)
+  std::vector<std::uint32_t> pids;
+  std::vector<std::string> comms;
+  std::optional<std::uint32_t> uid;
+  std::vector<std::string> cgroups;     // paths as given
+  std::vector<std::string> containers;  // names or id prefixes as given
+  std::optional<std::string> netns;
+  // how long
+  std::optional<std::int64_t> duration_ns;
+  std::optional<std::uint64_t> count;
+  // what comes out
+  std::optional<Format> format;
+  std::string output;  // empty: standard output
+  std::vector<std::string> columns;
+  bool wide = false;
+  TimeStyle time = TimeStyle::local;
+  ColorMode color = ColorMode::automatic;
+  bool summary = false;
+  bool list_fields = false;
+  bool json_schema = false;
+  // the run itself
+  std::string ready_file;
+  bool stats = false;
+  bool verbose = false;
+};
+
+OptionTable common_option_table(CommonOptions& options);
+
+// The format in force: --format, else by the ending of --output (.json, .jsonl, .svg, .folded, .pb.gz), else table.
+Format chosen_format(const CommonOptions& options);
+
+// Resolves paths, names and pids into what the kernel filters by.
+Result<TaskFilter> resolve_filter(const CommonOptions& options);
+
+}  // namespace plumb

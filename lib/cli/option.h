@@ -1,0 +1,77 @@
+// The one definition of an option. Parsing, --help, the man page and the shell completions all walk these tables.
+//
+//   constexpr auto kOptions = std::to_array<Option<MyOptions>>({
+//       {{.name = "port", .metavar = "PORT[,...]", .repeatable = true, .help = "..."},
+//        [](MyOptions& o, std::string_view value) -> Result<void> { ... }},
+//       ...});
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace plumb {
+
+// What a shell completes after the option.
+enum class Completes : std::uint8_t { nothing, file, directory, pid, comm, user, container, field, field_list, values };
+
+struct OptionSpec {
+  std::string_view name;          // long name without dashes: "pid"
+  char short_name = 0;            // 'p', or 0
+  std::string_view metavar = {};  // "PID[,PID...]"; empty: a flag
+  bool optional_value = false;    // --otlp[=URL]
+  bool repeatable = false;
+  std::span<const std::string_view> values = {};  // the only values allowed, where there is such a set
+  Completes completes = Completes::nothing;
+  std::string_view group = "Options";  // heading in --help and the man page
+  std::string_view help;               // one or two sentences
+  bool hidden = false;
+};
+
+template <class Target>
+struct Option {
+  OptionSpec spec;
+  // Called once for each occurrence; a flag gets "". An Error's `what` and `why` are shown with the option's name.
+  Result<void> (*apply)(Target&, std::string_view value);
+};
+
+// A table bound to the struct that it fills, with the struct's type erased.
+class OptionTable {
+ public:
+  template <class Target, std::size_t N>
+  static OptionTable of(const std::array<Option<Target>, N>& options, Target& target) {
+    OptionTable t;
+    t.table_ = options.data();
+    t.size_ = N;
+    t.target_ = &target;
+    t.spec_ = [](const void* table, std::size_t i) -> const OptionSpec& {
+      return static_cast<const Option<Target>*>(table)[i].spec;
+    };
+    t.apply_ = [](const void* table, std::size_t i, void* target_, std::string_view value) {
+      return static_cast<const Option<Target>*>(table)[i].apply(*static_cast<Target*>(target_), value);
+    };
+    return t;
+  }
+
+  std::size_t size() const { return size_; }
+  const OptionSpec& spec(std::size_t i) const { return spec_(table_, i); }
+  Result<void> apply(std::size_t i, std::string_view value) const { return apply_(table_, i, target_, value); }
+
+ private:
+  const void* table_ = nullptr;
+  std::size_t size_ = 0;
+  void* target_ = nullptr;
+  const OptionSpec& (*spec_)(const void*, std::size_t) = nullptr;
+  Result<void> (*apply_)(const void*, std::size_t, void*, std::string_view) = nullptr;
+};
+
+// Value parsers that several tables use. Each Error says what was expected.
+Result<std::int64_t> parse_duration_ns(std::string_view text);  // "500ms", "10s", "2m", "1h", "20us", "5ns"; needs a unit
+Result<std::uint64_t> parse_count(std::string_view text);       // a decimal number, > 0
+std::vector<std::string_view> split_list(std::string_view text, char separator = ',');  // empty items are dropped
+
+}  // namespace plumb

@@ -1,0 +1,91 @@
+// What a tool is to the run loop: a name, a schema, its own options, and five steps. Everything else is shared.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "bpf/features.h"
+#include "cli/common_options.h"
+#include "cli/option.h"
+#include "event/field.h"
+#include "proc/process.h"
+#include "sink/sink.h"
+
+struct bpf_object;
+
+namespace plumb {
+
+// The way of an event after the tool decoded it: filters, then every sink. Tools only push.
+class Pipeline {
+ public:
+  virtual ~Pipeline() = default;
+  // False once no more is wanted (--count reached, the reader is gone): stop draining.
+  virtual bool push(const Row& row) = 0;
+  virtual bool push(const Stack& stack) = 0;
+};
+
+// What the run loop offers a tool while it runs.
+struct Session {
+  const CommonOptions& options;
+  Features& features;
+  ProcessCache& processes;
+  BootClock& clock;
+};
+
+struct Example {
+  std::string_view command;
+  std::string_view meaning;
+};
+
+class Tool {
+ public:
+  virtual ~Tool() = default;
+
+  // The tool's own options, bound to this object.
+  virtual OptionTable options() = 0;
+  // Checks that need more than one option. An Error here is a wrong command line (exit 2).
+  virtual Result<void> check(const CommonOptions&) { return {}; }
+  // The rows that this run gives: the tool's lines or, with --summary, its aggregates.
+  virtual const Schema& schema(const CommonOptions& options) const = 0;
+  // The hooks and their variants, for choosing and for `doctor`.
+  virtual std::vector<Hook> hooks() const = 0;
+
+  // Opens, filters, loads, attaches: when it returns every probe is in place.
+  virtual Result<void> attach(Session& session) = 0;
+  // Consumes what waits. Called at least every 100 ms and when poll_fd() is readable.
+  virtual Result<void> drain(Pipeline& out) = 0;
+  virtual int poll_fd() const = 0;
+  // Takes the probes off; after it the last drain() and then finish() follow.
+  virtual void detach() = 0;
+  // What only comes at the end: aggregates of the kernel.
+  virtual Result<void> finish(Pipeline&) { return {}; }
+
+  // Events that found no room so far, as the kernel counted them; only ever grows.
+  virtual std::uint64_t lost() const = 0;
+  // Events that the hooks saw so far.
+  virtual std::uint64_t seen() const = 0;
+  // The loaded object, for --stats (run counts of its programs). nullptr before attach().
+  virtual const bpf_object* object() const = 0;
+};
+
+// What is known of a tool without running it. One line in tools/registry.cc each.
+struct ToolInfo {
+  std::string_view name;
+  std::string_view summary;      // half a line, for `plumb --help`
+  std::string_view description;  // paragraphs, for TOOL --help and the man page
+  const Schema* schema;          // lines
+  const Schema* summary_schema;  // --summary; nullptr: the generic one
+  std::span<const Example> examples;
+  std::unique_ptr<Tool> (*make)();
+};
+
+std::span<const ToolInfo* const> registry();  // defined in tools/registry.cc
+
+}  // namespace plumb

@@ -1,0 +1,41 @@
+// The sinks for rows, and how to make them. One file each; they share nothing but Sink and Output.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "event/field.h"
+#include "sink/output.h"
+#include "sink/sink.h"
+
+namespace plumb {
+
+// JSON lines as CONTRACT.md promises. `output` outlives the sink.
+std::unique_ptr<Sink> make_json_sink(const Schema& schema, Output& output);
+
+struct TableStyle {
+  enum class Time : std::uint8_t { local, utc, relative, none };
+  Time time = Time::local;
+  bool color = false;
+  std::vector<std::size_t> columns;  // indexes of the schema's fields, in order
+  std::size_t terminal_columns = 0;  // 0: not a terminal, lines are as long as they need
+  std::size_t terminal_rows = 0;     // the header is repeated after so many lines; 0: once
+  UnixTime started;                  // zero of Time::relative
+};
+
+// An aligned table. `output` outlives the sink.
+std::unique_ptr<Sink> make_table_sink(const Schema& schema, Output& output, TableStyle style);
+
+// The columns for a table: --columns, --wide, or the schema's shown ones. An unknown name is an Error with near names.
+Result<std::vector<std::size_t>> choose_columns(const Schema& schema, const std::vector<std::string>& wanted, bool wide);
+
+// RFC 3339, UTC, nine digits of nanoseconds: appends 30 bytes such as 2026-11-21T06:49:26.000000001Z.
+void append_rfc3339(std::string& out, UnixTime t);
+
+// JSON Schema (2020-12) of the schema's lines, one `oneOf` branch a type, the `lost` line included.
+std::string json_schema(const Schema& schema, const std::string& tool);
+
+}  // namespace plumb

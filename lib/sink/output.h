@@ -1,0 +1,44 @@
+// Output: a file descriptor with one reused buffer. A reader that went away (EPIPE) is an ordinary end, not an error.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace plumb {
+
+class Output {
+ public:
+  // Standard output, not owned.
+  static Output standard();
+  // Creates or truncates `path`.
+  static Result<Output> file(const std::string& path);
+  // Keeps everything in memory; for tests and for the bench.
+  static Output memory();
+
+  // The buffer that sinks append to; write_out() empties it.
+  std::string& buffer() { return buffer_; }
+  // Writes when at least kChunk bytes wait. For the hot path: one test per event.
+  Result<void> maybe_write() { return buffer_.size() >= kChunk ? write_out() : Result<void>{}; }
+  // Writes all that waits. A full disk or a failed device is an Error that names the file.
+  Result<void> write_out();
+
+  bool is_terminal() const { return is_terminal_; }
+  // The reader closed its end: stop quietly.
+  bool closed() const { return closed_; }
+  const std::string& name() const { return name_; }
+
+  static constexpr std::size_t kChunk = 64 * 1024;
+
+ private:
+  UniqueFd owned_;
+  int fd_ = -1;
+  bool is_terminal_ = false;
+  bool closed_ = false;
+  std::string name_;
+  std::string buffer_;
+};
+
+}  // namespace plumb
