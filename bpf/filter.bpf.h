@@ -6,7 +6,7 @@
 #ifndef PLUMB_FILTER_BPF_H
 #define PLUMB_FILTER_BPF_H
 
-#include "filter.h"
+#include "filter_config.h"
 #include "kernel.h"
 #include "task.h"
 

@@ -14,6 +14,9 @@
 
 namespace plumb {
 
+// As many cgroups as bpf/filter.h has room for; lib/bpf/filter.cc checks that the two agree.
+inline constexpr std::size_t kMaxCgroups = 16;
+
 // What the shared filter options ask for, resolved (containers to cgroups, paths to descriptors).
 struct TaskFilter {
   std::vector<std::uint32_t> pids;

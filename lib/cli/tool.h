@@ -54,6 +54,8 @@ class Tool {
   virtual Result<void> check(const CommonOptions&) { return {}; }
   // The rows that this run gives: the tool's lines or, with --summary, its aggregates.
   virtual const Schema& schema(const CommonOptions& options) const = 0;
+  // The table's columns without --columns or --wide, by key; empty: the fields that the schema marks as shown.
+  virtual std::vector<std::string> columns(const CommonOptions&) const { return {}; }
   // The hooks and their variants, for choosing and for `doctor`.
   virtual std::vector<Hook> hooks() const = 0;
 

@@ -1,0 +1,274 @@
+// How a run goes, as one event sees it:
+//
+//   attach -> [ drain -> tool decodes -> Fanout::push -> every sink ] -> flush -> ... -> detach -> last drain -> finish
+//
+// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of standard
+// output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly without a wake-up
+// for each.
+#include "cli/run.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/text.h"
+#include "bpf/skeleton.h"
+#include "cli/stats.h"
+#include "sink/formats.h"
+
+namespace plumb {
+namespace {
+
+constexpr int kDrainIntervalMs = 50;
+
+// Every sink of this run behind one push. Remembers the first error; after it nothing more is wanted.
+class Fanout final : public Pipeline {
+ public:
+  Fanout(std::vector<std::unique_ptr<Sink>> sinks, std::optional<std::uint64_t> count)
+      : sinks_(std::move(sinks)), limit_(count) {}
+
+  bool push(const Row& row) override {
+    if (done()) return false;
+    for (auto& sink : sinks_) note(sink->row(row));
+    ++kept_;
+    return !done();
+  }
+  bool push(const Stack& stack) override {
+    if (done()) return false;
+    for (auto& sink : sinks_) note(sink->stack(stack));
+    ++kept_;
+    return !done();
+  }
+  void lost(const Loss& loss) {
+    for (auto& sink : sinks_) note(sink->lost(loss));
+  }
+  void begin() { for_each(&Sink::begin); }
+  void flush() { for_each(&Sink::flush); }
+  void end() { for_each(&Sink::end); }
+
+  // Rows from the end of the run (aggregates) do not count against --count.
+  void lift_limit() { limit_.reset(); }
+  bool done() const { return error_.has_value() || (limit_ && kept_ >= *limit_); }
+  std::uint64_t kept() const { return kept_; }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  void for_each(Result<void> (Sink::*step)()) {
+    for (auto& sink : sinks_) note((sink.get()->*step)());
+  }
+  void note(Result<void> r) {
+    if (!r && !error_) error_ = std::move(r).error();
+  }
+
+  std::vector<std::unique_ptr<Sink>> sinks_;
+  std::optional<std::uint64_t> limit_;
+  std::uint64_t kept_ = 0;
+  std::optional<Error> error_;
+};
+
+bool use_color(ColorMode mode, bool terminal) {
+  if (mode != ColorMode::automatic) return mode == ColorMode::always;
+  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any non-empty value
+  const char* term = std::getenv("TERM");
+  const bool dumb = term != nullptr && std::string_view(term) == "dumb";
+  return terminal && !dumb && (no_color == nullptr || *no_color == '\0');
+}
+
+Result<TableStyle> table_style(const Schema& schema, const Tool& tool, const CommonOptions& options,
+                               const Output& output, const BootClock& clock) {
+  TableStyle style;
+  style.time = static_cast<TableStyle::Time>(options.time);
+  style.color = use_color(options.color, output.is_terminal());
+  auto columns = choose_columns(schema, options.columns.empty() ? tool.columns(options) : options.columns, options.wide);
+  if (!columns) return std::move(columns).error();
+  style.columns = *std::move(columns);
+  if (winsize size{}; output.is_terminal() && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+    style.terminal_columns = size.ws_col;
+    style.terminal_rows = size.ws_row;
+  }
+  style.started = clock.to_unix(clock.now());
+  return style;
+}
+
+Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
+                                        Output& output, const BootClock& clock) {
+  switch (chosen_format(options)) {
+    case Format::json: return make_json_sink(schema, output);
+    case Format::table: {
+      auto style = table_style(schema, tool, options, output, clock);
+      if (!style) return std::move(style).error();
+      return make_table_sink(schema, output, *std::move(style));
+    }
+    default: return Error{"this tool has no such format", "it gives table and json", "choose with --format"};
+  }
+}
+
+Result<void> create_ready_file(const std::string& path) {
+  if (path.empty()) return {};
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd) return Error{"cannot create the ready file " + path, errno_text(errno)};
+  return {};
+}
+
+// Signals that end a trace, as a descriptor. SIGPIPE is ignored: a closed reader shows as EPIPE.
+class EndSignals {
+ public:
+  EndSignals() {
+    std::signal(SIGPIPE, SIG_IGN);
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, s);
+    sigprocmask(SIG_BLOCK, &set, &before_);
+    fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
+  ~EndSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  EndSignals(const EndSignals&) = delete;
+  EndSignals& operator=(const EndSignals&) = delete;
+
+  int fd() const { return fd_.get(); }
+  // A second Ctrl-C while the end is worked out kills as usual.
+  void restore() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+  UniqueFd fd_;
+};
+
+class Run {
+ public:
+  Run(const ToolInfo& info, Tool& tool, const CommonOptions& options)
+      : info_(info), tool_(tool), options_(options), session_{options, features_, processes_, clock_} {}
+
+  Result<void> go() {
+    if (auto r = open_sinks(); !r) return r;
+    if (options_.stats) stats_.enable();
+    if (auto r = tool_.attach(session_); !r) return r;
+    if (auto r = create_ready_file(options_.ready_file); !r) return r;
+    fanout_->begin();
+    fanout_->flush();
+    Result<void> looped = loop();
+    stats_.collect(tool_.object());
+    tool_.detach();
+    signals_.restore();
+    if (looped && !fanout_->done()) looped = step();
+    fanout_->lift_limit();
+    if (looped && !fanout_->error()) looped = tool_.finish(*fanout_);
+    fanout_->end();
+    if (options_.stats) stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_});
+    if (!looped) return looped;
+    if (fanout_->error()) return *fanout_->error();
+    return {};
+  }
+
+ private:
+  Result<void> open_sinks() {
+    if (!options_.output.empty()) {
+      auto file = Output::file(options_.output);
+      if (!file) return std::move(file).error();
+      output_ = *std::move(file);
+    }
+    auto sink = make_sink(tool_.schema(options_), tool_, options_, output_, clock_);
+    if (!sink) return std::move(sink).error();
+    std::vector<std::unique_ptr<Sink>> sinks;
+    sinks.push_back(*std::move(sink));
+    fanout_.emplace(std::move(sinks), options_.summary ? std::nullopt : options_.count);
+    return {};
+  }
+
+  // One turn: drain, say what was lost, write out.
+  Result<void> step() {
+    if (auto r = tool_.drain(*fanout_); !r) return r;
+    if (const std::uint64_t lost = tool_.lost(); lost > reported_lost_) {
+      fanout_->lost({clock_.to_unix(clock_.now()), lost - reported_lost_, "no room left in the kernel's buffers"});
+      reported_lost_ = lost;
+    }
+    fanout_->flush();
+    return {};
+  }
+
+  Result<void> loop() {
+    const BootTime start = clock_.now();
+    BootTime anchored = start;
+    while (!fanout_->done() && !output_.closed()) {
+      int wait_ms = kDrainIntervalMs;
+      const BootTime now = clock_.now();
+      if (options_.duration_ns) {
+        const std::int64_t left = *options_.duration_ns - static_cast<std::int64_t>(now.ns - start.ns);
+        if (left <= 0) return {};
+        wait_ms = std::min<int>(wait_ms, static_cast<int>((left + 999'999) / 1'000'000));
+      }
+      if (now.ns - anchored.ns > 1'000'000'000) {
+        anchored = now;
+        if (const std::int64_t step = clock_.refresh(); step != 0) report_clock_step(step);
+      }
+      pollfd fds[] = {{tool_.poll_fd(), POLLIN, 0},
+                      {signals_.fd(), POLLIN, 0},
+                      {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0}};
+      if (::poll(fds, std::size(fds), wait_ms) < 0 && errno != EINTR) {
+        return Error{"cannot wait for events", errno_text(errno)};
+      }
+      if ((fds[1].revents & POLLIN) != 0) return {};
+      // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
+      if ((fds[2].revents & (POLLERR | POLLHUP)) != 0) return {};
+      if (auto r = step(); !r) return r;
+    }
+    return {};
+  }
+
+  static void report_clock_step(std::int64_t step) {
+    fmt::print(stderr, "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
+               static_cast<double>(step) / 1e9);
+  }
+
+  const ToolInfo& info_;
+  Tool& tool_;
+  const CommonOptions& options_;
+  EndSignals signals_;
+  Features features_;
+  ProcessCache processes_;
+  BootClock clock_;
+  Session session_;
+  Output output_ = Output::standard();
+  std::optional<Fanout> fanout_;
+  RunStats stats_;
+  std::uint64_t reported_lost_ = 0;
+};
+
+}  // namespace
+
+void print_error(const Error& error, bool verbose) {
+  std::string text = "plumb: ";
+  append_printable(text, error.what);
+  if (!error.why.empty()) {
+    text += ": ";
+    append_printable(text, error.why);
+  }
+  text += '\n';
+  if (!error.hint.empty()) {
+    text += "  ";
+    append_printable(text, error.hint);
+    text += '\n';
+  }
+  if (verbose) text += error.details;
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options) {
+  LibbpfLog::capture(options.verbose);
+  Run run(info, tool, options);
+  const Result<void> result = run.go();
+  if (result) return kSuccess;
+  print_error(result.error(), options.verbose);
+  return kFailed;
+}
+
+}  // namespace plumb

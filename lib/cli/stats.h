@@ -1,0 +1,40 @@
+// What --stats says at the end: what was seen, kept and lost, and what it cost.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+
+struct bpf_object;
+
+namespace plumb {
+
+struct EventCounts {
+  std::uint64_t seen = 0;  // by the hooks
+  std::uint64_t kept = 0;  // after all filters
+  std::uint64_t lost = 0;  // no room
+};
+
+class RunStats {
+ public:
+  // Switches on the kernel's accounting of BPF programs (BPF_ENABLE_STATS) for as long as this object lives.
+  void enable();
+  // Reads run count and time of every loaded program. Before the programs are gone.
+  void collect(const bpf_object* object);
+  // On standard error.
+  void print(std::string_view tool, const EventCounts& counts) const;
+
+ private:
+  struct Program {
+    std::string name;
+    std::uint64_t runs;
+    std::uint64_t ns;
+  };
+  UniqueFd accounting_;
+  std::vector<Program> programs_;
+};
+
+}  // namespace plumb

@@ -1,0 +1,13 @@
+// The tools, in the order of --help. A new tool is a line in each list.
+#include "cli/tool.h"
+
+namespace plumb {
+
+extern const ToolInfo kTcpconnect;
+
+std::span<const ToolInfo* const> registry() {
+  static constexpr const ToolInfo* kTools[] = {&kTcpconnect};
+  return kTools;
+}
+
+}  // namespace plumb
