@@ -3,9 +3,10 @@
 #include <fcntl.h>
 #include <pwd.h>
 
-#include <charconv>
 #include <cerrno>
-#include <limits>
+#include <charconv>
+#include <cstdio>
+#include <memory>
 
 #include "proc/process.h"
 
@@ -50,12 +51,17 @@ Result<void> set_uid(CommonOptions& o, std::string_view value) {
     o.uid = *uid;
     return {};
   }
-  const std::string name(value);
-  errno = 0;
-  const passwd* entry = ::getpwnam(name.c_str());
-  if (entry == nullptr) return Error{"no such user: " + name, "neither a number nor a name in /etc/passwd"};
-  o.uid = entry->pw_uid;
-  return {};
+  // Not getpwnam(3): in a static executable it would load the C library's NSS modules of whatever target this is.
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/etc/passwd", "re"), std::fclose);
+  while (file != nullptr) {
+    const passwd* entry = ::fgetpwent(file.get());
+    if (entry == nullptr) break;
+    if (entry->pw_name != value) continue;
+    o.uid = entry->pw_uid;
+    return {};
+  }
+  return Error{"no such user: " + std::string(value), "neither a number nor a name in /etc/passwd",
+               "give the number for users that are not local: id -u NAME"};
 }
 
 void append(std::vector<std::string>& list, std::string_view value) {
