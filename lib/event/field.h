@@ -50,6 +50,7 @@ struct FieldSpec {
   bool shown = false;                   // a table column without --columns or --wide
   std::string_view otlp = {};           // OpenTelemetry attribute; empty: "plumb.<key>"
   std::span<const std::string_view> values = {};  // for enumeration
+  std::span<const std::string_view> alerts = {};  // those of `values` that mean trouble; a table colours them
   std::string_view help;                // one sentence: meaning, unit, when it is null
 };
 
@@ -72,15 +73,24 @@ constexpr bool unit_matches(const FieldSpec& f) {
   if (f.key.ends_with("_bytes") != (f.type == FieldType::bytes)) return false;
   return (f.type == FieldType::enumeration) == !f.values.empty();
 }
+constexpr bool alerts_are_values(const FieldSpec& f) {
+  for (std::string_view alert : f.alerts) {
+    bool found = false;
+    for (std::string_view value : f.values) found = found || value == alert;
+    if (!found) return false;
+  }
+  return true;
+}
 }  // namespace detail
 
-// True when keys are unique snake_case, headings and help are there, and unit suffixes match types. For static_assert.
+// True when keys are unique snake_case, headings and help are there, unit suffixes match types and
+// alerts are among the values. For static_assert.
 template <class Event, std::size_t N>
 consteval bool valid_fields(const std::array<Field<Event>, N>& fields) {
   for (std::size_t i = 0; i < N; ++i) {
     const FieldSpec& f = fields[i].spec;
     if (!detail::is_snake_case(f.key) || f.heading.empty() || f.help.empty() || f.types == 0) return false;
-    if (!detail::unit_matches(f) || fields[i].get == nullptr) return false;
+    if (!detail::unit_matches(f) || !detail::alerts_are_values(f) || fields[i].get == nullptr) return false;
     for (std::size_t j = 0; j < i; ++j) {
       if (fields[j].spec.key == f.key) return false;
     }

@@ -1,11 +1,29 @@
 #include "sink/output.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <string_view>
 
 namespace plumb {
+namespace {
+
+// A descriptor may be shared with a program that made it non-blocking (a terminal, a socket): wait instead of spinning.
+// Waiting here is what bounds memory when a reader is slow; meanwhile the kernel counts what finds no room.
+void wait_writable(int fd) {
+  pollfd p{fd, POLLOUT, 0};
+  (void)::poll(&p, 1, -1);  // EINTR or an error: the next write tells
+}
+
+const char* hint_for(int error) {
+  if (error == ENOSPC || error == EDQUOT) return "free some space, or choose another place with --output";
+  if (error == EFBIG) return "raise the file size limit (ulimit -f), or choose another place with --output";
+  return "choose another place with --output";
+}
+
+}  // namespace
 
 Output Output::standard() {
   Output o;
@@ -35,21 +53,23 @@ Output Output::memory() {
 
 Result<void> Output::write_out() {
   if (fd_ < 0 || buffer_.empty()) return {};
-  std::size_t done = 0;
-  while (done < buffer_.size() && !closed_) {
-    const ssize_t n = ::write(fd_, buffer_.data() + done, buffer_.size() - done);
+  std::string_view rest = buffer_;
+  int error = 0;
+  while (!rest.empty() && !closed_ && error == 0) {
+    const ssize_t n = ::write(fd_, rest.data(), rest.size());
     if (n >= 0) {
-      done += static_cast<std::size_t>(n);
+      rest.remove_prefix(static_cast<std::size_t>(n));
     } else if (errno == EPIPE) {
       closed_ = true;
-    } else if (errno != EINTR && errno != EAGAIN) {
-      const int error = errno;
-      buffer_.clear();
-      return Error{"cannot write to " + name_, errno_text(error), "what was traced before is there; the rest is lost"};
+    } else if (errno == EAGAIN) {
+      wait_writable(fd_);
+    } else if (errno != EINTR) {
+      error = errno;
     }
   }
   buffer_.clear();
-  return {};
+  if (error == 0) return {};
+  return Error{"cannot write to " + name_, errno_text(error), hint_for(error)};
 }
 
 }  // namespace plumb

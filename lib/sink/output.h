@@ -22,7 +22,8 @@ class Output {
   std::string& buffer() { return buffer_; }
   // Writes when at least kChunk bytes wait. For the hot path: one test per event.
   Result<void> maybe_write() { return buffer_.size() >= kChunk ? write_out() : Result<void>{}; }
-  // Writes all that waits. A full disk or a failed device is an Error that names the file.
+  // Writes all that waits, blocking as long as the reader takes. A full disk or a failed device is an Error that names
+  // the file; what waited is dropped then, so that memory stays bounded.
   Result<void> write_out();
 
   bool is_terminal() const { return is_terminal_; }

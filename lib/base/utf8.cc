@@ -1,0 +1,48 @@
+#include "base/utf8.h"
+
+#include <cstdint>
+
+namespace plumb {
+namespace {
+
+// What a lead byte allows: length, and the bounds of the byte that follows it (RFC 3629 section 4).
+struct Lead {
+  unsigned size;
+  std::uint8_t low, high;
+};
+
+constexpr Lead lead_of(std::uint8_t b) {
+  if (b < 0x80) return {1, 0, 0};
+  if (b < 0xc2) return {0, 0, 0};
+  if (b < 0xe0) return {2, 0x80, 0xbf};
+  if (b == 0xe0) return {3, 0xa0, 0xbf};
+  if (b == 0xed) return {3, 0x80, 0x9f};
+  if (b < 0xf0) return {3, 0x80, 0xbf};
+  if (b == 0xf0) return {4, 0x90, 0xbf};
+  if (b < 0xf4) return {4, 0x80, 0xbf};
+  if (b == 0xf4) return {4, 0x80, 0x8f};
+  return {0, 0, 0};
+}
+
+}  // namespace
+
+Utf8Step decode_utf8(std::string_view text) {
+  const auto first = static_cast<std::uint8_t>(text.front());
+  const Lead lead = lead_of(first);
+  if (lead.size == 1) return {first, 1, true};
+  if (lead.size == 0) return {0, 1, false};
+  char32_t code = first & (0x7fU >> lead.size);
+  std::uint8_t low = lead.low;
+  std::uint8_t high = lead.high;
+  for (unsigned i = 1; i < lead.size; ++i) {
+    if (i == text.size()) return {0, i, false};
+    const auto b = static_cast<std::uint8_t>(text[i]);
+    if (b < low || b > high) return {0, i, false};
+    code = code << 6 | (b & 0x3fU);
+    low = 0x80;
+    high = 0xbf;
+  }
+  return {code, lead.size, true};
+}
+
+}  // namespace plumb

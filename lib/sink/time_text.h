@@ -1,0 +1,31 @@
+// Times as text, without allocating and without a libc call for each event.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace plumb {
+
+inline constexpr std::size_t kRfc3339Size = 30;  // 2026-11-21T06:49:26.000000001Z
+
+// Writes kRfc3339Size bytes.
+void write_rfc3339(char* out, UnixTime t);
+
+// Writes HH:MM:SS.mmm (12 bytes) of t + offset_seconds, the milliseconds cut, not rounded.
+inline constexpr std::size_t kTimeOfDaySize = 12;
+void write_time_of_day(char* out, UnixTime t, std::int64_t offset_seconds);
+
+// What local clocks are ahead of UTC, by the time zone of the process. Asks the C library once for each quarter of an
+// hour, since zones change their offset on no other boundary.
+class LocalOffset {
+ public:
+  std::int64_t seconds(UnixTime t);
+
+ private:
+  std::int64_t quarter_ = INT64_MIN;
+  std::int64_t seconds_ = 0;
+};
+
+}  // namespace plumb
