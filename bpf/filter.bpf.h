@@ -8,6 +8,7 @@
 
 #include "filter_config.h"
 #include "kernel.h"
+#include "ringbuf.bpf.h"
 #include "task.h"
 
 const volatile struct filter_config filter = {};
@@ -35,6 +36,8 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } filter_cgroups SEC(".maps");
+
+#include "follow.bpf.h"
 
 /* Fills `id` from the current task. The leader's name is taken, as ps(1) shows it; a thread's own name is not. */
 static __always_inline void identify_current(struct task_identity *id)

@@ -122,7 +122,16 @@ struct files_struct {
 	struct fdtable *fdt;
 } RELOCATED;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+} RELOCATED;
+
 struct task_struct {
+	struct signal_struct *signal;
 	unsigned int flags;
 	int pid;
 	int tgid;

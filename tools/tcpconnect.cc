@@ -34,14 +34,12 @@ class Tcpconnect final : public Tool {
 
   Result<void> attach(Session& session) override {
     session_ = &session;
-    auto filter = resolve_filter(session.options);
-    if (!filter) return std::move(filter).error();
     auto skeleton = Skeleton<tcpconnect_bpf>::open();
     if (!skeleton) return std::move(skeleton).error();
     skeleton_.emplace(*std::move(skeleton));
-    if (auto r = prepare_filter(**skeleton_, *filter); !r) return r;
+    if (auto r = prepare_filter(**skeleton_, session.filter); !r) return r;
     if (auto r = skeleton_->load(); !r) return r;
-    if (auto r = fill_filter(**skeleton_, *filter); !r) return r;
+    if (auto r = fill_filter(**skeleton_, session.filter); !r) return r;
     auto ring = RingBuffer::open(bpf_map__fd((*skeleton_)->maps.events), on_record, this);
     if (!ring) return std::move(ring).error();
     ring_.emplace(*std::move(ring));

@@ -5,9 +5,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "bpf/filter_config.h"
 #include "bpf/skeleton.h"
 
 namespace plumb::detail {
+
+static_assert(kMaxCgroups == FILTER_MAX_CGROUPS);
 
 Result<void> size_set(bpf_map* map, std::size_t entries) {
   const auto size = static_cast<std::uint32_t>(std::max<std::size_t>(entries, 1));

@@ -16,6 +16,8 @@ namespace plumb {
 
 // As many cgroups as bpf/filter.h has room for; lib/bpf/filter.cc checks that the two agree.
 inline constexpr std::size_t kMaxCgroups = 16;
+// Room for a command and its descendants alive at one time; one more is counted as lost.
+inline constexpr std::size_t kFollowedProcesses = 16384;
 
 // What the shared filter options ask for, resolved (containers to cgroups, paths to descriptors).
 struct TaskFilter {
@@ -24,6 +26,7 @@ struct TaskFilter {
   std::optional<std::uint32_t> uid;
   std::vector<UniqueFd> cgroups;       // open directories of cgroup v2
   std::uint32_t netns = 0;             // inode number; 0: all
+  bool follow = false;                 // descendants of `pids` too, those to come included
 };
 
 // Before load: sizes the maps, sets `filter`. Skel is any skeleton whose program includes filter.bpf.h.
@@ -47,7 +50,10 @@ Result<void> prepare_filter(Skel& skel, const TaskFilter& f) {
   config.uid = f.uid.value_or(0);
   config.cgroups = static_cast<std::uint8_t>(f.cgroups.size());
   config.netns = f.netns;
-  if (auto r = detail::size_set(skel.maps.filter_pids, f.pids.size()); !r) return r;
+  const std::size_t pids = f.follow ? kFollowedProcesses : f.pids.size();
+  if (auto r = detail::size_set(skel.maps.filter_pids, pids); !r) return r;
+  bpf_program__set_autoload(skel.progs.follow_fork, f.follow);
+  bpf_program__set_autoload(skel.progs.follow_exit, f.follow);
   return detail::size_set(skel.maps.filter_comms, f.comms.size());
 }
 

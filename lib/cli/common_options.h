@@ -40,6 +40,7 @@ struct CommonOptions {
   std::string ready_file;
   bool stats = false;
   bool verbose = false;
+  std::vector<std::string> command;  // behind `--`; empty: none
 };
 
 OptionTable common_option_table(CommonOptions& options);

@@ -40,6 +40,13 @@ int run_named_tool(const ToolInfo& info, std::span<const std::string> arguments)
   if (!line) return wrong_command_line(line.error());
   if (line->help) return print(tool_help(info, tables));
   if (line->version) return print(fmt::format("plumb {}\n", kVersion));
+  if (line->has_command && line->command.empty()) {
+    return wrong_command_line({"no command behind --", "a command to trace stands there", "plumb tcpconnect -- curl ..."});
+  }
+  if (line->has_command && !options.pids.empty()) {
+    return wrong_command_line({"--pid and a command exclude each other", "-- COMMAND traces the command alone"});
+  }
+  options.command = line->command;
   if (auto r = tool->check(options); !r) return wrong_command_line(r.error());
   const Schema& schema = tool->schema(options);
   if (options.list_fields) return print(field_list(schema));

@@ -22,6 +22,7 @@
 
 #include "base/text.h"
 #include "bpf/skeleton.h"
+#include "cli/command.h"
 #include "cli/stats.h"
 #include "sink/formats.h"
 
@@ -135,6 +136,10 @@ class EndSignals {
   EndSignals& operator=(const EndSignals&) = delete;
 
   int fd() const { return fd_.get(); }
+  // The mask from before: what a command under trace starts with.
+  const sigset_t& mask_before() const { return before_; }
+  // The next signal that waits; false when none does.
+  bool next(signalfd_siginfo& info) const { return ::read(fd_.get(), &info, sizeof info) == sizeof info; }
   // A second Ctrl-C while the end is worked out kills as usual.
   void restore() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
@@ -146,28 +151,29 @@ class EndSignals {
 class Run {
  public:
   Run(const ToolInfo& info, Tool& tool, const CommonOptions& options)
-      : info_(info), tool_(tool), options_(options), session_{options, features_, processes_, clock_} {}
+      : info_(info), tool_(tool), options_(options), session_{options, filter_, features_, processes_, clock_} {}
 
   Result<void> go() {
     if (auto r = open_sinks(); !r) return r;
+    if (auto r = prepare(); !r) return r;
     if (options_.stats) stats_.enable();
     if (auto r = tool_.attach(session_); !r) return r;
     if (auto r = create_ready_file(options_.ready_file); !r) return r;
     fanout_->begin();
     fanout_->flush();
-    Result<void> looped = loop();
-    stats_.collect(tool_.object());
-    tool_.detach();
-    signals_.restore();
-    if (looped && !fanout_->done()) looped = step();
-    fanout_->lift_limit();
-    if (looped && !fanout_->error()) looped = tool_.finish(*fanout_);
-    fanout_->end();
-    if (options_.stats) stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_});
-    if (!looped) return looped;
-    if (fanout_->error()) return *fanout_->error();
-    return {};
+    if (command_) {
+      if (auto r = command_->release(); !r) {
+        status_ = command_->wait();
+        return r;
+      }
+    }
+    Result<void> ended = end_trace(loop());
+    if (command_) status_ = command_->wait();  // it may outlive --duration and --count: its status is still ours
+    return ended;
   }
+
+  // The command's exit status; 0 without one.
+  int command_status() const { return status_; }
 
  private:
   Result<void> open_sinks() {
@@ -184,6 +190,34 @@ class Run {
     return {};
   }
 
+  // Whom to trace. A command exists from here on, but has not run its first instruction.
+  Result<void> prepare() {
+    auto filter = resolve_filter(options_);
+    if (!filter) return std::move(filter).error();
+    filter_ = *std::move(filter);
+    if (options_.command.empty()) return {};
+    auto command = Command::prepare(options_.command, signals_.mask_before());
+    if (!command) return std::move(command).error();
+    command_.emplace(*std::move(command));
+    filter_.pids = {static_cast<std::uint32_t>(command_->pid())};
+    filter_.follow = true;
+    return {};
+  }
+
+  // Probes off, the rest of the buffer, aggregates, end of every sink.
+  Result<void> end_trace(Result<void> result) {
+    stats_.collect(tool_.object());
+    tool_.detach();
+    signals_.restore();
+    if (result && !fanout_->done()) result = step();
+    fanout_->lift_limit();
+    if (result && !fanout_->error()) result = tool_.finish(*fanout_);
+    fanout_->end();
+    if (options_.stats) stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_});
+    if (result && fanout_->error()) return *fanout_->error();
+    return result;
+  }
+
   // One turn: drain, say what was lost, write out.
   Result<void> step() {
     if (auto r = tool_.drain(*fanout_); !r) return r;
@@ -197,50 +231,73 @@ class Run {
 
   Result<void> loop() {
     const BootTime start = clock_.now();
-    BootTime anchored = start;
+    anchored_ = start;
     while (!fanout_->done() && !output_.closed()) {
-      int wait_ms = kDrainIntervalMs;
       const BootTime now = clock_.now();
-      if (options_.duration_ns) {
-        const std::int64_t left = *options_.duration_ns - static_cast<std::int64_t>(now.ns - start.ns);
-        if (left <= 0) return {};
-        wait_ms = std::min<int>(wait_ms, static_cast<int>((left + 999'999) / 1'000'000));
-      }
-      if (now.ns - anchored.ns > 1'000'000'000) {
-        anchored = now;
-        if (const std::int64_t step = clock_.refresh(); step != 0) report_clock_step(step);
-      }
+      const int wait_ms = wait_until_ms(start, now);
+      if (wait_ms <= 0) return {};
+      keep_anchor(now);
       pollfd fds[] = {{tool_.poll_fd(), POLLIN, 0},
                       {signals_.fd(), POLLIN, 0},
-                      {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0}};
+                      {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0},
+                      {command_ ? command_->exit_fd() : -1, POLLIN, 0}};
       if (::poll(fds, std::size(fds), wait_ms) < 0 && errno != EINTR) {
         return Error{"cannot wait for events", errno_text(errno)};
       }
-      if ((fds[1].revents & POLLIN) != 0) return {};
+      if (fds[1].revents != 0 && signals_say_end()) return {};
       // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
       if ((fds[2].revents & (POLLERR | POLLHUP)) != 0) return {};
       if (auto r = step(); !r) return r;
+      if (fds[3].revents != 0) return {};
     }
     return {};
   }
 
-  static void report_clock_step(std::int64_t step) {
-    fmt::print(stderr, "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
-               static_cast<double>(step) / 1e9);
+  // Milliseconds until the next turn at the latest; 0 once --duration is over.
+  int wait_until_ms(BootTime start, BootTime now) const {
+    if (!options_.duration_ns) return kDrainIntervalMs;
+    const std::int64_t left = *options_.duration_ns - static_cast<std::int64_t>(now.ns - start.ns);
+    return static_cast<int>(std::clamp<std::int64_t>((left + 999'999) / 1'000'000, 0, kDrainIntervalMs));
+  }
+
+  void keep_anchor(BootTime now) {
+    if (now.ns - anchored_.ns < 1'000'000'000) return;
+    anchored_ = now;
+    if (const std::int64_t step = clock_.refresh(); step != 0) {
+      fmt::print(stderr, "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
+                 static_cast<double>(step) / 1e9);
+    }
+  }
+
+  // Without a command every signal ends the trace. With one the first is the command's: a terminal sent it to the
+  // whole process group already, one from kill(1) is passed on; the trace ends when the command does. A second ends it.
+  bool signals_say_end() {
+    signalfd_siginfo info{};
+    while (signals_.next(info)) {
+      if (!command_ || signalled_) return true;
+      signalled_ = true;
+      if (info.ssi_code != SI_KERNEL) command_->signal(static_cast<int>(info.ssi_signo));
+    }
+    return false;
   }
 
   const ToolInfo& info_;
   Tool& tool_;
   const CommonOptions& options_;
   EndSignals signals_;
+  TaskFilter filter_;
   Features features_;
   ProcessCache processes_;
   BootClock clock_;
   Session session_;
   Output output_ = Output::standard();
   std::optional<Fanout> fanout_;
+  std::optional<Command> command_;
   RunStats stats_;
+  BootTime anchored_;
   std::uint64_t reported_lost_ = 0;
+  bool signalled_ = false;
+  int status_ = 0;
 };
 
 }  // namespace
@@ -266,9 +323,9 @@ int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options) {
   LibbpfLog::capture(options.verbose);
   Run run(info, tool, options);
   const Result<void> result = run.go();
-  if (result) return kSuccess;
-  print_error(result.error(), options.verbose);
-  return kFailed;
+  if (!result) print_error(result.error(), options.verbose);
+  if (run.command_status() != 0) return run.command_status();
+  return result ? kSuccess : kFailed;
 }
 
 }  // namespace plumb

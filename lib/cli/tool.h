@@ -34,6 +34,7 @@ class Pipeline {
 // What the run loop offers a tool while it runs.
 struct Session {
   const CommonOptions& options;
+  const TaskFilter& filter;
   Features& features;
   ProcessCache& processes;
   BootClock& clock;
