@@ -1,5 +1,5 @@
-// The event of tcpconnect as the user side sees it: the wire struct with what enrichment adds. Public for tests and
-// benches; the tool itself is in tcpconnect.cc.
+// The event of tcpconnect as the user side sees it: the wire struct with what enrichment adds. Public for
+// tests and benches; the tool itself is in tcpconnect.cc.
 #pragma once
 
 #include <cstddef>

@@ -7,7 +7,7 @@
 namespace plumb {
 namespace {
 
-constexpr int kTries = 50;                       // tens of nanoseconds on an idle machine
+constexpr int kTries = 50;  // tens of nanoseconds on an idle machine
 constexpr std::int64_t kStepThresholdNs = 1'000'000;
 
 std::int64_t read_clock(clockid_t id) {

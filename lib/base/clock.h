@@ -1,6 +1,7 @@
-// Times. The kernel stamps events with CLOCK_BOOTTIME (bpf_ktime_get_boot_ns); people read UTC. BootClock joins
-// the two with one anchor, taken sandwiched between two readings of the boot clock, never with a fresh pair for each
-// event (that would jitter by the cost of two calls). A step of the real-time clock (NTP, date -s) moves the anchor.
+// Times. The kernel stamps events with CLOCK_BOOTTIME (bpf_ktime_get_boot_ns); people read UTC. BootClock
+// joins the two with one anchor, taken sandwiched between two readings of the boot clock, never with a fresh
+// pair for each event (that would jitter by the cost of two calls). A step of the real-time clock (NTP, date
+// -s) moves the anchor.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +45,8 @@ class BootClock {
   UnixTime to_unix(BootTime t) const { return {static_cast<std::int64_t>(t.ns) + offset_ns_}; }
   BootTime now() const { return source_->boot(); }
 
-  // Re-takes the anchor. Call about once a second. Returns the step in nanoseconds when the real-time clock was
-  // stepped by more than 1 ms since the last anchor (slewing stays far below that), otherwise 0.
+  // Re-takes the anchor. Call about once a second. Returns the step in nanoseconds when the real-time clock
+  // was stepped by more than 1 ms since the last anchor (slewing stays far below that), otherwise 0.
   std::int64_t refresh();
 
   // Half the width of the narrowest sandwich: the anchor's error bound in nanoseconds.

@@ -13,7 +13,8 @@ namespace {
 constexpr std::array<std::uint8_t, 12> kMappedPrefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 Error not_an_address(std::string_view text, const char* what) {
-  return Error{"not " + std::string(what) + ": " + std::string(text), "expected IPv4 or IPv6, such as 10.0.0.1 or fd00::1"};
+  return Error{"not " + std::string(what) + ": " + std::string(text),
+               "expected IPv4 or IPv6, such as 10.0.0.1 or fd00::1"};
 }
 
 }  // namespace
@@ -75,7 +76,8 @@ Result<IpPrefix> IpPrefix::parse(std::string_view text) {
   if (slash != std::string_view::npos) {
     const std::string_view digits = text.substr(slash + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    if (error != std::errc{} || end != digits.data() + digits.size() || length > most + offset || length < offset) {
+    if (error != std::errc{} || end != digits.data() + digits.size() || length > most + offset ||
+        length < offset) {
       return Error{"not a prefix length: " + std::string(text),
                    "expected " + std::to_string(offset) + " to " + std::to_string(most + offset)};
     }
@@ -86,7 +88,8 @@ Result<IpPrefix> IpPrefix::parse(std::string_view text) {
 bool IpPrefix::contains(const IpAddress& a) const {
   if (a.family() != address.family() || a.family() == IpAddress::Family::none) return false;
   const std::size_t whole = length / 8;
-  if (!std::equal(a.bytes().begin(), a.bytes().begin() + static_cast<std::ptrdiff_t>(whole), address.bytes().begin())) {
+  if (!std::equal(a.bytes().begin(), a.bytes().begin() + static_cast<std::ptrdiff_t>(whole),
+                  address.bytes().begin())) {
     return false;
   }
   const unsigned rest = length % 8;

@@ -1,4 +1,5 @@
-// An IP address as plumb carries it: 16 bytes; IPv4 is kept as IPv4 and a v4-mapped IPv6 address becomes IPv4.
+// An IP address as plumb carries it: 16 bytes; IPv4 is kept as IPv4 and a v4-mapped IPv6 address becomes
+// IPv4.
 #pragma once
 
 #include <array>

@@ -10,10 +10,10 @@
 namespace plumb {
 
 struct Error {
-  std::string what;           // "cannot attach the tcpconnect probes"
-  std::string why = {};       // "Permission denied: CAP_BPF is missing"
-  std::string hint = {};      // "run as root, or: setcap cap_bpf,cap_perfmon+ep plumb"
-  std::string details = {};   // a long log (libbpf, verifier); shown with -v only
+  std::string what;          // "cannot attach the tcpconnect probes"
+  std::string why = {};      // "Permission denied: CAP_BPF is missing"
+  std::string hint = {};     // "run as root, or: setcap cap_bpf,cap_perfmon+ep plumb"
+  std::string details = {};  // a long log (libbpf, verifier); shown with -v only
 };
 
 template <class T>

@@ -1,5 +1,5 @@
-// Text from outside is hostile: command names, DNS names, paths may hold any byte. These functions make it safe to
-// print, without allocating where the caller brings the buffer.
+// Text from outside is hostile: command names, DNS names, paths may hold any byte. These functions make it
+// safe to print, without allocating where the caller brings the buffer.
 #pragma once
 
 #include <cstddef>
@@ -9,23 +9,25 @@
 
 namespace plumb {
 
-// Appends `text` for a terminal: control bytes (C0, DEL, C1) and bytes that are not UTF-8 come out as \xNN, a newline
-// as \n, a tab as \t; bidirectional overrides (U+202A..202E, U+2066..2069) as \u{...}, since they can reorder a line.
-// Returns the columns that this takes on a terminal (display_width of `text`).
+// Appends `text` for a terminal: control bytes (C0, DEL, C1) and bytes that are not UTF-8 come out as \xNN, a
+// newline as \n, a tab as \t; bidirectional overrides (U+202A..202E, U+2066..2069) as \u{...}, since they can
+// reorder a line. Returns the columns that this takes on a terminal (display_width of `text`).
 std::size_t append_printable(std::string& out, std::string_view text);
 
-// Appends `text` as the inside of a JSON string (RFC 8259, section 7): valid UTF-8 passes, other bytes become U+FFFD.
-// Besides what JSON demands, DEL, C1 controls and bidirectional overrides are written as \uNNNN: the value is the same,
-// and a line that lands on a terminal is harmless.
+// Appends `text` as the inside of a JSON string (RFC 8259, section 7): valid UTF-8 passes, other bytes become
+// U+FFFD. Besides what JSON demands, DEL, C1 controls and bidirectional overrides are written as \uNNNN: the
+// value is the same, and a line that lands on a terminal is harmless.
 void append_json_escaped(std::string& out, std::string_view text);
 
-// The columns that `text` takes on a terminal, as append_printable would print it. East Asian wide characters count 2.
+// The columns that `text` takes on a terminal, as append_printable would print it. East Asian wide characters
+// count 2.
 std::size_t display_width(std::string_view text);
 
-// The candidates that a mistyped word most likely meant, best first: at most `most`, by Damerau-Levenshtein distance
-// (at most a third of the word's length, but always 1, and 2 from four letters on) or by being a prefix. Letter case
-// does not count.
-std::vector<std::string_view> suggestions(std::string_view word, const std::vector<std::string_view>& candidates,
+// The candidates that a mistyped word most likely meant, best first: at most `most`, by Damerau-Levenshtein
+// distance (at most a third of the word's length, but always 1, and 2 from four letters on) or by being a
+// prefix. Letter case does not count.
+std::vector<std::string_view> suggestions(std::string_view word,
+                                          const std::vector<std::string_view>& candidates,
                                           std::size_t most = 3);
 
 }  // namespace plumb

@@ -6,9 +6,9 @@
 namespace plumb {
 
 struct Utf8Step {
-  char32_t code = 0;   // meaningless when not valid
-  unsigned size = 1;   // bytes taken; of an invalid sequence its longest correct beginning, at least 1 (Unicode 3.9, U+FFFD
-                       // substitution of maximal subparts)
+  char32_t code = 0;  // meaningless when not valid
+  unsigned size = 1;  // bytes taken; of an invalid sequence its longest correct beginning, at least 1
+                      // (Unicode 3.9, U+FFFD substitution of maximal subparts)
   bool valid = false;
 };
 

@@ -1,5 +1,6 @@
-// What the running kernel can do, found by trying: a tracepoint is looked up in the kernel's BTF, a program type is
-// loaded as a two-instruction probe. Never by version numbers, since distributions backport and configurations differ.
+// What the running kernel can do, found by trying: a tracepoint is looked up in the kernel's BTF, a program
+// type is loaded as a two-instruction probe. Never by version numbers, since distributions backport and
+// configurations differ.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,8 @@ namespace plumb {
 // The answer to one probe.
 struct Feature {
   bool works = false;
-  std::string why;  // "fentry programs are refused: EPERM", "no tracepoint sock_send_length in this kernel's BTF"
+  std::string
+      why;  // "fentry programs are refused: EPERM", "no tracepoint sock_send_length in this kernel's BTF"
 };
 
 // Answers are found at the first question and kept. Not thread-safe.
@@ -29,11 +31,11 @@ class Features {
   // The kernel's own BTF; an Error where the kernel has none.
   Result<const btf*> kernel_btf();
 
-  Feature tracepoint(std::string_view name);             // tp_btf/<name>
-  Feature fentry(std::string_view function);             // fentry, fexit on <function>
-  Feature kprobe();                                      // kprobe, kretprobe by perf_event
-  Feature iterator(std::string_view target);             // iter/<target>: "task_file", "tcp"
-  Feature socket_storage();                              // sk_storage from tracing programs
+  Feature tracepoint(std::string_view name);  // tp_btf/<name>
+  Feature fentry(std::string_view function);  // fentry, fexit on <function>
+  Feature kprobe();                           // kprobe, kretprobe by perf_event
+  Feature iterator(std::string_view target);  // iter/<target>: "task_file", "tcp"
+  Feature socket_storage();                   // sk_storage from tracing programs
   Feature ring_buffer();
 
  private:
@@ -41,8 +43,8 @@ class Features {
   std::unique_ptr<State> state_;
 };
 
-// One way to hook something. Variants of a hook are listed best first; the first whose probe works is loaded, the
-// others are not. A name is what PLUMB_HOOKS=hook=variant[,...] and `doctor` use.
+// One way to hook something. Variants of a hook are listed best first; the first whose probe works is loaded,
+// the others are not. A name is what PLUMB_HOOKS=hook=variant[,...] and `doctor` use.
 struct HookVariant {
   std::string_view name;                   // "fexit", "sys_exit"
   std::vector<std::string_view> programs;  // BPF programs that make it up
@@ -54,7 +56,7 @@ struct Hook {
   std::string_view name;     // "connect-error"
   std::string_view purpose;  // "connects that fail before a SYN is sent"
   std::vector<HookVariant> variants;
-  bool required = true;      // the tool cannot work without
+  bool required = true;  // the tool cannot work without
 };
 
 struct HookChoice {
@@ -63,13 +65,14 @@ struct HookChoice {
   std::vector<std::pair<std::string_view, Feature>> tried;
 };
 
-// Chooses a variant for each hook. `forced` is the text of PLUMB_HOOKS: an unknown name or a forced variant that does
-// not work is an Error. A required hook without a working variant is an Error that says what was tried.
+// Chooses a variant for each hook. `forced` is the text of PLUMB_HOOKS: an unknown name or a forced variant
+// that does not work is an Error. A required hook without a working variant is an Error that says what was
+// tried.
 Result<std::vector<HookChoice>> choose_hooks(Features& features, const std::vector<Hook>& hooks,
                                              std::string_view forced);
 
-// Switches autoload on for the programs of the chosen variants and off for the other programs that hooks name.
-// Programs that no hook names stay as they are.
+// Switches autoload on for the programs of the chosen variants and off for the other programs that hooks
+// name. Programs that no hook names stay as they are.
 Result<void> apply_choices(struct bpf_object* object, const std::vector<Hook>& hooks,
                            const std::vector<HookChoice>& choices);
 

@@ -22,11 +22,11 @@ inline constexpr std::size_t kFollowedProcesses = 16384;
 // What the shared filter options ask for, resolved (containers to cgroups, paths to descriptors).
 struct TaskFilter {
   std::vector<std::uint32_t> pids;
-  std::vector<std::string> comms;      // each at most 15 bytes; longer ones are cut as the kernel cuts them
+  std::vector<std::string> comms;  // each at most 15 bytes; longer ones are cut as the kernel cuts them
   std::optional<std::uint32_t> uid;
-  std::vector<UniqueFd> cgroups;       // open directories of cgroup v2
-  std::uint32_t netns = 0;             // inode number; 0: all
-  bool follow = false;                 // descendants of `pids` too, those to come included
+  std::vector<UniqueFd> cgroups;  // open directories of cgroup v2
+  std::uint32_t netns = 0;        // inode number; 0: all
+  bool follow = false;            // descendants of `pids` too, those to come included
 };
 
 // Before load: sizes the maps, sets `filter`. Skel is any skeleton whose program includes filter.bpf.h.

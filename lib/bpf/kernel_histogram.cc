@@ -22,7 +22,8 @@ std::optional<Duration> histogram_quantile(std::span<const std::uint32_t> bucket
   std::uint64_t total = 0;
   for (const std::uint32_t n : buckets) total += n;
   if (total == 0) return std::nullopt;
-  const auto rank = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(total))));
+  const auto rank =
+      std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(total))));
   std::uint64_t below = 0;
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     below += buckets[i];

@@ -32,7 +32,9 @@ void LibbpfLog::capture(bool verbose) {
   libbpf_set_print(on_libbpf_message);
 }
 
-std::string LibbpfLog::take() { return std::exchange(log_text(), {}); }
+std::string LibbpfLog::take() {
+  return std::exchange(log_text(), {});
+}
 
 Error bpf_error(const std::string& what, int error) {
   Error e{what, errno_text(error), {}, LibbpfLog::take()};

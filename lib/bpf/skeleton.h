@@ -1,5 +1,5 @@
-// Skeleton<T>: the one owner of a libbpf skeleton. T is the struct that `bpftool gen skeleton` wrote; its generated
-// functions are the only ones used. Destroying it detaches every probe and frees every map.
+// Skeleton<T>: the one owner of a libbpf skeleton. T is the struct that `bpftool gen skeleton` wrote; its
+// generated functions are the only ones used. Destroying it detaches every probe and frees every map.
 //
 //   auto skel = Skeleton<tcpconnect_bpf>::open();
 //   skel->rodata->... = ...;  set_autoload(skel->progs.x, false);
@@ -24,7 +24,8 @@ class LibbpfLog {
   static std::string take();
 };
 
-// The Error for a failed libbpf step: names missing capabilities, a kernel without BTF, lockdown, a too old kernel.
+// The Error for a failed libbpf step: names missing capabilities, a kernel without BTF, lockdown, a too old
+// kernel.
 Error bpf_error(const std::string& what, int error);
 
 template <class T>

@@ -32,7 +32,8 @@ Result<void> add_ports(std::vector<PortRange>& ports, std::string_view text) {
     range.high = range.low;
     const bool high_ok = dash == std::string_view::npos || parse_port(item.substr(dash + 1), range.high);
     if (!low_ok || !high_ok || range.high < range.low) {
-      return Error{"not a port: " + given, "expected 1 to 65535, a range such as 8000-8099, or !22 for all but 22"};
+      return Error{"not a port: " + given,
+                   "expected 1 to 65535, a range such as 8000-8099, or !22 for all but 22"};
     }
     ports.push_back(range);
   }

@@ -1,6 +1,6 @@
-// --port and --host as every tool that knows ports and addresses takes them: lists, ranges and prefixes, each negatable
-// with `!`. With negated items only, everything but those passes; with others, what matches one of them and no
-// negated one.
+// --port and --host as every tool that knows ports and addresses takes them: lists, ranges and prefixes, each
+// negatable with `!`. With negated items only, everything but those passes; with others, what matches one of
+// them and no negated one.
 #pragma once
 
 #include <cstdint>

@@ -52,8 +52,8 @@ std::optional<unsigned> number_from_environment(const char* name) {
 
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-// The user that called sudo; nothing when plumb does not run under it. /etc/passwd and /etc/group are read directly:
-// getpwuid(3) in a static executable would load the target's NSS modules.
+// The user that called sudo; nothing when plumb does not run under it. /etc/passwd and /etc/group are read
+// directly: getpwuid(3) in a static executable would load the target's NSS modules.
 std::optional<User> sudo_user() {
   const auto uid = number_from_environment("SUDO_UID");
   const auto gid = number_from_environment("SUDO_GID");
@@ -80,7 +80,8 @@ std::optional<User> sudo_user() {
 
 bool become(const User& user) {
   if (::setgroups(user.groups.size(), user.groups.data()) != 0) return false;
-  if (::setresgid(user.gid, user.gid, user.gid) != 0 || ::setresuid(user.uid, user.uid, user.uid) != 0) return false;
+  if (::setresgid(user.gid, user.gid, user.gid) != 0 || ::setresuid(user.uid, user.uid, user.uid) != 0)
+    return false;
   if (!user.home.empty()) ::setenv("HOME", user.home.c_str(), 1);
   if (!user.name.empty()) {
     ::setenv("USER", user.name.c_str(), 1);
@@ -137,7 +138,8 @@ Result<Command> Command::prepare(std::span<const std::string> arguments, const s
 }
 
 Command::~Command() {
-  // The child sees its pipe closed and ends before it ran anything; a command that was released is left alone.
+  // The child sees its pipe closed and ends before it ran anything; a command that was released is left
+  // alone.
   const bool held = static_cast<bool>(start_);
   start_.reset();
   if (held && pidfd_ && status_ < 0) wait();
@@ -163,8 +165,10 @@ void Command::signal(int number) const {
 int Command::wait() {
   while (status_ < 0) {
     int status = 0;
-    if (::waitpid(pid_, &status, 0) == pid_) status_ = exit_status_of(status);
-    else if (errno != EINTR) status_ = kWaitFailed;
+    if (::waitpid(pid_, &status, 0) == pid_)
+      status_ = exit_status_of(status);
+    else if (errno != EINTR)
+      status_ = kWaitFailed;
   }
   return status_;
 }

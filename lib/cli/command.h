@@ -19,9 +19,9 @@ namespace plumb {
 
 class Command {
  public:
-  // Forks. The child waits; when this object goes before release(), it ends without having run anything. Under sudo
-  // (root with SUDO_UID and SUDO_GID set) the command gets that user's ids, groups and home. `mask` is the signal
-  // mask that the command starts with.
+  // Forks. The child waits; when this object goes before release(), it ends without having run anything.
+  // Under sudo (root with SUDO_UID and SUDO_GID set) the command gets that user's ids, groups and home.
+  // `mask` is the signal mask that the command starts with.
   static Result<Command> prepare(std::span<const std::string> arguments, const sigset_t& mask);
 
   Command(Command&&) noexcept = default;

@@ -51,7 +51,8 @@ Result<void> set_uid(CommonOptions& o, std::string_view value) {
     o.uid = *uid;
     return {};
   }
-  // Not getpwnam(3): in a static executable it would load the C library's NSS modules of whatever target this is.
+  // Not getpwnam(3): in a static executable it would load the C library's NSS modules of whatever target this
+  // is.
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/etc/passwd", "re"), std::fclose);
   while (file != nullptr) {
     const passwd* entry = ::fgetpwent(file.get());
@@ -74,25 +75,59 @@ constexpr std::string_view kOut = "What comes out";
 constexpr std::string_view kRun = "The run itself";
 
 constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
-    {{.name = "pid", .short_name = 'p', .metavar = "PID[,PID...]", .repeatable = true, .completes = Completes::pid,
-      .group = kWhich, .help = "Only these processes."},
+    {{.name = "pid",
+      .short_name = 'p',
+      .metavar = "PID[,PID...]",
+      .repeatable = true,
+      .completes = Completes::pid,
+      .group = kWhich,
+      .help = "Only these processes."},
      add_pids},
-    {{.name = "comm", .metavar = "NAME[,NAME...]", .repeatable = true, .completes = Completes::comm, .group = kWhich,
+    {{.name = "comm",
+      .metavar = "NAME[,NAME...]",
+      .repeatable = true,
+      .completes = Completes::comm,
+      .group = kWhich,
       .help = "Only processes with these command names, as ps -o comm shows them (at most 15 bytes)."},
      [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.comms, v), Result<void>{}; }},
-    {{.name = "uid", .short_name = 'u', .metavar = "USER", .completes = Completes::user, .group = kWhich,
+    {{.name = "uid",
+      .short_name = 'u',
+      .metavar = "USER",
+      .completes = Completes::user,
+      .group = kWhich,
       .help = "Only this user, by name or number."},
      set_uid},
-    {{.name = "cgroup", .metavar = "PATH", .repeatable = true, .completes = Completes::directory, .group = kWhich,
+    {{.name = "cgroup",
+      .metavar = "PATH",
+      .repeatable = true,
+      .completes = Completes::directory,
+      .group = kWhich,
       .help = "Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount."},
-     [](CommonOptions& o, std::string_view v) -> Result<void> { return o.cgroups.emplace_back(v), Result<void>{}; }},
-    {{.name = "container", .metavar = "ID-OR-NAME", .repeatable = true, .completes = Completes::container,
-      .group = kWhich, .help = "Only this container, by name or by the start of its id."},
-     [](CommonOptions& o, std::string_view v) -> Result<void> { return o.containers.emplace_back(v), Result<void>{}; }},
-    {{.name = "netns", .metavar = "PID-OR-PATH", .completes = Completes::file, .group = kWhich,
-      .help = "Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)."},
-     [](CommonOptions& o, std::string_view v) -> Result<void> { return o.netns = std::string(v), Result<void>{}; }},
-    {{.name = "duration", .short_name = 'd', .metavar = "TIME", .group = kHowLong,
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.cgroups.emplace_back(v), Result<void>{};
+     }},
+    {{.name = "container",
+      .metavar = "ID-OR-NAME",
+      .repeatable = true,
+      .completes = Completes::container,
+      .group = kWhich,
+      .help = "Only this container, by name or by the start of its id."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.containers.emplace_back(v), Result<void>{};
+     }},
+    {{.name = "netns",
+      .metavar = "PID-OR-PATH",
+      .completes = Completes::file,
+      .group = kWhich,
+      .help = "Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of "
+              "ip-netns(8)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.netns = std::string(v), Result<void>{};
+     }},
+    {{.name = "duration",
+      .short_name = 'd',
+      .metavar = "TIME",
+      .group = kHowLong,
       .help = "Stop after this time: 500ms, 10s, 2m."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        auto ns = parse_duration_ns(v);
@@ -100,52 +135,98 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
        o.duration_ns = *ns;
        return {};
      }},
-    {{.name = "count", .short_name = 'n', .metavar = "N", .group = kHowLong, .help = "Stop after this many events."},
+    {{.name = "count",
+      .short_name = 'n',
+      .metavar = "N",
+      .group = kHowLong,
+      .help = "Stop after this many events."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        auto n = parse_count(v);
        if (!n) return std::move(n).error();
        o.count = *n;
        return {};
      }},
-    {{.name = "format", .short_name = 'f', .metavar = "FORMAT", .values = kFormats, .completes = Completes::values,
-      .group = kOut, .help = "table (default) or json; flame adds folded, svg, pprof, speedscope."},
+    {{.name = "format",
+      .short_name = 'f',
+      .metavar = "FORMAT",
+      .values = kFormats,
+      .completes = Completes::values,
+      .group = kOut,
+      .help = "table (default) or json; flame adds folded, svg, pprof, speedscope."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.format = pick<Format>(kFormats, v), Result<void>{};
      }},
-    {{.name = "json", .short_name = 'j', .group = kOut, .help = "The same as --format json: one object a line."},
-     [](CommonOptions& o, std::string_view) -> Result<void> { return o.format = Format::json, Result<void>{}; }},
-    {{.name = "output", .short_name = 'o', .metavar = "FILE", .completes = Completes::file, .group = kOut,
-      .help = "Write there instead of standard output; the format follows the ending unless --format is given."},
+    {{.name = "json",
+      .short_name = 'j',
+      .group = kOut,
+      .help = "The same as --format json: one object a line."},
+     [](CommonOptions& o, std::string_view) -> Result<void> {
+       return o.format = Format::json, Result<void>{};
+     }},
+    {{.name = "output",
+      .short_name = 'o',
+      .metavar = "FILE",
+      .completes = Completes::file,
+      .group = kOut,
+      .help =
+          "Write there instead of standard output; the format follows the ending unless --format is given."},
      [](CommonOptions& o, std::string_view v) -> Result<void> { return o.output = v, Result<void>{}; }},
-    {{.name = "columns", .metavar = "FIELD[,FIELD...]", .repeatable = true, .completes = Completes::field_list,
-      .group = kOut, .help = "The table's columns, in this order (--list-fields names them)."},
-     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.columns, v), Result<void>{}; }},
+    {{.name = "columns",
+      .metavar = "FIELD[,FIELD...]",
+      .repeatable = true,
+      .completes = Completes::field_list,
+      .group = kOut,
+      .help = "The table's columns, in this order (--list-fields names them)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return append(o.columns, v), Result<void>{};
+     }},
     {{.name = "wide", .group = kOut, .help = "All columns."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.wide = true, Result<void>{}; }},
-    {{.name = "time", .metavar = "STYLE", .values = kTimeStyles, .completes = Completes::values, .group = kOut,
+    {{.name = "time",
+      .metavar = "STYLE",
+      .values = kTimeStyles,
+      .completes = Completes::values,
+      .group = kOut,
       .help = "Times in the table: local (default), utc, relative to the start, or none."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.time = pick<TimeStyle>(kTimeStyles, v), Result<void>{};
      }},
-    {{.name = "color", .metavar = "WHEN", .values = kColorModes, .completes = Completes::values, .group = kOut,
+    {{.name = "color",
+      .metavar = "WHEN",
+      .values = kColorModes,
+      .completes = Completes::values,
+      .group = kOut,
       .help = "auto (default: on a terminal, unless NO_COLOR is set), always or never."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.color = pick<ColorMode>(kColorModes, v), Result<void>{};
      }},
-    {{.name = "summary", .group = kOut, .help = "One aggregated table at the end instead of a line per event."},
+    {{.name = "summary",
+      .group = kOut,
+      .help = "One aggregated table at the end instead of a line per event."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.summary = true, Result<void>{}; }},
-    {{.name = "list-fields", .group = kOut, .help = "Describe the tool's fields and exit; needs no privileges."},
+    {{.name = "list-fields",
+      .group = kOut,
+      .help = "Describe the tool's fields and exit; needs no privileges."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.list_fields = true, Result<void>{}; }},
-    {{.name = "json-schema", .group = kOut, .help = "Print a JSON Schema of the lines and exit; needs no privileges."},
+    {{.name = "json-schema",
+      .group = kOut,
+      .help = "Print a JSON Schema of the lines and exit; needs no privileges."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.json_schema = true, Result<void>{}; }},
-    {{.name = "ready-file", .metavar = "FILE", .completes = Completes::file, .group = kRun,
+    {{.name = "ready-file",
+      .metavar = "FILE",
+      .completes = Completes::file,
+      .group = kRun,
       .help = "Create FILE once every probe is attached."},
      [](CommonOptions& o, std::string_view v) -> Result<void> { return o.ready_file = v, Result<void>{}; }},
-    {{.name = "stats", .group = kRun,
-      .help = "At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time "
+    {{.name = "stats",
+      .group = kRun,
+      .help = "At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, "
+              "own CPU time "
               "and peak memory."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.stats = true, Result<void>{}; }},
-    {{.name = "verbose", .short_name = 'v', .group = kRun,
+    {{.name = "verbose",
+      .short_name = 'v',
+      .group = kRun,
       .help = "Say what was attached, which variant of each hook was chosen and why."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.verbose = true, Result<void>{}; }},
 });
@@ -170,17 +251,21 @@ Result<std::string> cgroup_directory(const std::string& given) {
 
 Result<void> open_cgroup(const std::string& path, TaskFilter& filter) {
   if (filter.cgroups.size() >= kMaxCgroups) {
-    return Error{"too many cgroups", "at most " + std::to_string(kMaxCgroups), "name a common parent instead"};
+    return Error{"too many cgroups", "at most " + std::to_string(kMaxCgroups),
+                 "name a common parent instead"};
   }
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return Error{"no cgroup " + path, errno_text(errno), "`plumb doctor` shows where cgroup v2 is mounted"};
+  if (!fd)
+    return Error{"no cgroup " + path, errno_text(errno), "`plumb doctor` shows where cgroup v2 is mounted"};
   filter.cgroups.push_back(std::move(fd));
   return {};
 }
 
 }  // namespace
 
-OptionTable common_option_table(CommonOptions& options) { return OptionTable::of(kOptions, options); }
+OptionTable common_option_table(CommonOptions& options) {
+  return OptionTable::of(kOptions, options);
+}
 
 Format chosen_format(const CommonOptions& options) {
   if (options.format) return *options.format;

@@ -45,7 +45,8 @@ struct CommonOptions {
 
 OptionTable common_option_table(CommonOptions& options);
 
-// The format in force: --format, else by the ending of --output (.json, .jsonl, .svg, .folded, .pb.gz), else table.
+// The format in force: --format, else by the ending of --output (.json, .jsonl, .svg, .folded, .pb.gz), else
+// table.
 Format chosen_format(const CommonOptions& options);
 
 // Resolves paths, names and pids into what the kernel filters by.

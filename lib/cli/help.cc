@@ -56,17 +56,27 @@ std::string option_head(const OptionSpec& spec) {
 
 std::string_view type_name(FieldType type) {
   switch (type) {
-    case FieldType::boolean: return "boolean";
+    case FieldType::boolean:
+      return "boolean";
     case FieldType::integer:
-    case FieldType::unsigned_integer: return "integer";
-    case FieldType::number: return "number";
-    case FieldType::text: return "text";
-    case FieldType::enumeration: return "one of";
-    case FieldType::address: return "address";
-    case FieldType::time: return "time";
-    case FieldType::duration: return "milliseconds";
-    case FieldType::bytes: return "bytes";
-    case FieldType::list: return "list";
+    case FieldType::unsigned_integer:
+      return "integer";
+    case FieldType::number:
+      return "number";
+    case FieldType::text:
+      return "text";
+    case FieldType::enumeration:
+      return "one of";
+    case FieldType::address:
+      return "address";
+    case FieldType::time:
+      return "time";
+    case FieldType::duration:
+      return "milliseconds";
+    case FieldType::bytes:
+      return "bytes";
+    case FieldType::list:
+      return "list";
   }
   return "";
 }
@@ -88,13 +98,14 @@ std::string general_help(std::span<const ToolInfo* const> tools) {
 }
 
 std::string tool_help(const ToolInfo& tool, std::span<const OptionTable> tables) {
-  std::string out = fmt::format("plumb {}: {}\n\nUsage: plumb {} [OPTIONS] [-- COMMAND [ARG...]]\n\n", tool.name,
-                                tool.summary, tool.name);
+  std::string out = fmt::format("plumb {}: {}\n\nUsage: plumb {} [OPTIONS] [-- COMMAND [ARG...]]\n\n",
+                                tool.name, tool.summary, tool.name);
   append_wrapped(out, tool.description, 0, 0);
   std::vector<std::string_view> groups;
   for (const OptionTable& t : tables) {
     for (std::size_t i = 0; i < t.size(); ++i) {
-      if (std::find(groups.begin(), groups.end(), t.spec(i).group) == groups.end()) groups.push_back(t.spec(i).group);
+      if (std::find(groups.begin(), groups.end(), t.spec(i).group) == groups.end())
+        groups.push_back(t.spec(i).group);
     }
   }
   for (const std::string_view group : groups) {
@@ -116,7 +127,8 @@ std::string field_list(const Schema& schema) {
   for (std::size_t i = 0; i < schema.size(); ++i) {
     const FieldSpec& f = schema.spec(i);
     std::string text = fmt::format("{}", type_name(f.type));
-    for (std::size_t v = 0; v < f.values.size(); ++v) text += fmt::format("{}{}", v == 0 ? " " : "|", f.values[v]);
+    for (std::size_t v = 0; v < f.values.size(); ++v)
+      text += fmt::format("{}{}", v == 0 ? " " : "|", f.values[v]);
     text += fmt::format(": {}", f.help);
     if (f.types != kAllTypes) {
       text += " In";

@@ -28,7 +28,8 @@ int wrong_command_line(const Error& error) {
 }
 
 int print(const std::string& text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   return written ? kSuccess : kFailed;
 }
 
@@ -41,17 +42,20 @@ int run_named_tool(const ToolInfo& info, std::span<const std::string> arguments)
   if (line->help) return print(tool_help(info, tables));
   if (line->version) return print(fmt::format("plumb {}\n", kVersion));
   if (line->has_command && line->command.empty()) {
-    return wrong_command_line({"no command behind --", "a command to trace stands there", "plumb tcpconnect -- curl ..."});
+    return wrong_command_line(
+        {"no command behind --", "a command to trace stands there", "plumb tcpconnect -- curl ..."});
   }
   if (line->has_command && !options.pids.empty()) {
-    return wrong_command_line({"--pid and a command exclude each other", "-- COMMAND traces the command alone"});
+    return wrong_command_line(
+        {"--pid and a command exclude each other", "-- COMMAND traces the command alone"});
   }
   options.command = line->command;
   if (auto r = tool->check(options); !r) return wrong_command_line(r.error());
   const Schema& schema = tool->schema(options);
   if (options.list_fields) return print(field_list(schema));
   if (options.json_schema) return print(json_schema(schema, std::string(info.name)));
-  if (auto r = choose_columns(schema, options.columns, options.wide); !r) return wrong_command_line(r.error());
+  if (auto r = choose_columns(schema, options.columns, options.wide); !r)
+    return wrong_command_line(r.error());
   return run_tool(info, *tool, options);
 }
 
@@ -59,15 +63,17 @@ Error unknown_tool(std::string_view name) {
   std::vector<std::string_view> known{"doctor"};
   for (const ToolInfo* tool : registry()) known.push_back(tool->name);
   const auto near = suggestions(name, known, 1);
-  return Error{"no tool '" + std::string(name) + "'",
-               {},
-               near.empty() ? "plumb --help lists the tools" : "did you mean '" + std::string(near.front()) + "'?"};
+  return Error{
+      "no tool '" + std::string(name) + "'",
+      {},
+      near.empty() ? "plumb --help lists the tools" : "did you mean '" + std::string(near.front()) + "'?"};
 }
 
 }  // namespace
 
 int plumb_main(std::span<const std::string> arguments) {
-  const std::string_view path = arguments.empty() ? std::string_view("plumb") : std::string_view(arguments.front());
+  const std::string_view path =
+      arguments.empty() ? std::string_view("plumb") : std::string_view(arguments.front());
   if (const ToolInfo* tool = find_tool(path.substr(path.rfind('/') + 1)); tool != nullptr) {
     return run_named_tool(*tool, arguments.subspan(1));
   }
@@ -78,7 +84,8 @@ int plumb_main(std::span<const std::string> arguments) {
   const std::string& first = arguments[1];
   if (first == "--help" || first == "-h" || first == "help") return print(general_help(registry()));
   if (first == "--version" || first == "-V") return print(fmt::format("plumb {}\n", kVersion));
-  if (const ToolInfo* tool = find_tool(first); tool != nullptr) return run_named_tool(*tool, arguments.subspan(2));
+  if (const ToolInfo* tool = find_tool(first); tool != nullptr)
+    return run_named_tool(*tool, arguments.subspan(2));
   return wrong_command_line(unknown_tool(first));
 }
 

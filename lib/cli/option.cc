@@ -12,13 +12,14 @@ struct Unit {
   std::string_view name;
   double ns;
 };
-constexpr Unit kUnits[] = {{"ns", 1},   {"us", 1e3},     {"ms", 1e6},       {"s", 1e9},
+constexpr Unit kUnits[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},   {"s", 1e9},
                            {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
 
 }  // namespace
 
 Result<std::int64_t> parse_duration_ns(std::string_view text) {
-  const Error error{"not a duration: " + std::string(text), "expected a number and a unit, such as 500ms, 10s or 2m"};
+  const Error error{"not a duration: " + std::string(text),
+                    "expected a number and a unit, such as 500ms, 10s or 2m"};
   double number = 0;
   const char* end = text.data() + text.size();
   const auto [rest, status] = std::from_chars(text.data(), end, number);

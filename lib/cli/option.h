@@ -1,4 +1,5 @@
-// The one definition of an option. Parsing, --help, the man page and the shell completions all walk these tables.
+// The one definition of an option. Parsing, --help, the man page and the shell completions all walk these
+// tables.
 //
 //   constexpr auto kOptions = std::to_array<Option<MyOptions>>({
 //       {{.name = "port", .metavar = "PORT[,...]", .repeatable = true, .help = "..."},
@@ -17,7 +18,18 @@
 namespace plumb {
 
 // What a shell completes after the option.
-enum class Completes : std::uint8_t { nothing, file, directory, pid, comm, user, container, field, field_list, values };
+enum class Completes : std::uint8_t {
+  nothing,
+  file,
+  directory,
+  pid,
+  comm,
+  user,
+  container,
+  field,
+  field_list,
+  values
+};
 
 struct OptionSpec {
   std::string_view name;          // long name without dashes: "pid"
@@ -35,7 +47,8 @@ struct OptionSpec {
 template <class Target>
 struct Option {
   OptionSpec spec;
-  // Called once for each occurrence; a flag gets "". An Error's `what` and `why` are shown with the option's name.
+  // Called once for each occurrence; a flag gets "". An Error's `what` and `why` are shown with the option's
+  // name.
   Result<void> (*apply)(Target&, std::string_view value);
 };
 
@@ -59,7 +72,9 @@ class OptionTable {
 
   std::size_t size() const { return size_; }
   const OptionSpec& spec(std::size_t i) const { return spec_(table_, i); }
-  Result<void> apply(std::size_t i, std::string_view value) const { return apply_(table_, i, target_, value); }
+  Result<void> apply(std::size_t i, std::string_view value) const {
+    return apply_(table_, i, target_, value);
+  }
 
  private:
   const void* table_ = nullptr;
@@ -70,8 +85,10 @@ class OptionTable {
 };
 
 // Value parsers that several tables use. Each Error says what was expected.
-Result<std::int64_t> parse_duration_ns(std::string_view text);  // "500ms", "10s", "2m", "1h", "20us", "5ns"; needs a unit
-Result<std::uint64_t> parse_count(std::string_view text);       // a decimal number, > 0
-std::vector<std::string_view> split_list(std::string_view text, char separator = ',');  // empty items are dropped
+Result<std::int64_t> parse_duration_ns(
+    std::string_view text);  // "500ms", "10s", "2m", "1h", "20us", "5ns"; needs a unit
+Result<std::uint64_t> parse_count(std::string_view text);  // a decimal number, > 0
+std::vector<std::string_view> split_list(std::string_view text,
+                                         char separator = ',');  // empty items are dropped
 
 }  // namespace plumb

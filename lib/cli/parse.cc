@@ -42,8 +42,8 @@ Result<void> apply(const OptionTable& table, std::size_t i, std::string_view val
 
 Error unknown_option(const std::string& given, std::span<const OptionTable> tables) {
   if (!given.starts_with('-')) {
-    return Error{"unexpected argument '" + given + "'", "options start with a dash, a command to trace stands behind --",
-                 "try --help"};
+    return Error{"unexpected argument '" + given + "'",
+                 "options start with a dash, a command to trace stands behind --", "try --help"};
   }
   const std::string_view name = std::string_view(given).substr(0, given.find('='));
   std::vector<std::string_view> known{"help", "version"};
@@ -63,7 +63,8 @@ Error unknown_option(const std::string& given, std::span<const OptionTable> tabl
   return Error{"unknown option " + std::string(name), {}, hint};
 }
 
-// Options in the order in which CLI11 met them, applied after the parse so that a wrong command line has no effect.
+// Options in the order in which CLI11 met them, applied after the parse so that a wrong command line has no
+// effect.
 struct Met {
   const OptionTable* table;
   std::size_t index;
@@ -75,8 +76,9 @@ Result<void> apply_met(const std::vector<Met>& all) {
     if (m.option->count() == 0) continue;
     const OptionSpec& spec = m.table->spec(m.index);
     if (!spec.repeatable && m.option->count() > 1) {
-      return Error{"--" + std::string(spec.name) + " was given " + std::to_string(m.option->count()) + " times",
-                   "it can be given once"};
+      return Error{
+          "--" + std::string(spec.name) + " was given " + std::to_string(m.option->count()) + " times",
+          "it can be given once"};
     }
     if (spec.metavar.empty()) {
       if (auto r = apply(*m.table, m.index, ""); !r) return r;
@@ -91,7 +93,8 @@ Result<void> apply_met(const std::vector<Met>& all) {
 
 }  // namespace
 
-Result<CommandLine> parse_command_line(std::span<const std::string> arguments, std::span<const OptionTable> tables) {
+Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
+                                       std::span<const OptionTable> tables) {
   CommandLine line;
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   line.has_command = dashes != arguments.end();
@@ -106,7 +109,8 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments, s
   for (const OptionTable& table : tables) {
     for (std::size_t i = 0; i < table.size(); ++i) {
       const OptionSpec& spec = table.spec(i);
-      CLI::Option* option = spec.metavar.empty() ? app.add_flag(flag_names(spec)) : app.add_option(flag_names(spec));
+      CLI::Option* option =
+          spec.metavar.empty() ? app.add_flag(flag_names(spec)) : app.add_option(flag_names(spec));
       option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
       if (!spec.metavar.empty()) {
         option->expected(spec.optional_value ? 0 : 1, 1)->allow_extra_args(false);

@@ -18,7 +18,9 @@ struct CommandLine {
   bool has_command = false;          // `--` stood there, even with nothing behind it
 };
 
-// Applies `arguments` (without program and tool name) to the tables. An Error is a wrong command line: exit 2.
-Result<CommandLine> parse_command_line(std::span<const std::string> arguments, std::span<const OptionTable> tables);
+// Applies `arguments` (without program and tool name) to the tables. An Error is a wrong command line:
+// exit 2.
+Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
+                                       std::span<const OptionTable> tables);
 
 }  // namespace plumb

@@ -1,10 +1,11 @@
 // How a run goes, as one event sees it:
 //
-//   attach -> [ drain -> tool decodes -> Fanout::push -> every sink ] -> flush -> ... -> detach -> last drain -> finish
+//   attach -> [ drain -> tool decodes -> Fanout::push -> every sink ] -> flush -> ... -> detach -> last drain
+//   -> finish
 //
-// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of standard
-// output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly without a wake-up
-// for each.
+// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of
+// standard output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly
+// without a wake-up for each.
 #include "cli/run.h"
 
 #include <fcntl.h>
@@ -23,6 +24,7 @@
 #include "base/text.h"
 #include "bpf/skeleton.h"
 #include "cli/command.h"
+#include "cli/privileges.h"
 #include "cli/stats.h"
 #include "sink/formats.h"
 
@@ -89,7 +91,8 @@ Result<TableStyle> table_style(const Schema& schema, const Tool& tool, const Com
   TableStyle style;
   style.time = static_cast<TableStyle::Time>(options.time);
   style.color = use_color(options.color, output.is_terminal());
-  auto columns = choose_columns(schema, options.columns.empty() ? tool.columns(options) : options.columns, options.wide);
+  auto columns =
+      choose_columns(schema, options.columns.empty() ? tool.columns(options) : options.columns, options.wide);
   if (!columns) return std::move(columns).error();
   style.columns = *std::move(columns);
   if (winsize size{}; output.is_terminal() && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
@@ -103,13 +106,15 @@ Result<TableStyle> table_style(const Schema& schema, const Tool& tool, const Com
 Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
                                         Output& output, const BootClock& clock) {
   switch (chosen_format(options)) {
-    case Format::json: return make_json_sink(schema, output);
+    case Format::json:
+      return make_json_sink(schema, output);
     case Format::table: {
       auto style = table_style(schema, tool, options, output, clock);
       if (!style) return std::move(style).error();
       return make_table_sink(schema, output, *std::move(style));
     }
-    default: return Error{"this tool has no such format", "it gives table and json", "choose with --format"};
+    default:
+      return Error{"this tool has no such format", "it gives table and json", "choose with --format"};
   }
 }
 
@@ -151,7 +156,10 @@ class EndSignals {
 class Run {
  public:
   Run(const ToolInfo& info, Tool& tool, const CommonOptions& options)
-      : info_(info), tool_(tool), options_(options), session_{options, filter_, features_, processes_, clock_} {}
+      : info_(info),
+        tool_(tool),
+        options_(options),
+        session_{options, filter_, features_, processes_, clock_} {}
 
   Result<void> go() {
     if (auto r = open_sinks(); !r) return r;
@@ -159,6 +167,7 @@ class Run {
     if (options_.stats) stats_.enable();
     if (auto r = tool_.attach(session_); !r) return r;
     if (auto r = create_ready_file(options_.ready_file); !r) return r;
+    if (auto r = drop_privileges(command_.has_value()); !r) return r;
     fanout_->begin();
     fanout_->flush();
     if (command_) {
@@ -168,7 +177,8 @@ class Run {
       }
     }
     Result<void> ended = end_trace(loop());
-    if (command_) status_ = command_->wait();  // it may outlive --duration and --count: its status is still ours
+    if (command_)
+      status_ = command_->wait();  // it may outlive --duration and --count: its status is still ours
     return ended;
   }
 
@@ -222,7 +232,8 @@ class Run {
   Result<void> step() {
     if (auto r = tool_.drain(*fanout_); !r) return r;
     if (const std::uint64_t lost = tool_.lost(); lost > reported_lost_) {
-      fanout_->lost({clock_.to_unix(clock_.now()), lost - reported_lost_, "no room left in the kernel's buffers"});
+      fanout_->lost(
+          {clock_.to_unix(clock_.now()), lost - reported_lost_, "no room left in the kernel's buffers"});
       reported_lost_ = lost;
     }
     fanout_->flush();
@@ -264,13 +275,15 @@ class Run {
     if (now.ns - anchored_.ns < 1'000'000'000) return;
     anchored_ = now;
     if (const std::int64_t step = clock_.refresh(); step != 0) {
-      fmt::print(stderr, "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
+      fmt::print(stderr,
+                 "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
                  static_cast<double>(step) / 1e9);
     }
   }
 
-  // Without a command every signal ends the trace. With one the first is the command's: a terminal sent it to the
-  // whole process group already, one from kill(1) is passed on; the trace ends when the command does. A second ends it.
+  // Without a command every signal ends the trace. With one the first is the command's: a terminal sent it to
+  // the whole process group already, one from kill(1) is passed on; the trace ends when the command does. A
+  // second ends it.
   bool signals_say_end() {
     signalfd_siginfo info{};
     while (signals_.next(info)) {

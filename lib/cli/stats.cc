@@ -5,14 +5,20 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include "cli/privileges.h"
+
 namespace plumb {
 namespace {
 
-double seconds(const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; }
+double seconds(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+}
 
 }  // namespace
 
-void RunStats::enable() { accounting_.reset(bpf_enable_stats(BPF_STATS_RUN_TIME)); }
+void RunStats::enable() {
+  accounting_.reset(bpf_enable_stats(BPF_STATS_RUN_TIME));
+}
 
 void RunStats::collect(const bpf_object* object) {
   if (!accounting_ || object == nullptr) return;
@@ -32,10 +38,11 @@ void RunStats::print(std::string_view tool, const EventCounts& counts) const {
     const double each = p.runs == 0 ? 0 : static_cast<double>(p.ns) / static_cast<double>(p.runs);
     fmt::print(stderr, "  {:<28} {:>12} runs {:>9.0f} ns each\n", p.name, p.runs, each);
   }
+  fmt::print(stderr, "  capabilities kept: {}\n", capability_names());
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  fmt::print(stderr, "  own CPU {:.3f} s user, {:.3f} s system; peak memory {:.1f} MB\n", seconds(usage.ru_utime),
-             seconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss) / 1024);
+  fmt::print(stderr, "  own CPU {:.3f} s user, {:.3f} s system; peak memory {:.1f} MB\n",
+             seconds(usage.ru_utime), seconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss) / 1024);
 }
 
 }  // namespace plumb

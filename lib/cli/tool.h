@@ -1,4 +1,5 @@
-// What a tool is to the run loop: a name, a schema, its own options, and five steps. Everything else is shared.
+// What a tool is to the run loop: a name, a schema, its own options, and five steps. Everything else is
+// shared.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +56,8 @@ class Tool {
   virtual Result<void> check(const CommonOptions&) { return {}; }
   // The rows that this run gives: the tool's lines or, with --summary, its aggregates.
   virtual const Schema& schema(const CommonOptions& options) const = 0;
-  // The table's columns without --columns or --wide, by key; empty: the fields that the schema marks as shown.
+  // The table's columns without --columns or --wide, by key; empty: the fields that the schema marks as
+  // shown.
   virtual std::vector<std::string> columns(const CommonOptions&) const { return {}; }
   // The hooks and their variants, for choosing and for `doctor`.
   virtual std::vector<Hook> hooks() const = 0;

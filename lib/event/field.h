@@ -7,9 +7,9 @@
 //   static_assert(valid_fields(kFields));
 //   constexpr Schema kSchema = Schema::of<Connect, type_of>(kFields, kTypes);
 //
-// Table columns, JSON keys, --where, --fail-if, --columns, --list-fields, --json-schema, OTLP attributes and the man
-// page's field section all walk this table. A Schema is the table with the event's C++ type erased, so that sinks and
-// expressions are ordinary code and not templates.
+// Table columns, JSON keys, --where, --fail-if, --columns, --list-fields, --json-schema, OTLP attributes and
+// the man page's field section all walk this table. A Schema is the table with the event's C++ type erased,
+// so that sinks and expressions are ordinary code and not templates.
 #pragma once
 
 #include <array>
@@ -42,16 +42,16 @@ using TypeMask = std::uint32_t;
 inline constexpr TypeMask kAllTypes = ~TypeMask{0};
 
 struct FieldSpec {
-  std::string_view key;                 // JSON key and the name in expressions, snake_case
-  std::string_view heading;             // table heading, upper case
+  std::string_view key;      // JSON key and the name in expressions, snake_case
+  std::string_view heading;  // table heading, upper case
   FieldType type = FieldType::text;
-  std::uint8_t width = 0;               // usual columns in a table; a longer value widens its line, it is never cut
+  std::uint8_t width = 0;  // usual columns in a table; a longer value widens its line, it is never cut
   TypeMask types = kAllTypes;
-  bool shown = false;                   // a table column without --columns or --wide
-  std::string_view otlp = {};           // OpenTelemetry attribute; empty: "plumb.<key>"
+  bool shown = false;                             // a table column without --columns or --wide
+  std::string_view otlp = {};                     // OpenTelemetry attribute; empty: "plumb.<key>"
   std::span<const std::string_view> values = {};  // for enumeration
   std::span<const std::string_view> alerts = {};  // those of `values` that mean trouble; a table colours them
-  std::string_view help;                // one sentence: meaning, unit, when it is null
+  std::string_view help;                          // one sentence: meaning, unit, when it is null
 };
 
 template <class Event>
@@ -104,7 +104,8 @@ class Schema {
 
   // `types` are the names that the "type" field takes; TypeOf gives an event's index among them.
   template <class Event, std::size_t (*TypeOf)(const Event&), std::size_t N>
-  static constexpr Schema of(const std::array<Field<Event>, N>& fields, std::span<const std::string_view> types) {
+  static constexpr Schema of(const std::array<Field<Event>, N>& fields,
+                             std::span<const std::string_view> types) {
     Schema s;
     s.table_ = fields.data();
     s.size_ = N;
@@ -142,7 +143,8 @@ class Schema {
   std::size_t (*type_of_)(const void*) = nullptr;
 };
 
-// One event of any tool, seen through its Schema. Cheap to copy; lives only inside the callback that it is passed to.
+// One event of any tool, seen through its Schema. Cheap to copy; lives only inside the callback that it is
+// passed to.
 class Row {
  public:
   template <class Event>

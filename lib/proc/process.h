@@ -1,6 +1,6 @@
-// What plumb knows of processes: container, pod and namespace by cgroup. Everything is read through ProcFs, a seam
-// that tests stand in for, and cached by pid and start time, so that an entry survives the process's exit and is
-// never given to another process that got the same pid.
+// What plumb knows of processes: container, pod and namespace by cgroup. Everything is read through ProcFs, a
+// seam that tests stand in for, and cached by pid and start time, so that an entry survives the process's
+// exit and is never given to another process that got the same pid.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,10 @@ struct ProcessKey {
 
 // Views into the cache: valid until the next call of ProcessCache::find.
 struct ContainerNames {
-  std::string_view container;  // the runtime's name where known, otherwise the first 12 digits of the id; empty: none
-  std::string_view pod;        // Kubernetes pod name; empty: unknown or none
-  std::string_view namespace_; // Kubernetes namespace
+  std::string_view
+      container;  // the runtime's name where known, otherwise the first 12 digits of the id; empty: none
+  std::string_view pod;         // Kubernetes pod name; empty: unknown or none
+  std::string_view namespace_;  // Kubernetes namespace
 };
 
 // The seam: files below /proc and /sys/fs/cgroup.
@@ -50,8 +51,8 @@ class ProcessCache {
   explicit ProcessCache(const ProcFs& procfs = system_procfs());
   ~ProcessCache();
 
-  // The container of a process. `cgroup_id` (0: unknown) finds it even when the process is gone. In the steady state
-  // one hash look-up and no allocation. Bounded: at most kMaxEntries, oldest leave.
+  // The container of a process. `cgroup_id` (0: unknown) finds it even when the process is gone. In the
+  // steady state one hash look-up and no allocation. Bounded: at most kMaxEntries, oldest leave.
   ContainerNames find(const ProcessKey& key, std::uint64_t cgroup_id);
 
   static constexpr std::size_t kMaxEntries = 16384;
@@ -64,9 +65,10 @@ class ProcessCache {
 // The mount point of the cgroup v2 hierarchy from /proc/mounts ("/sys/fs/cgroup", "/sys/fs/cgroup/unified").
 Result<std::string> cgroup2_mount(const ProcFs& procfs = system_procfs());
 
-// The cgroup v2 directories of a container given by name or by a prefix of its id (at least 3 digits). An Error lists
-// near names, or says that nothing matches, or that the prefix is ambiguous.
-Result<std::vector<std::string>> container_cgroups(std::string_view name_or_id, const ProcFs& procfs = system_procfs());
+// The cgroup v2 directories of a container given by name or by a prefix of its id (at least 3 digits). An
+// Error lists near names, or says that nothing matches, or that the prefix is ambiguous.
+Result<std::vector<std::string>> container_cgroups(std::string_view name_or_id,
+                                                   const ProcFs& procfs = system_procfs());
 
 // All containers found: name, id and cgroup path. For `doctor`.
 struct Container {
