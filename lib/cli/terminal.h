@@ -1,0 +1,43 @@
+// The terminal in full-screen use: alternate screen, keys without Enter, size. Whatever ends plumb (return, signal,
+// crash), the terminal comes back as it was: the destructor restores it, and a handler does for fatal signals.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace plumb {
+
+struct TerminalSize {
+  std::size_t columns = 80;
+  std::size_t rows = 24;
+};
+
+class FullScreen {
+ public:
+  // Standard output must be a terminal; keys are read from standard input when that is one too.
+  static Result<FullScreen> enter();
+  FullScreen(FullScreen&& other) noexcept;
+  FullScreen& operator=(FullScreen&&) = delete;
+  ~FullScreen();
+
+  // Asked anew each time, so that a resize needs no signal.
+  TerminalSize size() const;
+  // The keys typed since the last call, as bytes; does not block.
+  std::string keys();
+  // A descriptor that polls readable when keys wait; -1 when there is no keyboard.
+  int key_fd() const { return has_keys_ ? 0 : -1; }
+  // Shows `frame` (lines separated by \n, no more of them than rows) in place of the last one, without flicker.
+  Result<void> show(std::string_view frame);
+
+ private:
+  FullScreen() = default;
+  bool active_ = false;
+  bool has_keys_ = false;
+  std::string buffer_;
+};
+
+}  // namespace plumb
