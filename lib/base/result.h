@@ -58,7 +58,7 @@ class [[nodiscard]] Result<void> {
 
 // The text of an errno value without the locale: "ENOENT: No such file or directory". Never a bare number.
 std::string errno_text(int error);
-// "ECONNREFUSED" for 111; empty when the number has no name.
+// "ECONNREFUSED" for 111; empty for 0 and for a number without a name.
 std::string_view errno_name(int error);
 
 }  // namespace plumb

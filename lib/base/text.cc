@@ -12,8 +12,11 @@ namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
 
-// Eight bytes at a time: the high bit of a byte is set where the test holds, exact as far as the lowest such byte.
-constexpr std::uint64_t every(std::uint8_t b) { return 0x0101010101010101ULL * b; }
+// Eight bytes at a time: the high bit of a byte is set where the test holds, exact as far as the lowest such
+// byte.
+constexpr std::uint64_t every(std::uint8_t b) {
+  return 0x0101010101010101ULL * b;
+}
 constexpr std::uint64_t equal(std::uint64_t x, std::uint8_t b) {
   const std::uint64_t y = x ^ every(b);
   return (y - every(1)) & ~y & every(0x80);
@@ -32,7 +35,9 @@ struct ForTerminal {
   static bool special(char c) { return is_control_or_high(c); }
 };
 struct ForJson {
-  static std::uint64_t special(std::uint64_t x) { return control_or_high(x) | equal(x, '"') | equal(x, '\\'); }
+  static std::uint64_t special(std::uint64_t x) {
+    return control_or_high(x) | equal(x, '"') | equal(x, '\\');
+  }
   static bool special(char c) { return is_control_or_high(c) || c == '"' || c == '\\'; }
 };
 
@@ -49,9 +54,11 @@ std::size_t plain_prefix(std::string_view text) {
   return i;
 }
 
-// Characters that move or reorder what is on the line: C1 controls (a terminal may take U+009B as CSI) and the
-// bidirectional embeddings, overrides and isolates.
-bool is_c1(char32_t code) { return code >= 0x80 && code < 0xa0; }
+// Characters that move or reorder what is on the line: C1 controls (a terminal may take U+009B as CSI) and
+// the bidirectional embeddings, overrides and isolates.
+bool is_c1(char32_t code) {
+  return code >= 0x80 && code < 0xa0;
+}
 bool is_reordering(char32_t code) {
   return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
@@ -65,13 +72,15 @@ void append_hex_bytes(std::string& out, std::string_view bytes) {
 }
 
 void append_u_escape(std::string& out, char32_t code) {
-  const char escape[] = {'\\', 'u', kHex[code >> 12 & 15], kHex[code >> 8 & 15], kHex[code >> 4 & 15], kHex[code & 15]};
+  const char escape[] = {
+      '\\', 'u', kHex[code >> 12 & 15], kHex[code >> 8 & 15], kHex[code >> 4 & 15], kHex[code & 15]};
   out.append(escape, sizeof escape);
 }
 
 void append_braced(std::string& out, char32_t code) {  // \u{202e}
-  const char escape[] = {'\\', 'u', '{', kHex[code >> 12 & 15], kHex[code >> 8 & 15], kHex[code >> 4 & 15], kHex[code & 15],
-                         '}'};
+  const char escape[] = {
+      '\\', 'u', '{', kHex[code >> 12 & 15], kHex[code >> 8 & 15], kHex[code >> 4 & 15], kHex[code & 15],
+      '}'};
   out.append(escape, sizeof escape);
 }
 
@@ -98,14 +107,29 @@ std::size_t print_special(std::string& out, std::string_view text, std::size_t& 
 
 std::size_t escape_special(std::string& out, std::string_view text) {
   switch (text.front()) {
-    case '"': out += "\\\""; return 1;
-    case '\\': out += "\\\\"; return 1;
-    case '\n': out += "\\n"; return 1;
-    case '\r': out += "\\r"; return 1;
-    case '\t': out += "\\t"; return 1;
-    case '\b': out += "\\b"; return 1;
-    case '\f': out += "\\f"; return 1;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return 1;
+    case '\\':
+      out += "\\\\";
+      return 1;
+    case '\n':
+      out += "\\n";
+      return 1;
+    case '\r':
+      out += "\\r";
+      return 1;
+    case '\t':
+      out += "\\t";
+      return 1;
+    case '\b':
+      out += "\\b";
+      return 1;
+    case '\f':
+      out += "\\f";
+      return 1;
+    default:
+      break;
   }
   const Utf8Step step = decode_utf8(text);
   if (!step.valid) {
@@ -118,7 +142,9 @@ std::size_t escape_special(std::string& out, std::string_view text) {
   return step.size;
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 std::string lower(std::string_view text) {
   std::string s(text);
@@ -177,8 +203,8 @@ std::size_t display_width(std::string_view text) {
   return plain + append_printable(printed, text.substr(plain));
 }
 
-std::vector<std::string_view> suggestions(std::string_view word, const std::vector<std::string_view>& candidates,
-                                          std::size_t most) {
+std::vector<std::string_view> suggestions(std::string_view word,
+                                          const std::vector<std::string_view>& candidates, std::size_t most) {
   if (word.empty() || word.size() > kLongestWord) return {};
   const std::string typed = lower(word);
   const std::size_t allowed = std::max(typed.size() / 3, typed.size() >= 4 ? std::size_t{2} : std::size_t{1});

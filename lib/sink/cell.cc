@@ -125,10 +125,14 @@ void append_human_bytes(std::string& out, std::uint64_t bytes) {
 
 std::size_t CellWriter::time_width() const {
   switch (style_) {
-    case TableStyle::Time::local: return kTimeOfDaySize;
-    case TableStyle::Time::utc: return kTimeOfDaySize + 1;
-    case TableStyle::Time::relative: return 11;  // 9999.123456
-    case TableStyle::Time::none: break;
+    case TableStyle::Time::local:
+      return kTimeOfDaySize;
+    case TableStyle::Time::utc:
+      return kTimeOfDaySize + 1;
+    case TableStyle::Time::relative:
+      return 11;  // 9999.123456
+    case TableStyle::Time::none:
+      break;
   }
   return 0;
 }
@@ -137,7 +141,8 @@ void CellWriter::append_time(std::string& out, UnixTime t) {
   if (style_ == TableStyle::Time::relative) {
     const std::int64_t ns = t.ns - started_.ns;
     if (ns < 0) out += '-';
-    append_fixed(out, (ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns)) / 1'000, 6);
+    append_fixed(out, (ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns)) / 1'000,
+                 6);
     return;
   }
   char text[kTimeOfDaySize];

@@ -1,4 +1,5 @@
-// A value as people read it in a table: `-` for unknown, 1.20ms, 1.2K, 09:41:07.123. What prints tables uses this.
+// A value as people read it in a table: `-` for unknown, 1.20ms, 1.2K, 09:41:07.123. What prints tables uses
+// this.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// JSON lines. Which keys a line has depends on its type alone, so the text around the values is laid out once, when
-// the sink is made; a row is then a few copies and the values.
+// JSON lines. Which keys a line has depends on its type alone, so the text around the values is laid out
+// once, when the sink is made; a row is then a few copies and the values.
 
 #include <fmt/format.h>
 

@@ -7,7 +7,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json nullable(const char* type) { return Json{{"type", Json::array({type, "null"})}}; }
+Json nullable(const char* type) {
+  return Json{{"type", Json::array({type, "null"})}};
+}
 
 std::string with_unit(const FieldSpec& spec) {
   std::string text(spec.help);
@@ -18,11 +20,15 @@ std::string with_unit(const FieldSpec& spec) {
 
 Json shape_of(const FieldSpec& spec) {
   switch (spec.type) {
-    case FieldType::boolean: return nullable("boolean");
-    case FieldType::integer: return nullable("integer");
+    case FieldType::boolean:
+      return nullable("boolean");
+    case FieldType::integer:
+      return nullable("integer");
     case FieldType::number:
-    case FieldType::duration: return nullable("number");
-    case FieldType::text: return nullable("string");
+    case FieldType::duration:
+      return nullable("number");
+    case FieldType::text:
+      return nullable("string");
     case FieldType::unsigned_integer:
     case FieldType::bytes: {
       Json shape = nullable("integer");
@@ -78,20 +84,21 @@ Json branch_of(const Schema& schema, std::size_t type) {
 }
 
 Json lost_branch() {
-  return branch("lost", Json{{"type", {{"const", "lost"}, {"description", "Events were lost here."}}},
-                             {"time",
-                              {{"type", "string"},
-                               {"format", "date-time"},
-                               {"description", "When the loss was noticed, UTC."}}},
-                             {"count",
-                              {{"type", "integer"}, {"minimum", 1}, {"description", "How many events were lost."}}}});
+  return branch(
+      "lost",
+      Json{
+          {"type", {{"const", "lost"}, {"description", "Events were lost here."}}},
+          {"time",
+           {{"type", "string"}, {"format", "date-time"}, {"description", "When the loss was noticed, UTC."}}},
+          {"count", {{"type", "integer"}, {"minimum", 1}, {"description", "How many events were lost."}}}});
 }
 
 }  // namespace
 
 std::string json_schema(const Schema& schema, const std::string& tool) {
   Json branches = Json::array();
-  for (std::size_t type = 0; type < schema.types().size(); ++type) branches.push_back(branch_of(schema, type));
+  for (std::size_t type = 0; type < schema.types().size(); ++type)
+    branches.push_back(branch_of(schema, type));
   branches.push_back(lost_branch());
   const Json root{{"$schema", "https://json-schema.org/draft/2020-12/schema"},
                   {"title", "A line of plumb " + tool + " --json"},

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,11 +11,15 @@
 namespace plumb {
 namespace {
 
-// A descriptor may be shared with a program that made it non-blocking (a terminal, a socket): wait instead of spinning.
-// Waiting here is what bounds memory when a reader is slow; meanwhile the kernel counts what finds no room.
-void wait_writable(int fd) {
-  pollfd p{fd, POLLOUT, 0};
-  (void)::poll(&p, 1, -1);  // EINTR or an error: the next write tells
+// Our own non-blocking description of the pipe or terminal behind `fd`: a blocking write could not be left
+// when the run is to end, and setting O_NONBLOCK on `fd` itself would change it for every program that shares
+// it. A regular file never blocks; a socket cannot be opened anew. Those, and everything where /proc is
+// missing, stay as they are.
+UniqueFd reopen_nonblocking(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !(S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))) return {};
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  return UniqueFd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
 }
 
 const char* hint_for(int error) {
@@ -27,7 +32,8 @@ const char* hint_for(int error) {
 
 Output Output::standard() {
   Output o;
-  o.fd_ = STDOUT_FILENO;
+  o.owned_ = reopen_nonblocking(STDOUT_FILENO);
+  o.fd_ = o.owned_ ? o.owned_.get() : STDOUT_FILENO;
   o.is_terminal_ = ::isatty(STDOUT_FILENO) == 1;
   o.name_ = "standard output";
   return o;
@@ -39,6 +45,7 @@ Result<Output> Output::file(const std::string& path) {
   if (!o.owned_) {
     return Error{"cannot write " + path, errno_text(errno), "choose another file with --output"};
   }
+  if (UniqueFd nonblocking = reopen_nonblocking(o.owned_.get())) o.owned_ = std::move(nonblocking);
   o.fd_ = o.owned_.get();
   o.is_terminal_ = ::isatty(o.fd_) == 1;
   o.name_ = path;
@@ -49,6 +56,15 @@ Output Output::memory() {
   Output o;
   o.name_ = "memory";
   return o;
+}
+
+// Waits instead of spinning; this is what bounds memory when a reader is slow. Meanwhile the kernel counts
+// what finds no room. False: the run is to end, and nobody reads.
+bool Output::wait_writable() {
+  pollfd fds[] = {{fd_, POLLOUT, 0}, {stop_fd_, POLLIN, 0}};
+  if (::poll(fds, 2, -1) < 0) return errno == EINTR;
+  if (fds[0].revents != 0) return true;
+  return ::poll(fds, 1, kStallMs) != 0;
 }
 
 Result<void> Output::write_out() {
@@ -62,7 +78,7 @@ Result<void> Output::write_out() {
     } else if (errno == EPIPE) {
       closed_ = true;
     } else if (errno == EAGAIN) {
-      wait_writable(fd_);
+      closed_ = !wait_writable();
     } else if (errno != EINTR) {
       error = errno;
     }

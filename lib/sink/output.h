@@ -1,4 +1,5 @@
-// Output: a file descriptor with one reused buffer. A reader that went away (EPIPE) is an ordinary end, not an error.
+// Output: a file descriptor with one reused buffer. A reader that went away (EPIPE) is an ordinary end, not
+// an error.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +23,13 @@ class Output {
   std::string& buffer() { return buffer_; }
   // Writes when at least kChunk bytes wait. For the hot path: one test per event.
   Result<void> maybe_write() { return buffer_.size() >= kChunk ? write_out() : Result<void>{}; }
-  // Writes all that waits, blocking as long as the reader takes. A full disk or a failed device is an Error that names
-  // the file; what waited is dropped then, so that memory stays bounded.
+  // Writes all that waits, blocking as long as the reader takes. A full disk or a failed device is an Error
+  // that names the file; what waited is dropped then, so that memory stays bounded.
   Result<void> write_out();
+
+  // Once `fd` is readable the run is to end: a reader that then takes nothing for kStallMs counts as gone, so
+  // that a paused pager cannot hold up Ctrl-C. `fd` is not owned.
+  void stop_when_readable(int fd) { stop_fd_ = fd; }
 
   bool is_terminal() const { return is_terminal_; }
   // The reader closed its end: stop quietly.
@@ -32,10 +37,14 @@ class Output {
   const std::string& name() const { return name_; }
 
   static constexpr std::size_t kChunk = 64 * 1024;
+  static constexpr int kStallMs = 500;
 
  private:
+  bool wait_writable();
+
   UniqueFd owned_;
   int fd_ = -1;
+  int stop_fd_ = -1;
   bool is_terminal_ = false;
   bool closed_ = false;
   std::string name_;

@@ -1,5 +1,6 @@
-// An aligned table, one line an event. A value longer than its column pushes what follows to the right, in its own
-// line only; columns after it give up their padding until the line is back in step. Nothing is ever cut.
+// An aligned table, one line an event. A value longer than its column pushes what follows to the right, in
+// its own line only; columns after it give up their padding until the line is back in step. Nothing is ever
+// cut.
 //
 //   TIME             PID COMM             OUTCOME      REMOTE             LATENCY
 //   09:41:07.123   81234 curl             established  192.0.2.7           1.20ms
@@ -25,8 +26,8 @@ struct Column {
   TypeMask types = 0;
   std::span<const std::string_view> alerts;
   std::size_t width = 0;
-  bool right = false;    // numbers
-  bool shrinks = false;  // text: usually shorter than its column
+  bool right = false;     // numbers
+  bool shrinks = false;   // text: usually shorter than its column
   std::size_t start = 0;  // where the column begins on the terminal
 };
 
@@ -36,9 +37,12 @@ bool is_number(const Column& c, TableStyle::Time style) {
     case FieldType::unsigned_integer:
     case FieldType::number:
     case FieldType::duration:
-    case FieldType::bytes: return true;
-    case FieldType::time: return style == TableStyle::Time::relative;
-    default: return false;
+    case FieldType::bytes:
+      return true;
+    case FieldType::time:
+      return style == TableStyle::Time::relative;
+    default:
+      return false;
   }
 }
 
@@ -50,9 +54,11 @@ class TableSink final : public Sink {
       const FieldSpec& spec = schema.spec(i);
       if (spec.type == FieldType::time && style_.time == TableStyle::Time::none) continue;
       Column c{i, spec.heading, spec.type, spec.types, spec.alerts};
-      c.width = std::max(spec.type == FieldType::time ? cells_.time_width() : spec.width, spec.heading.size());
+      c.width =
+          std::max(spec.type == FieldType::time ? cells_.time_width() : spec.width, spec.heading.size());
       c.right = is_number(c, style_.time);
-      c.shrinks = spec.type == FieldType::text || spec.type == FieldType::address || spec.type == FieldType::list;
+      c.shrinks =
+          spec.type == FieldType::text || spec.type == FieldType::address || spec.type == FieldType::list;
       columns_.push_back(c);
     }
     fit();
@@ -106,8 +112,8 @@ class TableSink final : public Sink {
     return sum < gap ? 0 : sum - gap;
   }
 
-  // Two spaces between columns, one where the terminal is narrow; then the widest text columns shrink, down to their
-  // headings, until a line of usual values fits. What still does not fit wraps.
+  // Two spaces between columns, one where the terminal is narrow; then the widest text columns shrink, down
+  // to their headings, until a line of usual values fits. What still does not fit wraps.
   void fit() {
     const std::size_t room = style_.terminal_columns;
     const std::size_t gap = room != 0 && total(2) > room ? 1 : 2;
@@ -144,14 +150,16 @@ class TableSink final : public Sink {
 
   void end_line() {
     output_->buffer() += '\n';
-    const std::size_t wrapped = style_.terminal_columns == 0 || position_ == 0 ? 0 : (position_ - 1) / style_.terminal_columns;
+    const std::size_t wrapped =
+        style_.terminal_columns == 0 || position_ == 0 ? 0 : (position_ - 1) / style_.terminal_columns;
     lines_ += 1 + wrapped;
   }
 
   void header() {
     lines_ = 0;
     position_ = 0;
-    for (const Column& c : columns_) put(c, c.heading, c.heading.size(), style_.color ? kBold : std::string_view{});
+    for (const Column& c : columns_)
+      put(c, c.heading, c.heading.size(), style_.color ? kBold : std::string_view{});
     end_line();
   }
 
@@ -159,9 +167,9 @@ class TableSink final : public Sink {
   TableStyle style_;
   CellWriter cells_;
   std::vector<Column> columns_;
-  std::string cell_;           // reused
-  std::size_t position_ = 0;   // columns of the line that are written
-  std::size_t lines_ = 0;      // of the terminal since the header began
+  std::string cell_;          // reused
+  std::size_t position_ = 0;  // columns of the line that are written
+  std::size_t lines_ = 0;     // of the terminal since the header began
 };
 
 }  // namespace

@@ -20,7 +20,9 @@ struct Split {
 };
 
 // Rounds towards the past, so that times before 1970 come out right.
-constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+constexpr std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
 
 Split split(UnixTime t, std::int64_t offset_seconds) {
   const std::int64_t second = floor_div(t.ns, kNsPerSecond);
@@ -38,15 +40,19 @@ constexpr std::array<char, 200> kPairs = [] {
   return pairs;
 }();
 
-void two_digits(char* out, std::int64_t v) { std::memcpy(out, &kPairs[2 * static_cast<std::size_t>(v)], 2); }
+void two_digits(char* out, std::int64_t v) {
+  std::memcpy(out, &kPairs[2 * static_cast<std::size_t>(v)], 2);
+}
 
-// The civil date of a day count since 1970-01-01, in the proleptic Gregorian calendar. The year is taken to begin in
-// March, so that the leap day comes last; 146,097 days are 400 years, and month lengths from March on follow 153 m / 5.
+// The civil date of a day count since 1970-01-01, in the proleptic Gregorian calendar. The year is taken to
+// begin in March, so that the leap day comes last; 146,097 days are 400 years, and month lengths from March
+// on follow 153 m / 5.
 void write_date(char* out, std::int64_t days) {
   const std::int64_t shifted = days + 719'468;  // from 0000-03-01
   const std::int64_t era = floor_div(shifted, 146'097);
   const std::int64_t day_of_era = shifted - era * 146'097;
-  const std::int64_t year_of_era = (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
+  const std::int64_t year_of_era =
+      (day_of_era - day_of_era / 1'460 + day_of_era / 36'524 - day_of_era / 146'096) / 365;
   const std::int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const std::int64_t march_month = (5 * day_of_year + 2) / 153;
   const std::int64_t day = day_of_year - (153 * march_month + 2) / 5 + 1;

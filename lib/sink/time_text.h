@@ -17,8 +17,8 @@ void write_rfc3339(char* out, UnixTime t);
 inline constexpr std::size_t kTimeOfDaySize = 12;
 void write_time_of_day(char* out, UnixTime t, std::int64_t offset_seconds);
 
-// What local clocks are ahead of UTC, by the time zone of the process. Asks the C library once for each quarter of an
-// hour, since zones change their offset on no other boundary.
+// What local clocks are ahead of UTC, by the time zone of the process. Asks the C library once for each
+// quarter of an hour, since zones change their offset on no other boundary.
 class LocalOffset {
  public:
   std::int64_t seconds(UnixTime t);

@@ -1,0 +1,106 @@
+#define DOCTEST_CONFIG_IMPLEMENT
+#include "golden.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace plumb::golden {
+namespace {
+
+bool updating = false;
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  return std::string{std::istreambuf_iterator<char>(in), {}};
+}
+
+// The first line that differs, both ways, quoted so that nothing in it acts on the terminal.
+std::string difference(std::string_view expected, std::string_view got) {
+  std::size_t line = 1;
+  while (true) {
+    const std::string_view a = expected.substr(0, expected.find('\n'));
+    const std::string_view b = got.substr(0, got.find('\n'));
+    if (a != b || expected.empty() || got.empty()) {
+      const auto quoted = [](std::string_view s) {
+        return nlohmann::json(s).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+      };
+      return "line " + std::to_string(line) + "\n  expected " + quoted(a) + "\n  got      " + quoted(b);
+    }
+    expected.remove_prefix(std::min(expected.size(), a.size() + 1));
+    got.remove_prefix(std::min(got.size(), b.size() + 1));
+    ++line;
+  }
+}
+
+std::string render(const std::function<std::unique_ptr<Sink>(Output&)>& make, const Feed& feed) {
+  Output output = Output::memory();
+  const auto sink = make(output);
+  CHECK(sink->begin().ok());
+  feed(*sink);
+  CHECK(sink->end().ok());
+  return output.buffer();
+}
+
+}  // namespace
+
+void compare(std::string_view name, std::string_view text) {
+  const std::string path = std::string(GOLDEN_DIR) + "/" + std::string(name);
+  const auto expected = read_file(path);
+  if (expected && *expected == text) return;
+  if (updating) {
+    std::ofstream out(path, std::ios::binary);
+    out << text;
+    MESSAGE("written: " << path);
+    return;
+  }
+  if (expected) {
+    FAIL_CHECK(path << " differs in " << difference(*expected, text));
+  } else {
+    FAIL_CHECK(path << " is missing; golden_tests --update writes it");
+  }
+}
+
+void compare_all(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed) {
+  const auto table = [&](const char* ending, bool wide, auto change) {
+    TableStyle style;
+    style.time = TableStyle::Time::utc;
+    style.columns = *choose_columns(schema, {}, wide);
+    style.started = started;
+    change(style);
+    compare(name + ending, render([&](Output& o) { return make_table_sink(schema, o, style); }, feed));
+  };
+  table(".table", false, [](TableStyle&) {});
+  table(".wide.table", true, [](TableStyle&) {});
+  table(".terminal.table", false, [](TableStyle& s) {
+    s.time = TableStyle::Time::local;
+    s.color = true;
+    s.terminal_columns = 80;
+    s.terminal_rows = 8;
+  });
+  table(".relative.table", false, [](TableStyle& s) { s.time = TableStyle::Time::relative; });
+  table(".timeless.table", false, [](TableStyle& s) { s.time = TableStyle::Time::none; });
+
+  const std::string lines = render([&](Output& o) { return make_json_sink(schema, o); }, feed);
+  compare(name + ".json", lines);
+  for (std::size_t begin = 0; begin < lines.size();) {
+    const std::size_t end = lines.find('\n', begin);
+    CHECK(nlohmann::json::accept(lines.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  compare(name + ".schema.json", json_schema(schema, name));
+}
+
+}  // namespace plumb::golden
+
+int main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) plumb::golden::updating |= std::string_view(argv[i]) == "--update";
+  ::setenv("TZ", "IST-5:30", 1);  // local times must not depend on the machine
+  doctest::Context context(argc, argv);
+  return context.run();
+}
