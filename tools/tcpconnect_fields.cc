@@ -18,6 +18,7 @@ constexpr std::string_view kRoles[] = {"client", "server"};
 // In the order of enum tcpconnect_outcome.
 constexpr std::string_view kOutcomes[] = {"established", "refused",  "timeout",   "unreachable",
                                           "reset",       "no_ports", "cancelled", "error"};
+constexpr std::string_view kFailures[] = {"refused", "timeout", "unreachable", "reset", "no_ports", "error"};
 constexpr std::string_view kClosedBy[] = {"local", "remote", "reset_local", "reset_remote", "timeout"};
 
 Value role_name(std::uint8_t role) {
@@ -166,6 +167,7 @@ constexpr auto kFields = std::to_array<Field<Connect>>({
       .width = 11,
       .shown = true,
       .values = kOutcomes,
+      .alerts = kFailures,
       .help = "How the attempt ended."},
      [](const Connect& e) -> Value { return Name{kOutcomes[e.wire->outcome]}; }},
     {{.key = "error",

@@ -192,6 +192,7 @@ class Run {
       if (!file) return std::move(file).error();
       output_ = *std::move(file);
     }
+    output_.stop_when_readable(signals_.fd());
     auto sink = make_sink(tool_.schema(options_), tool_, options_, output_, clock_);
     if (!sink) return std::move(sink).error();
     std::vector<std::unique_ptr<Sink>> sinks;
@@ -255,7 +256,10 @@ class Run {
       if (::poll(fds, std::size(fds), wait_ms) < 0 && errno != EINTR) {
         return Error{"cannot wait for events", errno_text(errno)};
       }
-      if (fds[1].revents != 0 && signals_say_end()) return {};
+      if (fds[1].revents != 0 && signals_say_end()) {
+        output_.stop_requested();
+        return {};
+      }
       // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
       if ((fds[2].revents & (POLLERR | POLLHUP)) != 0) return {};
       if (auto r = step(); !r) return r;

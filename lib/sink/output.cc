@@ -62,8 +62,10 @@ Output Output::memory() {
 // what finds no room. False: the run is to end, and nobody reads.
 bool Output::wait_writable() {
   pollfd fds[] = {{fd_, POLLOUT, 0}, {stop_fd_, POLLIN, 0}};
-  if (::poll(fds, 2, -1) < 0) return errno == EINTR;
-  if (fds[0].revents != 0) return true;
+  if (!stopping_) {
+    if (::poll(fds, 2, -1) < 0) return errno == EINTR;
+    if (fds[0].revents != 0) return true;
+  }
   return ::poll(fds, 1, kStallMs) != 0;
 }
 

@@ -27,9 +27,11 @@ class Output {
   // that names the file; what waited is dropped then, so that memory stays bounded.
   Result<void> write_out();
 
-  // Once `fd` is readable the run is to end: a reader that then takes nothing for kStallMs counts as gone, so
-  // that a paused pager cannot hold up Ctrl-C. `fd` is not owned.
+  // How a paused pager is kept from holding up Ctrl-C: once the run is to end, a reader that takes nothing
+  // for kStallMs counts as gone. stop_when_readable() names a descriptor (not owned) that says so during a
+  // write, stop_requested() says so from now on.
   void stop_when_readable(int fd) { stop_fd_ = fd; }
+  void stop_requested() { stopping_ = true; }
 
   bool is_terminal() const { return is_terminal_; }
   // The reader closed its end: stop quietly.
@@ -47,6 +49,7 @@ class Output {
   int stop_fd_ = -1;
   bool is_terminal_ = false;
   bool closed_ = false;
+  bool stopping_ = false;
   std::string name_;
   std::string buffer_;
 };

@@ -140,6 +140,15 @@ TEST_CASE("a stalled reader does not hold up the end") {
   CHECK(output.buffer().empty());
 }
 
+TEST_CASE("nor does one that stalls after the end was asked for") {
+  Pipe pipe;
+  Output output = open(pipe.path());
+  output.stop_requested();
+  output.buffer().assign(1 << 20, 'z');
+  CHECK(output.write_out().ok());
+  CHECK(output.closed());
+}
+
 TEST_CASE("an end that was asked for does not cut what is read") {
   Pipe pipe;
   Pipe stop;
