@@ -12,6 +12,7 @@
 
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_tracing.h>
 
 #define RELOCATED __attribute__((preserve_access_index))
@@ -29,6 +30,10 @@ enum {
 	S_IFMT = 0170000,
 	S_IFSOCK = 0140000,
 	PF_KTHREAD = 0x00200000,
+	SOCK_STREAM = 1,
+	MSG_FASTOPEN = 0x20000000,
+	TS_COMPAT = 0x0002, /* arch/x86: thread_info.status while a 32-bit system call runs */
+	TIF_32BIT = 22,     /* arch/arm64: bit of thread_info.flags of a 32-bit task */
 };
 
 /* include/net/tcp_states.h: ABI, ss(8) and the tracepoints depend on the numbers. */
@@ -77,9 +82,17 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 } RELOCATED;
 
+/* include/net/sock.h: bits of sk_flags; the numbers are taken from the running kernel. */
+enum sock_flags {
+	SOCK_DEAD,
+	SOCK_DONE,
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+	__u16 sk_type;
+	__u8 sk_shutdown;
 	int sk_err;
 	unsigned long sk_flags;
 	struct socket *sk_socket;
@@ -99,13 +112,23 @@ struct tcp_sock {
 	__u64 bytes_received;
 } RELOCATED;
 
-struct socket {
-	struct sock *sk;
+/* The other subflows of an MPTCP socket do not matter here: `first` is the one that connect() or accept() made. */
+struct mptcp_sock {
+	struct sock *first;
 } RELOCATED;
 
 struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
+} RELOCATED;
+
+struct socket {
+	struct sock *sk;
+} RELOCATED;
+
+struct socket_alloc {
+	struct socket socket;
+	struct inode vfs_inode;
 } RELOCATED;
 
 struct file {
@@ -130,7 +153,24 @@ struct signal_struct {
 	atomic_t live;
 } RELOCATED;
 
+struct thread_info {
+	unsigned long flags;
+	__u32 status; /* x86 */
+} RELOCATED;
+
+/* The registers of a system call, as pt_regs keeps them until it returns. */
+struct pt_regs {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long di, si, dx, r10, r8, r9, orig_ax;
+#elif defined(__TARGET_ARCH_arm64)
+	__u64 regs[31];
+	__u64 orig_x0;
+	__s32 syscallno;
+#endif
+} RELOCATED;
+
 struct task_struct {
+	struct thread_info thread_info;
 	struct signal_struct *signal;
 	unsigned int flags;
 	int pid;

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* Sockets: the two ends of one, and the way from a file descriptor to it. */
+#ifndef PLUMB_SOCKET_BPF_H
+#define PLUMB_SOCKET_BPF_H
+
+#include "kernel.h"
+
+/* Ports in host byte order, addresses in network byte order. */
+struct endpoints {
+	__u32 remote_addr[4]; /* IPv4 in the first word, v4-mapped IPv6 turned into it, the rest 0 */
+	__u32 local_addr[4];
+	__u16 remote_port;
+	__u16 local_port;
+	__u16 family;
+	__u16 padding;
+};
+
+static __always_inline bool is_v4_mapped(const __u32 *addr)
+{
+	return !addr[0] && !addr[1] && addr[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline void unmap_v4(struct endpoints *ends)
+{
+	if (ends->family != AF_INET6 || !is_v4_mapped(ends->remote_addr))
+		return;
+	ends->family = AF_INET;
+	ends->remote_addr[0] = ends->remote_addr[3];
+	/* The local end may still be unbound (::). */
+	ends->local_addr[0] = ends->local_addr[3];
+	ends->remote_addr[2] = ends->remote_addr[3] = 0;
+	ends->local_addr[1] = ends->local_addr[2] = ends->local_addr[3] = 0;
+}
+
+/* The ends of an inet socket. inet_sport and not skc_num: the latter is 0 once the port was given back. */
+static __always_inline void read_endpoints(struct endpoints *ends, const struct sock *sk)
+{
+	const struct inet_sock *inet = (const struct inet_sock *)sk;
+
+	__builtin_memset(ends, 0, sizeof(*ends));
+	ends->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	ends->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	ends->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
+	if (ends->family == AF_INET) {
+		ends->remote_addr[0] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		ends->local_addr[0] = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+	} else {
+		BPF_CORE_READ_INTO(&ends->remote_addr, sk, __sk_common.skc_v6_daddr);
+		BPF_CORE_READ_INTO(&ends->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
+		unmap_v4(ends);
+	}
+}
+
+static __always_inline __u32 socket_netns(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+}
+
+/* The inode number of the file behind a socket; 0: none (not accepted yet, or closed). */
+static __always_inline __u64 socket_inode(const struct sock *sk)
+{
+	struct socket *socket = BPF_CORE_READ(sk, sk_socket);
+
+	if (!socket)
+		return 0;
+	return BPF_CORE_READ(container_of(socket, struct socket_alloc, socket), vfs_inode.i_ino);
+}
+
+/* The TCP socket of an open file; for MPTCP its first subflow. NULL: it is none. */
+static __always_inline struct sock *tcp_socket_of_file(struct file *file)
+{
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = BPF_CORE_READ(file, private_data);
+	if (!socket)
+		return 0;
+	sk = BPF_CORE_READ(socket, sk);
+	if (!sk || BPF_CORE_READ(sk, sk_type) != SOCK_STREAM)
+		return 0;
+	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP && bpf_core_type_exists(struct mptcp_sock))
+		sk = BPF_CORE_READ((struct mptcp_sock *)sk, first);
+	if (!sk || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	/* AF_UNIX and AF_VSOCK have stream sockets as well; their protocol is not TCP's 6, but nothing forbids it. */
+	switch (BPF_CORE_READ(sk, __sk_common.skc_family)) {
+	case AF_INET:
+	case AF_INET6:
+		return sk;
+	}
+	return 0;
+}
+
+/* The TCP socket behind a descriptor of the current task. */
+static __always_inline struct sock *tcp_socket_of_fd(__u32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = 0;
+	struct file **files;
+
+	if (!table || fd >= BPF_CORE_READ(table, max_fds))
+		return 0;
+	files = BPF_CORE_READ(table, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), files + fd))
+		return 0;
+	return tcp_socket_of_file(file);
+}
+
+#endif
