@@ -1,9 +1,13 @@
 // tcpconnect: every TCP connection attempt of the host, who made it, how it ended and how long it took.
 #include "tools/tcpconnect.h"
 
+#include <bpf/bpf.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "bpf/filter.h"
 #include "bpf/filter_config.h"
@@ -84,13 +88,42 @@ constexpr auto kOptions = std::to_array<Option<TcpconnectOptions>>({
      }},
 });
 
+// The hooks beside inet_sock_set_state, which is stable and on every kernel from 4.16 on. Best variant first.
+std::vector<Hook> all_hooks() {
+  return {};
+}
+
+Error too_many(const char* option, std::size_t most) {
+  return Error{fmt::format("too many values for --{}", option), fmt::format("at most {}", most)};
+}
+
 class Tcpconnect final : public Tool {
  public:
   OptionTable options() override { return OptionTable::of(kOptions, options_); }
+
+  Result<void> check(const CommonOptions&) override {
+    if (options_.only_v4 && options_.only_v6) return Error{"--ipv4 and --ipv6 exclude each other"};
+    if (options_.ports.size() > TCPCONNECT_MAX_PORTS) return too_many("port", TCPCONNECT_MAX_PORTS);
+    if (options_.hosts.size() > TCPCONNECT_MAX_HOSTS) return too_many("host", TCPCONNECT_MAX_HOSTS);
+    return {};
+  }
+
   const Schema& schema(const CommonOptions& common) const override {
     return common.summary ? kConnectSummarySchema : kConnectSchema;
   }
-  std::vector<Hook> hooks() const override { return {}; }
+
+  std::vector<std::string> columns(const CommonOptions& common) const override {
+    if (common.summary) return {};
+    std::vector<std::string> names{"time", "pid", "comm"};
+    if (options_.server || options_.life) names.insert(names.begin() + 1, "type");
+    if (options_.server && options_.client) names.emplace_back("role");
+    names.insert(names.end(), {"local_port", "remote_addr", "remote_port", "outcome", "latency_ms"});
+    if (options_.server) names.insert(std::find(names.begin(), names.end(), "local_port"), "local_addr");
+    if (options_.life) names.insert(names.end(), {"duration_ms", "tx_bytes", "rx_bytes", "closed_by"});
+    return names;
+  }
+
+  std::vector<Hook> hooks() const override { return all_hooks(); }
 
   Result<void> attach(Session& session) override {
     session_ = &session;
@@ -98,6 +131,7 @@ class Tcpconnect final : public Tool {
     if (!skeleton) return std::move(skeleton).error();
     skeleton_.emplace(*std::move(skeleton));
     if (auto r = prepare_filter(**skeleton_, session.filter); !r) return r;
+    configure(session.options.summary);
     if (auto r = skeleton_->load(); !r) return r;
     if (auto r = fill_filter(**skeleton_, session.filter); !r) return r;
     auto ring = RingBuffer::open(bpf_map__fd((*skeleton_)->maps.events), on_record, this);
@@ -115,21 +149,84 @@ class Tcpconnect final : public Tool {
   int poll_fd() const override { return ring_->poll_fd(); }
   void detach() override { skeleton_->detach(); }
 
+  Result<void> finish(Pipeline& out) override {
+    return session_->options.summary ? push_summaries(out) : Result<void>{};
+  }
+
   std::uint64_t lost() const override {
     std::uint64_t sum = 0;
     for (const std::uint64_t n : (**skeleton_).bss->lost_events) sum += n;
     return sum;
   }
   std::uint64_t seen() const override { return (**skeleton_).bss->seen_events; }
-  const bpf_object* object() const override { return (**skeleton_).obj; }
+  const bpf_object* object() const override { return skeleton_ ? (**skeleton_).obj : nullptr; }
 
  private:
+  void configure(bool summary) {
+    auto& config = (*skeleton_)->rodata->config;
+    config.min_latency_ns = static_cast<std::uint64_t>(options_.min_latency_ns);
+    config.client = options_.client;
+    config.server = options_.server;
+    config.life = options_.life || summary;  // the summary's bytes come with the close
+    config.lines = !summary;
+    config.summary = summary;
+    config.failed_only = options_.failed;
+    config.ipv4 = !options_.only_v6;
+    config.ipv6 = !options_.only_v4;
+    config.ports = static_cast<std::uint32_t>(options_.ports.size());
+    for (std::size_t i = 0; i < options_.ports.size(); ++i) {
+      const PortRange& p = options_.ports[i];
+      config.port[i] = {p.low, p.high, p.negated, 0};
+    }
+    config.hosts = static_cast<std::uint32_t>(options_.hosts.size());
+    for (std::size_t i = 0; i < options_.hosts.size(); ++i) config.host[i] = kernel_host(options_.hosts[i]);
+  }
+
+  static tcpconnect_host kernel_host(const HostPrefix& h) {
+    tcpconnect_host out{};
+    std::array<std::uint8_t, 16> mask{};
+    for (unsigned bit = 0; bit < h.prefix.length; ++bit) {
+      mask[bit / 8] = static_cast<std::uint8_t>(mask[bit / 8] | 0x80U >> bit % 8);
+    }
+    std::array<std::uint8_t, 16> address = h.prefix.address.bytes();
+    for (std::size_t i = 0; i < address.size(); ++i) address[i] &= mask[i];
+    std::memcpy(out.addr, address.data(), sizeof out.addr);
+    std::memcpy(out.mask, mask.data(), sizeof out.mask);
+    out.family = h.prefix.address.is_v4() ? AF_INET : AF_INET6;
+    out.exclude = h.negated;
+    return out;
+  }
+
   static bool on_record(void* context, std::span<const std::byte> record) {
     auto& self = *static_cast<Tcpconnect*>(context);
     auto event = decode_connect(record, self.session_->clock);
     if (!event) return true;
     enrich(*event, self.session_->processes);
     return self.out_->push(Row(kConnectSchema, *event));
+  }
+
+  // Most attempts first.
+  Result<void> push_summaries(Pipeline& out) {
+    struct Entry {
+      tcpconnect_summary_key key;
+      tcpconnect_summary value;
+    };
+    std::vector<Entry> entries;
+    const int fd = bpf_map__fd((*skeleton_)->maps.summaries);
+    Entry entry{};
+    const void* previous = nullptr;
+    while (bpf_map_get_next_key(fd, previous, &entry.key) == 0) {
+      if (bpf_map_lookup_elem(fd, &entry.key, &entry.value) == 0) entries.push_back(entry);
+      previous = &entry.key;
+    }
+    std::vector<ConnectSummary> rows;
+    for (const Entry& e : entries) rows.push_back(summary_of(e.key, e.value));
+    std::sort(rows.begin(), rows.end(), [](const ConnectSummary& a, const ConnectSummary& b) {
+      return a.attempts() != b.attempts() ? a.attempts() > b.attempts()
+                                          : std::memcmp(a.key, b.key, sizeof *a.key) < 0;
+    });
+    for (const ConnectSummary& row : rows) out.push(Row(kConnectSummarySchema, row));
+    return {};
   }
 
   TcpconnectOptions options_;
@@ -141,6 +238,15 @@ class Tcpconnect final : public Tool {
 
 constexpr Example kExamples[] = {
     {"plumb tcpconnect", "every connection attempt of the host, as it is decided"},
+    {"plumb tcpconnect --failed --time utc", "only what did not work: refused, timed out, unreachable, ..."},
+    {"plumb tcpconnect --role both --life -p 4711",
+     "what process 4711 opens, accepts and closes, with bytes and duration"},
+    {"plumb tcpconnect --port 5432 --min-latency 5ms", "slow handshakes with the databases"},
+    {"plumb tcpconnect --json -d 60s | jq 'select(.outcome != \"established\") | .comm'",
+     "who failed, for a script"},
+    {"plumb tcpconnect --summary -d 10s",
+     "who talks to whom, with latency quantiles, aggregated in the kernel"},
+    {"plumb tcpconnect -- curl -s https://example.org", "the connections of one command and its children"},
 };
 
 }  // namespace

@@ -42,6 +42,9 @@ struct ConnectSummary {
   std::optional<Duration> latency(double q) const;
 };
 
+// Key and value are views: they outlive the result.
+ConnectSummary summary_of(const tcpconnect_summary_key& key, const tcpconnect_summary& value);
+
 extern const Schema kConnectSchema;
 extern const Schema kConnectSummarySchema;
 

@@ -432,11 +432,9 @@ IpAddress address(std::uint8_t family, const std::uint8_t* bytes) {
 
 }  // namespace
 
-constexpr Schema kConnectSchemaValue = Schema::of<Connect, type_of>(kFields, kTypes);
-const Schema kConnectSchema = kConnectSchemaValue;
-constexpr Schema kConnectSummarySchemaValue =
+constinit const Schema kConnectSchema = Schema::of<Connect, type_of>(kFields, kTypes);
+constinit const Schema kConnectSummarySchema =
     Schema::of<ConnectSummary, summary_type>(kSummaryFields, kSummaryTypes);
-const Schema kConnectSummarySchema = kConnectSummarySchemaValue;
 
 std::optional<Connect> decode_connect(std::span<const std::byte> record, const BootClock& clock) {
   if (record.size() < sizeof(tcpconnect_event)) return std::nullopt;
@@ -456,6 +454,10 @@ std::optional<Connect> decode_connect(std::span<const std::byte> record, const B
 void enrich(Connect& e, ProcessCache& processes) {
   if (e.knows(KNOWN_OWNER))
     e.names = processes.find({e.wire->task.pid, e.wire->task.start_ns}, e.wire->task.cgroup_id);
+}
+
+ConnectSummary summary_of(const tcpconnect_summary_key& key, const tcpconnect_summary& value) {
+  return {&key, &value, address(key.family, key.remote_addr)};
 }
 
 std::uint64_t ConnectSummary::attempts() const {
