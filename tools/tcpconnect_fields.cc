@@ -467,7 +467,10 @@ std::uint64_t ConnectSummary::attempts() const {
 }
 
 std::optional<Duration> ConnectSummary::latency(double q) const {
-  return histogram_quantile(value->latency_us, q);
+  const auto middle = histogram_quantile(value->latency_us, q);
+  if (!middle) return std::nullopt;
+  // The maximum is exact; a bucket's middle may lie beyond it.
+  return std::min(*middle, Duration{static_cast<std::int64_t>(value->max_latency_ns)});
 }
 
 }  // namespace plumb

@@ -168,14 +168,14 @@ class Run {
     if (auto r = tool_.attach(session_); !r) return r;
     if (auto r = create_ready_file(options_.ready_file); !r) return r;
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
-    fanout_->begin();
-    fanout_->flush();
     if (command_) {
       if (auto r = command_->release(); !r) {
         status_ = command_->wait();
         return r;
       }
     }
+    fanout_->begin();
+    fanout_->flush();
     Result<void> ended = end_trace(loop());
     if (command_)
       status_ = command_->wait();  // it may outlive --duration and --count: its status is still ours
