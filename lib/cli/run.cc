@@ -22,6 +22,7 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "bpf/missed_runs.h"
 #include "bpf/skeleton.h"
 #include "cli/command.h"
 #include "cli/privileges.h"
@@ -218,13 +219,15 @@ class Run {
   // Probes off, the rest of the buffer, aggregates, end of every sink.
   Result<void> end_trace(Result<void> result) {
     stats_.collect(tool_.object());
+    report_missed_runs();
     tool_.detach();
     signals_.restore();
     if (result && !fanout_->done()) result = step();
     fanout_->lift_limit();
     if (result && !fanout_->error()) result = tool_.finish(*fanout_);
     fanout_->end();
-    if (options_.stats) stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_});
+    if (options_.stats)
+      stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_ + reported_missed_});
     if (result && fanout_->error()) return *fanout_->error();
     return result;
   }
@@ -232,23 +235,29 @@ class Run {
   // One turn: drain, say what was lost, write out.
   Result<void> step() {
     if (auto r = tool_.drain(*fanout_); !r) return r;
-    if (const std::uint64_t lost = tool_.lost(); lost > reported_lost_) {
-      fanout_->lost(
-          {clock_.to_unix(clock_.now()), lost - reported_lost_, "no room left in the kernel's buffers"});
-      reported_lost_ = lost;
-    }
+    report_losses(tool_.lost(), reported_lost_, "no room left in the kernel's buffers");
     fanout_->flush();
     return {};
   }
 
+  void report_losses(std::uint64_t now, std::uint64_t& before, std::string_view why) {
+    if (now <= before) return;
+    fanout_->lost({clock_.to_unix(clock_.now()), now - before, why});
+    before = now;
+  }
+
+  void report_missed_runs() {
+    report_losses(missed_runs(tool_.object()), reported_missed_, "a probe would have interrupted itself");
+  }
+
   Result<void> loop() {
     const BootTime start = clock_.now();
-    anchored_ = start;
+    last_second_ = start;
     while (!fanout_->done() && !output_.closed()) {
       const BootTime now = clock_.now();
       const int wait_ms = wait_until_ms(start, now);
       if (wait_ms <= 0) return {};
-      keep_anchor(now);
+      each_second(now);
       pollfd fds[] = {{tool_.poll_fd(), POLLIN, 0},
                       {signals_.fd(), POLLIN, 0},
                       {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0},
@@ -275,9 +284,11 @@ class Run {
     return static_cast<int>(std::clamp<std::int64_t>((left + 999'999) / 1'000'000, 0, kDrainIntervalMs));
   }
 
-  void keep_anchor(BootTime now) {
-    if (now.ns - anchored_.ns < 1'000'000'000) return;
-    anchored_ = now;
+  // What needs doing about once a second.
+  void each_second(BootTime now) {
+    if (now.ns - last_second_.ns < 1'000'000'000) return;
+    last_second_ = now;
+    report_missed_runs();
     if (const std::int64_t step = clock_.refresh(); step != 0) {
       fmt::print(stderr,
                  "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
@@ -311,8 +322,9 @@ class Run {
   std::optional<Fanout> fanout_;
   std::optional<Command> command_;
   RunStats stats_;
-  BootTime anchored_;
+  BootTime last_second_;
   std::uint64_t reported_lost_ = 0;
+  std::uint64_t reported_missed_ = 0;
   bool signalled_ = false;
   int status_ = 0;
 };
