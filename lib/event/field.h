@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -54,10 +55,25 @@ struct FieldSpec {
   std::string_view help;                          // one sentence: meaning, unit, when it is null
 };
 
+// A captureless function of the event. Never null, by construction: comparing a function's address with nullptr is no
+// constant expression where GCC's -fsanitize=undefined is on, so that a static_assert could not tell.
+template <class Event>
+class Getter {
+ public:
+  template <class Function>
+    requires std::convertible_to<Function, Value (*)(const Event&)>
+  constexpr Getter(Function get) : get_(get) {}
+  Getter(std::nullptr_t) = delete;
+  Value operator()(const Event& event) const { return get_(event); }
+
+ private:
+  Value (*get_)(const Event&);
+};
+
 template <class Event>
 struct Field {
   FieldSpec spec;
-  Value (*get)(const Event&);
+  Getter<Event> get;
 };
 
 namespace detail {
@@ -90,12 +106,17 @@ consteval bool valid_fields(const std::array<Field<Event>, N>& fields) {
   for (std::size_t i = 0; i < N; ++i) {
     const FieldSpec& f = fields[i].spec;
     if (!detail::is_snake_case(f.key) || f.heading.empty() || f.help.empty() || f.types == 0) return false;
-    if (!detail::unit_matches(f) || !detail::alerts_are_values(f) || fields[i].get == nullptr) return false;
+    if (!detail::unit_matches(f) || !detail::alerts_are_values(f)) return false;
     for (std::size_t j = 0; j < i; ++j) {
       if (fields[j].spec.key == f.key) return false;
     }
   }
   return N > 0;
+}
+
+namespace detail {
+template <class Event>
+inline constexpr char event_tag = 0;  // its address stands for the type
 }
 
 class Schema {
@@ -110,6 +131,7 @@ class Schema {
     s.table_ = fields.data();
     s.size_ = N;
     s.types_ = types;
+    s.event_ = &detail::event_tag<Event>;
     s.spec_ = [](const void* t, std::size_t i) -> const FieldSpec& {
       return static_cast<const Field<Event>*>(t)[i].spec;
     };
@@ -126,6 +148,13 @@ class Schema {
   std::span<const std::string_view> types() const { return types_; }
   std::size_t type_of(const void* event) const { return type_of_(event); }
 
+  // Whether rows of this schema are Events. The one question that erasing the type leaves open; sinks ask it to show
+  // aggregated stacks as rows.
+  template <class Event>
+  bool describes() const {
+    return event_ == &detail::event_tag<Event>;
+  }
+
   // The index of the field with this key, or npos.
   std::size_t find(std::string_view key) const {
     for (std::size_t i = 0; i < size_; ++i) {
@@ -138,6 +167,7 @@ class Schema {
   const void* table_ = nullptr;
   std::size_t size_ = 0;
   std::span<const std::string_view> types_;
+  const char* event_ = nullptr;
   const FieldSpec& (*spec_)(const void*, std::size_t) = nullptr;
   Value (*get_)(const void*, std::size_t, const void*) = nullptr;
   std::size_t (*type_of_)(const void*) = nullptr;

@@ -91,7 +91,8 @@ struct JsonValue {
 
 class JsonSink final : public Sink {
  public:
-  JsonSink(const Schema& schema, Output& output) : output_(&output), plans_(schema.types().size()) {
+  JsonSink(const Schema& schema, Output& output)
+      : schema_(&schema), output_(&output), plans_(schema.types().size()) {
     for (std::size_t type = 0; type < plans_.size(); ++type) {
       for (std::size_t i = 0; i < schema.size(); ++i) {
         const FieldSpec& spec = schema.spec(i);
@@ -113,6 +114,10 @@ class JsonSink final : public Sink {
     return output_->maybe_write();
   }
 
+  Result<void> stack(const Stack& stack) override {
+    return schema_->describes<Stack>() ? row(Row(*schema_, stack)) : Sink::stack(stack);
+  }
+
   Result<void> lost(const Loss& loss) override {
     std::string& out = output_->buffer();
     out += R"({"type":"lost","time":)";
@@ -131,6 +136,7 @@ class JsonSink final : public Sink {
     std::string before;  // `,"latency_ms":`
   };
 
+  const Schema* schema_;
   Output* output_;
   std::vector<std::vector<Member>> plans_;  // for each type of line, its members in order
 };

@@ -1,5 +1,6 @@
-// Sink: where events end. Its interface includes losses, so that no sink can forget them. Rows are events of a tool;
-// stacks are aggregated (flame, drop stacks, kernel-side summaries give rows). A sink never knows which tool feeds it.
+// Sink: where events end. Its interface includes losses, so that no sink can forget them. Rows are events of
+// a tool; stacks are aggregated (flame, drop stacks, kernel-side summaries give rows). A sink never knows
+// which tool feeds it.
 #pragma once
 
 #include <cstdint>
@@ -38,10 +39,13 @@ class Sink {
   // Before the first event.
   virtual Result<void> begin() { return {}; }
   virtual Result<void> row(const Row& row) = 0;
-  // Sinks for which a stack means nothing refuse in the option parser, so the default is never reached in the field.
+  // Sinks for rows show a stack as a row of the tool's schema, when that is a table of Field<Stack>. Sinks
+  // for which a stack means nothing refuse in the option parser, so the default is never reached in the
+  // field.
   virtual Result<void> stack(const Stack& stack);
   virtual Result<void> lost(const Loss& loss) = 0;
-  // After each drain of the ring buffer, at least every 100 ms: write out what is buffered, redraw what is live.
+  // After each drain of the ring buffer, at least every 100 ms: write out what is buffered, redraw what is
+  // live.
   virtual Result<void> flush() { return {}; }
   // After the last event. `ended_at` is when the probes came off.
   virtual Result<void> end() { return flush(); }

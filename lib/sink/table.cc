@@ -49,7 +49,7 @@ bool is_number(const Column& c, TableStyle::Time style) {
 class TableSink final : public Sink {
  public:
   TableSink(const Schema& schema, Output& output, TableStyle style)
-      : output_(&output), style_(std::move(style)), cells_(style_.time, style_.started) {
+      : schema_(&schema), output_(&output), style_(std::move(style)), cells_(style_.time, style_.started) {
     for (std::size_t i : style_.columns) {
       const FieldSpec& spec = schema.spec(i);
       if (spec.type == FieldType::time && style_.time == TableStyle::Time::none) continue;
@@ -81,6 +81,10 @@ class TableSink final : public Sink {
     }
     end_line();
     return output_->maybe_write();
+  }
+
+  Result<void> stack(const Stack& stack) override {
+    return schema_->describes<Stack>() ? row(Row(*schema_, stack)) : Sink::stack(stack);
   }
 
   Result<void> lost(const Loss& loss) override {
@@ -163,6 +167,7 @@ class TableSink final : public Sink {
     end_line();
   }
 
+  const Schema* schema_;
   Output* output_;
   TableStyle style_;
   CellWriter cells_;

@@ -28,7 +28,7 @@ Split split(UnixTime t, std::int64_t offset_seconds) {
   const std::int64_t second = floor_div(t.ns, kNsPerSecond);
   const std::int64_t local = second + offset_seconds;
   const std::int64_t days = floor_div(local, kSecondsPerDay);
-  return {days, local - days * kSecondsPerDay, t.ns - second * kNsPerSecond};
+  return {days, local - days * kSecondsPerDay, (t.ns % kNsPerSecond + kNsPerSecond) % kNsPerSecond};
 }
 
 constexpr std::array<char, 200> kPairs = [] {

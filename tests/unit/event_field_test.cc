@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
+#include <type_traits>
+
 #include "../sample_event.h"
 
 using namespace plumb;
@@ -53,7 +56,8 @@ static_assert(!valid(with(kGood, [](FieldSpec& f) {
   f.alerts = kOther;
 })));
 static_assert(!valid_fields(std::array<Field<Point>, 2>{{{kGood, get_x}, {kGood, get_x}}}));
-static_assert(!valid_fields(std::array<Field<Point>, 1>{{{kGood, nullptr}}}));
+static_assert(!std::is_default_constructible_v<Getter<Point>>);
+static_assert(!std::is_constructible_v<Getter<Point>, std::nullptr_t>);
 
 }  // namespace
 

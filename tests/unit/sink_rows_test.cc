@@ -296,6 +296,61 @@ TEST_CASE("columns: as asked, all, or those that are shown") {
   CHECK(wrong.error().hint == "did you mean latency_ms? --list-fields shows them all");
 }
 
+namespace {
+
+constexpr std::string_view kStackTypes[] = {"stack"};
+constexpr auto kStackFields = std::to_array<Field<Stack>>({
+    {{.key = "type",
+      .heading = "TYPE",
+      .type = FieldType::enumeration,
+      .values = kStackTypes,
+      .help = "stack."},
+     [](const Stack&) -> Value { return Name{kStackTypes[0]}; }},
+    {{.key = "stack",
+      .heading = "STACK",
+      .type = FieldType::list,
+      .width = 10,
+      .help = "Frames, root first."},
+     [](const Stack& s) -> Value { return s.frames; }},
+    {{.key = "count",
+      .heading = "COUNT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .help = "Samples."},
+     [](const Stack& s) -> Value { return s.count; }},
+});
+static_assert(valid_fields(kStackFields));
+std::size_t stack_type(const Stack&) {
+  return 0;
+}
+constexpr Schema kStackSchema = Schema::of<Stack, stack_type>(kStackFields, kStackTypes);
+
+}  // namespace
+
+TEST_CASE("an aggregated stack is a row of a tool whose events are stacks") {
+  const std::string_view frames[] = {"main", "operator new(\"x\")"};
+  const Stack stack{
+      .frames = frames, .count = 3, .value = 30, .unit = "ns", .event = "cpu-clock", .comm = {}, .pid = 0};
+  Output lines = Output::memory();
+  CHECK(make_json_sink(kStackSchema, lines)->stack(stack).ok());
+  CHECK(lines.buffer() ==
+        "{\"type\":\"stack\",\"stack\":[\"main\",\"operator new(\\\"x\\\")\"],\"count\":3}\n");
+
+  Output table = Output::memory();
+  TableStyle style;
+  style.columns = {2, 1};
+  CHECK(make_table_sink(kStackSchema, table, style)->stack(stack).ok());
+  CHECK(table.buffer() == "    3  main,operator new(\"x\")\n");
+}
+
+TEST_CASE("a stack is refused by a tool whose events are something else") {
+  const Stack stack;
+  Output output = Output::memory();
+  CHECK_FALSE(make_json_sink(sample::kSchema, output)->stack(stack).ok());
+  CHECK_FALSE(make_table_sink(sample::kSchema, output, shown_columns())->stack(stack).ok());
+  CHECK(output.buffer().empty());
+}
+
 TEST_CASE("the JSON Schema names each type's keys and no others") {
   const auto root = nlohmann::json::parse(json_schema(sample::kSchema, "sample"));
   CHECK(root["$schema"] == "https://json-schema.org/draft/2020-12/schema");
