@@ -39,24 +39,39 @@ struct {
 
 #include "follow.bpf.h"
 
-/* Fills `id` from the current task. The leader's name is taken, as ps(1) shows it; a thread's own name is not. */
-static __always_inline void identify_current(struct task_identity *id)
+/* The leader's name is taken, as ps(1) shows it; a thread's own name is not. */
+static __always_inline void identify_leader(struct task_identity *id, struct task_struct *task)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	id->start_ns = BPF_CORE_READ(leader, start_boottime);
-	id->cgroup_id = bpf_get_current_cgroup_id();
-	id->pid = pid_tgid >> 32;
-	id->tid = (__u32)pid_tgid;
-	id->uid = (__u32)bpf_get_current_uid_gid();
+	id->uid = BPF_CORE_READ(task, cred, euid.val);
 	id->padding = 0;
 	BPF_CORE_READ_STR_INTO(&id->comm, leader, comm);
 }
 
-/* Whether the current task passes -p, --comm, -u, --cgroup; `id` is its identity. */
-static __always_inline bool task_selected(const struct task_identity *id)
+/* Fills `id`, zeroed before, from the current task. */
+static __always_inline void identify_current(struct task_identity *id)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+
+	identify_leader(id, (struct task_struct *)bpf_get_current_task());
+	id->cgroup_id = bpf_get_current_cgroup_id();
+	id->pid = pid_tgid >> 32;
+	id->tid = (__u32)pid_tgid;
+}
+
+/* The same for any task, as iterators need it. */
+static __always_inline void identify_task(struct task_identity *id, struct task_struct *task)
+{
+	identify_leader(id, task);
+	id->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	id->pid = BPF_CORE_READ(task, tgid);
+	id->tid = BPF_CORE_READ(task, pid);
+}
+
+/* Whether what `id` holds passes -p, --comm, -u. */
+static __always_inline bool identity_selected(const struct task_identity *id)
 {
 	if (filter.self_pid && id->pid == filter.self_pid)
 		return false;
@@ -64,7 +79,13 @@ static __always_inline bool task_selected(const struct task_identity *id)
 		return false;
 	if (filter.by_uid && id->uid != filter.uid)
 		return false;
-	if (filter.by_comm && !bpf_map_lookup_elem(&filter_comms, id->comm))
+	return !filter.by_comm || bpf_map_lookup_elem(&filter_comms, id->comm);
+}
+
+/* Whether the current task passes -p, --comm, -u, --cgroup; `id` is its identity. */
+static __always_inline bool task_selected(const struct task_identity *id)
+{
+	if (!identity_selected(id))
 		return false;
 	if (filter.cgroups) {
 		for (__u32 i = 0; i < FILTER_MAX_CGROUPS; i++) {
@@ -76,6 +97,32 @@ static __always_inline bool task_selected(const struct task_identity *id)
 		return false;
 	}
 	return true;
+}
+
+/* The same for any task: no helper tells its cgroups, so this walks up from its own. */
+#define CGROUP_MAX_DEPTH 32
+
+static __always_inline bool other_task_selected(const struct task_identity *id, struct task_struct *task)
+{
+	struct cgroup *cgroup;
+
+	if (!identity_selected(id))
+		return false;
+	if (!filter.cgroups)
+		return true;
+	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	for (int depth = 0; depth < CGROUP_MAX_DEPTH && cgroup; depth++) {
+		__u64 cgroup_id = BPF_CORE_READ(cgroup, kn, id);
+		struct cgroup_subsys_state *parent;
+
+		for (__u32 i = 0; i < FILTER_MAX_CGROUPS && i < filter.cgroups; i++) {
+			if (filter.cgroup_ids[i] == cgroup_id)
+				return true;
+		}
+		parent = BPF_CORE_READ(cgroup, self.parent);
+		cgroup = parent ? BPF_CORE_READ(parent, cgroup) : 0;
+	}
+	return false;
 }
 
 static __always_inline bool netns_selected(__u32 netns)

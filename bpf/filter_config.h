@@ -15,12 +15,13 @@ struct filter_config {
 	__u32 uid;
 	__u32 netns;       /* inode number of the only network namespace; 0: all */
 	__u32 self_pid;    /* plumb itself, never traced; 0: traced too */
+	__u64 cgroup_ids[FILTER_MAX_CGROUPS]; /* of filter_cgroups: inode numbers of their directories */
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(filter_config) == 16);
+static_assert(sizeof(filter_config) == 16 + 8 * FILTER_MAX_CGROUPS);
 #else
-_Static_assert(sizeof(struct filter_config) == 16, "shared with the user side");
+_Static_assert(sizeof(struct filter_config) == 16 + 8 * FILTER_MAX_CGROUPS, "shared with the user side");
 #endif
 
 #endif

@@ -77,6 +77,8 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
+	unsigned long skc_flags; /* enum sock_flags are its bits */
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -94,7 +96,6 @@ struct sock {
 	__u16 sk_type;
 	__u8 sk_shutdown;
 	int sk_err;
-	unsigned long sk_flags;
 	struct socket *sk_socket;
 } RELOCATED;
 
@@ -169,6 +170,32 @@ struct pt_regs {
 #endif
 } RELOCATED;
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t euid;
+} RELOCATED;
+
+struct kernfs_node {
+	__u64 id;
+} RELOCATED;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+} RELOCATED;
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+} RELOCATED;
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* in the cgroup v2 hierarchy */
+} RELOCATED;
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct signal_struct *signal;
@@ -178,7 +205,25 @@ struct task_struct {
 	__u64 start_boottime;
 	struct task_struct *group_leader;
 	struct files_struct *files;
+	const struct cred *cred;
+	struct css_set *cgroups;
 	char comm[16];
 } RELOCATED;
+
+struct bpf_iter_meta;
+
+/* Context of iter/task_file; not relocated, a program's context has a fixed layout. */
+struct bpf_iter__task_file {
+	union {
+		struct bpf_iter_meta *meta;
+	} __attribute__((aligned(8)));
+	union {
+		struct task_struct *task;
+	} __attribute__((aligned(8)));
+	__u32 fd __attribute__((aligned(8)));
+	union {
+		struct file *file;
+	} __attribute__((aligned(8)));
+};
 
 #endif

@@ -16,7 +16,19 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 enum {
+	EINTR = 4,
+	EBADF = 9,
+	EAGAIN = 11,
+	EFAULT = 14,
+	EEXIST = 17,
 	EPIPE = 32,
+	ENOTSOCK = 88,
+	EDESTADDRREQ = 89,
+	EOPNOTSUPP = 95,
+	EAFNOSUPPORT = 97,
+	EISCONN = 106,
+	EALREADY = 114,
+	EINPROGRESS = 115,
 	EADDRNOTAVAIL = 99,
 	ENETDOWN = 100,
 	ENETUNREACH = 101,
@@ -42,8 +54,9 @@ struct {
 static __always_inline void keep_conn(const struct sock *sk, const struct conn *conn, __u64 flags)
 {
 	__u64 key = (__u64)sk;
+	long error = bpf_map_update_elem(&conns, &key, conn, flags);
 
-	if (bpf_map_update_elem(&conns, &key, conn, flags) && flags != BPF_NOEXIST)
+	if (error && error != -EEXIST)
 		count_loss(LOSS_MAP_FULL);
 }
 
@@ -96,34 +109,164 @@ static __always_inline enum tcpconnect_outcome outcome_of(int error)
 	return OUTCOME_ERROR;
 }
 
-/* A client's socket left SYN_SENT or SYN_RECV. */
-static __always_inline void client_decided(const struct sock *sk, struct conn *conn, int newstate)
+/* Attempts that state_changed told as failed and that the application has still to hear of, so that the return of its
+ * connect() is not told as a second failure. Key: inode number of the socket, which no other socket gets before 2^32
+ * more were made; a socket's address is used again at once. Value: whether it failed inside connect().
+ * state_changed inserts; the return of the next connect() deletes, for it tells of this attempt: the one that waits, or
+ * the one by which a non-blocking program asks (it returns the error of the attempt before, or ECONNABORTED when
+ * SO_ERROR was read already, and tries nothing new). Programs that never call connect() again leave theirs behind, so
+ * it is an LRU; full: the oldest is forgotten, harmless unless its connect() is still to return. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u8);
+} failed_attempts SEC(".maps");
+
+static __always_inline void remember_failure(const struct sock *sk, bool inside_connect)
 {
-	__u64 now = bpf_ktime_get_boot_ns();
-	enum tcpconnect_outcome outcome;
+	__u64 inode = socket_inode(sk);
+	__u8 value = inside_connect;
+
+	if (inode)
+		bpf_map_update_elem(&failed_attempts, &inode, &value, BPF_ANY);
+}
+
+/* Why a client's attempt failed without an error on the socket. Either the application gave up (close, shutdown,
+ * connect to AF_UNSPEC, exit), or connect() itself found no free port: then no port is set, or, if the application had
+ * chosen one, nothing was sent from it. */
+static __always_inline bool found_no_port(const struct sock *sk, const struct conn *conn)
+{
+	if (sk->sk_shutdown)
+		return false;
+	return !conn->ends.local_port || (conn->bound && !BPF_CORE_READ((struct tcp_sock *)sk, segs_out));
+}
+
+/* A client's socket left SYN_SENT or SYN_RECV. */
+static __always_inline void client_decided(const struct sock *sk, struct conn *conn, int newstate, __u64 now)
+{
+	enum tcpconnect_outcome outcome = OUTCOME_ESTABLISHED;
 	int error = 0;
 
 	read_endpoints(&conn->ends, sk);
-	conn->latency_ns = now - conn->start_ns;
-	conn->known |= KNOWN_LATENCY;
+	if (conn->start_ns) {
+		conn->latency_ns = now - conn->start_ns;
+		conn->known |= KNOWN_LATENCY;
+	}
 	conn->syn_retries = BPF_CORE_READ((struct tcp_sock *)sk, total_retrans);
 	if (newstate == TCP_ESTABLISHED) {
-		outcome = OUTCOME_ESTABLISHED;
 		conn->established_ns = now;
 	} else {
 		error = sk->sk_err;
-		if (error)
+		if (error) {
 			outcome = outcome_of(error);
-		else
+		} else if (found_no_port(sk, conn)) {
+			outcome = OUTCOME_NO_PORTS;
+			error = EADDRNOTAVAIL;
+		} else {
 			outcome = OUTCOME_CANCELLED;
+		}
+		remember_failure(sk, outcome == OUTCOME_NO_PORTS);
 	}
-	if (!outcome_selected(conn, outcome)) {
-		forget_conn(sk);
+	if (outcome_selected(conn, outcome)) {
+		tell_attempt(conn, outcome, error, now);
+		if (config.life && outcome == OUTCOME_ESTABLISHED)
+			return;
+	}
+	forget_conn(sk);
+}
+
+/* A listener's child appears. Its addresses are not set yet (inet_csk_clone_lock). */
+static __always_inline void child_created(const struct sock *sk)
+{
+	struct conn conn = {};
+
+	conn.netns = sk->__sk_common.skc_net.net->ns.inum;
+	if (!netns_selected(conn.netns))
 		return;
+	conn.role = ROLE_SERVER;
+	keep_conn(sk, &conn, BPF_ANY);
+}
+
+/* A listener's child has its handshake behind it. The round trip of the SYN-ACK was just measured, unless it had to be
+ * sent again. False: not wanted. */
+static __always_inline bool child_established(const struct sock *sk, struct conn *conn, __u64 now)
+{
+	__u32 srtt_us = BPF_CORE_READ((struct tcp_sock *)sk, srtt_us) >> 3;
+
+	conn->established_ns = now;
+	conn->syn_retries = BPF_CORE_READ((struct tcp_sock *)sk, total_retrans);
+	if (srtt_us) {
+		conn->latency_ns = srtt_us * 1000ULL;
+		conn->known |= KNOWN_LATENCY;
 	}
-	tell_attempt(conn, outcome, error, now);
-	if (!config.life || outcome != OUTCOME_ESTABLISHED)
-		forget_conn(sk);
+	if (conn->accepted) /* with Fast Open even before its handshake ended */
+		return true;
+	read_endpoints(&conn->ends, sk);
+	return ends_selected(&conn->ends, ROLE_SERVER) && outcome_selected(conn, OUTCOME_ESTABLISHED);
+}
+
+/* Bits of skc_flags, whose numbers differ between kernels. */
+static __always_inline bool has_flag(const struct sock *sk, __u64 bit)
+{
+	return sk->__sk_common.skc_flags & (1UL << bit);
+}
+
+/* Who ended a connection that now enters CLOSE from `oldstate`. */
+static __always_inline __u8 who_closed(const struct sock *sk, const struct conn *conn, int oldstate)
+{
+	switch (sk->sk_err) {
+	case ECONNRESET:
+	case EPIPE: /* a reset after the peer's FIN */
+		return CLOSED_RESET_REMOTE;
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return CLOSED_TIMEOUT;
+	case ECONNABORTED: /* tcp_abort: ss -K */
+		return CLOSED_RESET_LOCAL;
+	}
+	switch (oldstate) {
+	case TCP_LAST_ACK:
+	case TCP_CLOSING:
+		return conn->closed_by;
+	case TCP_FIN_WAIT2:
+		/* Into TIME_WAIT, on the peer's FIN or as an orphan that waits for it. */
+		if (has_flag(sk, bpf_core_enum_value(enum sock_flags, SOCK_DONE)) ||
+		    has_flag(sk, bpf_core_enum_value(enum sock_flags, SOCK_DEAD)))
+			return conn->closed_by;
+	}
+	/* Without an error and without both FINs: closed with unread data, SO_LINGER 0, connect to AF_UNSPEC, never
+	 * accepted, or out of memory for orphans. */
+	return CLOSED_RESET_LOCAL;
+}
+
+static __always_inline void connection_closed(const struct sock *sk, struct conn *conn, int oldstate, __u64 now)
+{
+	const struct tcp_sock *tcp = (const struct tcp_sock *)sk;
+	struct closing closing = {};
+	__u64 sent, again, received;
+
+	if (conn->role == ROLE_SERVER && !conn->accepted) {
+		if (owner_required() || !conn->established_ns)
+			return;
+		tell_attempt(conn, OUTCOME_ESTABLISHED, 0, now);
+	}
+	if (!config.life)
+		return;
+	sent = BPF_CORE_READ(tcp, bytes_sent);
+	again = BPF_CORE_READ(tcp, bytes_retrans);
+	received = BPF_CORE_READ(tcp, bytes_received);
+	/* A retransmission is counted before it is sent, and may then find no memory. */
+	closing.tx_bytes = sent > again ? sent - again : 0;
+	/* tcp_fin() sets SOCK_DONE; the FIN takes a sequence number and was counted as a byte. */
+	if (received && has_flag(sk, bpf_core_enum_value(enum sock_flags, SOCK_DONE)))
+		received--;
+	closing.rx_bytes = received;
+	closing.retransmits = BPF_CORE_READ(tcp, total_retrans);
+	closing.srtt_us = BPF_CORE_READ(tcp, srtt_us) >> 3;
+	closing.closed_by = who_closed(sk, conn, oldstate);
+	tell_close(conn, &closing, now);
 }
 
 /* Hook: a socket changes its state, other than to SYN_SENT. Context: anything, mostly softirq; `current` is whoever was
@@ -131,17 +274,41 @@ static __always_inline void client_decided(const struct sock *sk, struct conn *c
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(state_changed, const struct sock *sk, int oldstate, int newstate)
 {
+	bool handshake = oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV;
 	__u64 key = (__u64)sk;
 	struct conn *conn;
+	__u64 now;
 
 	if (oldstate == TCP_CLOSE || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	if (oldstate == TCP_LISTEN) {
+		if (config.server && newstate == TCP_SYN_RECV)
+			child_created(sk);
+		return 0;
+	}
+	if (!handshake && !config.life && !(config.server && newstate == TCP_CLOSE))
 		return 0;
 	conn = bpf_map_lookup_elem(&conns, &key);
 	if (!conn)
 		return 0;
-	if (newstate == TCP_SYN_RECV)
-		return 0;
-	if (oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
-		client_decided(sk, conn, newstate);
+	if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV)
+		return 0; /* both sides connect at once */
+	now = bpf_ktime_get_boot_ns();
+	if (handshake && conn->role == ROLE_CLIENT) {
+		client_decided(sk, conn, newstate, now);
+	} else if (newstate == TCP_ESTABLISHED) {
+		if (!child_established(sk, conn, now))
+			forget_conn(sk);
+	} else if (newstate == TCP_FIN_WAIT1) {
+		conn->closed_by = CLOSED_LOCAL;
+	} else if (newstate == TCP_CLOSE_WAIT) {
+		conn->closed_by = CLOSED_REMOTE;
+	} else if (newstate == TCP_CLOSE) {
+		connection_closed(sk, conn, oldstate, now);
+		forget_conn(sk);
+	}
 	return 0;
 }
+
+#include "tcpconnect_error.bpf.h"
+#include "tcpconnect_owner.bpf.h"

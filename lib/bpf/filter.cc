@@ -1,5 +1,7 @@
 #include "bpf/filter.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -15,6 +17,16 @@ static_assert(kMaxCgroups == FILTER_MAX_CGROUPS);
 Result<void> size_set(bpf_map* map, std::size_t entries) {
   const auto size = static_cast<std::uint32_t>(std::max<std::size_t>(entries, 1));
   if (int e = bpf_map__set_max_entries(map, size); e != 0) return bpf_error("cannot size a filter map", -e);
+  return {};
+}
+
+// The kernel's id of a cgroup is the inode number of its directory.
+Result<void> cgroup_ids(std::span<unsigned long long> ids, const TaskFilter& f) {
+  for (std::size_t i = 0; i < std::min(ids.size(), f.cgroups.size()); ++i) {
+    struct stat st{};
+    if (fstat(f.cgroups[i].get(), &st) != 0) return bpf_error("cannot read the id of a cgroup", errno);
+    ids[i] = st.st_ino;
+  }
   return {};
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,7 @@ Result<void> fill_filter(Skel& skel, const TaskFilter& f);
 
 namespace detail {
 Result<void> size_set(bpf_map* map, std::size_t entries);
+Result<void> cgroup_ids(std::span<unsigned long long> ids, const TaskFilter& f);
 Result<void> fill_sets(bpf_map* pids, bpf_map* comms, bpf_map* cgroups, const TaskFilter& f);
 }  // namespace detail
 
@@ -50,6 +52,7 @@ Result<void> prepare_filter(Skel& skel, const TaskFilter& f) {
   config.uid = f.uid.value_or(0);
   config.cgroups = static_cast<std::uint8_t>(f.cgroups.size());
   config.netns = f.netns;
+  if (auto r = detail::cgroup_ids(config.cgroup_ids, f); !r) return r;
   const std::size_t pids = f.follow ? kFollowedProcesses : f.pids.size();
   if (auto r = detail::size_set(skel.maps.filter_pids, pids); !r) return r;
   bpf_program__set_autoload(skel.progs.follow_fork, f.follow);

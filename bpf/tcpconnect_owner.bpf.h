@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* tcpconnect: who owns the sockets that no connect() of this trace made. For those that a listener's handshake made, the
+ * process that accepts: told by accept_exit, or by accept_sys_exit where the kernel refuses fexit, or, where neither saw
+ * it (io_uring), by the first traffic (traffic_sent, traffic_received). For those older than the trace, whoever holds a
+ * descriptor: older_sockets. Part of tcpconnect.bpf.c. */
+#ifndef PLUMB_TCPCONNECT_OWNER_BPF_H
+#define PLUMB_TCPCONNECT_OWNER_BPF_H
+
+/* The current task took `sk` from a listener's queue or uses it. Tells it, if it was not told before. When the peer
+ * resets it at this very moment on another CPU, it may be told twice, once without its owner: atomic exchange needs
+ * Linux 5.12, and the window is some tens of ns. */
+static __always_inline void child_taken(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct conn *conn = bpf_map_lookup_elem(&conns, &key);
+
+	if (!conn || conn->role != ROLE_SERVER || conn->accepted)
+		return;
+	conn->accepted = 1;
+	if (!conn->ends.family) /* Fast Open: accepted before the handshake ended */
+		read_endpoints(&conn->ends, sk);
+	if (!ends_selected(&conn->ends, ROLE_SERVER) || !outcome_selected(conn, OUTCOME_ESTABLISHED) ||
+	    !take_owner(conn)) {
+		forget_conn(sk);
+		return;
+	}
+	tell_attempt(conn, OUTCOME_ESTABLISHED, 0, bpf_ktime_get_boot_ns());
+	if (!config.life)
+		forget_conn(sk);
+}
+
+/* Hook: the end of every system call. Context: the caller, which is `current`. Calls of 32-bit programs are left out,
+ * since their numbers differ; their traffic still names them from Linux 6.3 on. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(accept_sys_exit, struct pt_regs *regs, long ret)
+{
+	long number = SYSCALL_NUMBER(regs);
+	struct sock *sk;
+
+	if (number != SYSCALL_ACCEPT4 && number != SYSCALL_ACCEPT)
+		return 0;
+	if (ret < 0 || syscall_is_compat())
+		return 0;
+	sk = tcp_socket_of_fd(ret);
+	if (sk)
+		child_taken(sk);
+	return 0;
+}
+
+/* Hook: the return of TCP's accept. Context: the process that accepts, which is `current`; a kernel thread for the
+ * kernel's own servers. Up to Linux 6.9 it took four arguments, then two (commit 92ef0fd55ac8), so the place of the
+ * result is not fixed; the helper that knows it came with 5.17. */
+SEC("fexit/inet_csk_accept")
+int accept_exit(__u64 *ctx)
+{
+	__u64 sk = 0;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_func_ret))
+		bpf_get_func_ret(ctx, &sk);
+	else
+		sk = ctx[4];
+	if (sk)
+		child_taken((const struct sock *)sk);
+	return 0;
+}
+
+static __always_inline int traffic(const struct sock *sk)
+{
+	__u16 protocol = sk->sk_protocol;
+
+	if (protocol == IPPROTO_MPTCP && bpf_core_type_exists(struct mptcp_sock))
+		sk = BPF_CORE_READ((const struct mptcp_sock *)sk, first);
+	else if (protocol != IPPROTO_TCP)
+		return 0;
+	child_taken(sk);
+	return 0;
+}
+
+/* Hook: a send on any socket ended (Linux 6.3). Context: the sender, which is `current`. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(traffic_sent, struct sock *sk, int ret, int flags)
+{
+	return traffic(sk);
+}
+
+/* Hook: a receive on any socket ended (Linux 6.3). Context: the receiver, which is `current`. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(traffic_received, struct sock *sk, int ret, int flags)
+{
+	return traffic(sk);
+}
+
+/* Hook: run by the user side once after the rest is attached, for each descriptor of each task; --life only, since
+ * nothing else of an older connection is still to be told. Context: plumb is `current`; the owner is ctx->task, and of
+ * several that share a socket the first. */
+SEC("iter/task_file")
+int older_sockets(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct conn conn = {};
+	struct sock *sk;
+	__u8 state;
+
+	if (!config.life || config.failed_only || config.min_latency_ns || !task || !file)
+		return 0;
+	sk = tcp_socket_of_file(file);
+	if (!sk)
+		return 0;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_CLOSE || state == TCP_LISTEN || state == TCP_SYN_SENT || state == TCP_SYN_RECV)
+		return 0;
+	conn.netns = socket_netns(sk);
+	if (!netns_selected(conn.netns))
+		return 0;
+	read_endpoints(&conn.ends, sk);
+	conn.role = ROLE_UNKNOWN;
+	if (!ends_selected(&conn.ends, ROLE_UNKNOWN))
+		return 0;
+	identify_task(&conn.task, task);
+	if (!other_task_selected(&conn.task, task))
+		return 0;
+	conn.known = KNOWN_OWNER;
+	if (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2)
+		conn.closed_by = CLOSED_LOCAL;
+	else if (state == TCP_CLOSE_WAIT)
+		conn.closed_by = CLOSED_REMOTE;
+	keep_conn(sk, &conn, BPF_NOEXIST);
+	/* It may have closed in between, and state_changed found nothing to delete. */
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+		forget_conn(sk);
+	return 0;
+}
+
+#endif
