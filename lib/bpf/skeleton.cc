@@ -1,8 +1,13 @@
 #include "bpf/skeleton.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
-#include <mutex>
+#include <utility>
+
+#include "bpf/privileges.h"
 
 namespace plumb {
 namespace {
@@ -37,12 +42,24 @@ std::string LibbpfLog::take() {
 }
 
 Error bpf_error(const std::string& what, int error) {
-  Error e{what, errno_text(error), {}, LibbpfLog::take()};
-  if (error == EPERM || error == EACCES) {
-    e.hint = "run it as root, or give it the capabilities: setcap cap_bpf,cap_perfmon+ep plumb";
+  constexpr const char* kKernelBtf = "/sys/kernel/btf/vmlinux";
+  std::string details = LibbpfLog::take();
+  Error e{what, errno_text(error)};
+  // EACCES is also what the verifier answers to a program that it cannot prove safe.
+  const bool verifier = error != EPERM && details.find("BEGIN PROG LOAD LOG") != std::string::npos;
+  const Privileges privileges = own_privileges();
+  if (verifier && missing_for_tracing(privileges).empty()) {
+    e.why += "; this kernel's verifier does not accept a program";
+    e.hint = "-v shows the verifier's log: please report it with the kernel's release (uname -r)";
+  } else if (error == EPERM || error == EACCES) {
+    e = refused(what, error, privileges);
+  } else if (::access(kKernelBtf, R_OK) != 0) {
+    e.why += std::string("; the kernel has no BTF: ") + kKernelBtf + " cannot be read";
+    e.hint = "it takes a kernel built with CONFIG_DEBUG_INFO_BTF=y: most distributions' since 2021";
   } else {
     e.hint = "`plumb doctor` shows what this kernel offers; -v shows the whole log";
   }
+  e.details = std::move(details);
   return e;
 }
 

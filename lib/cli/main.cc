@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/common_options.h"
+#include "cli/doctor.h"
 #include "cli/help.h"
 #include "cli/parse.h"
 #include "cli/run.h"
@@ -59,6 +60,23 @@ int run_named_tool(const ToolInfo& info, std::span<const std::string> arguments)
   return run_tool(info, *tool, options);
 }
 
+int run_named_doctor(std::span<const std::string> arguments) {
+  bool json = false;
+  bool verbose = false;
+  for (const std::string& a : arguments) {
+    if (a == "--json" || a == "-j") {
+      json = true;
+    } else if (a == "--verbose" || a == "-v") {
+      verbose = true;
+    } else if (a == "--help" || a == "-h") {
+      return print(general_help(registry()));
+    } else {
+      return wrong_command_line({"doctor has no option '" + a + "'", {}, "plumb doctor [--json] [-v]"});
+    }
+  }
+  return run_doctor(registry(), json, verbose);
+}
+
 Error unknown_tool(std::string_view name) {
   std::vector<std::string_view> known{"doctor"};
   for (const ToolInfo* tool : registry()) known.push_back(tool->name);
@@ -86,6 +104,7 @@ int plumb_main(std::span<const std::string> arguments) {
   if (first == "--version" || first == "-V") return print(fmt::format("plumb {}\n", kVersion));
   if (const ToolInfo* tool = find_tool(first); tool != nullptr)
     return run_named_tool(*tool, arguments.subspan(2));
+  if (first == "doctor") return run_named_doctor(arguments.subspan(2));
   return wrong_command_line(unknown_tool(first));
 }
 

@@ -24,22 +24,37 @@ struct ProcessKey {
 
 // Views into the cache: valid until the next call of ProcessCache::find.
 struct ContainerNames {
-  std::string_view
-      container;  // the runtime's name where known, otherwise the first 12 digits of the id; empty: none
+  // The runtime's name where known (in a pod: the container's name in the pod), otherwise the first 12 digits
+  // of the id; empty: not in a container, or not known.
+  std::string_view container;
   std::string_view pod;         // Kubernetes pod name; empty: unknown or none
   std::string_view namespace_;  // Kubernetes namespace
 };
 
-// The seam: files below /proc and /sys/fs/cgroup.
+// The seam: files below /proc, /sys/fs/cgroup and the container runtimes' own. Nothing here blocks or follows
+// more than it is asked to: reads and lists are bounded, and what is not a regular file is not read.
 class ProcFs {
  public:
+  static constexpr std::size_t kMaxRead = std::size_t{1} << 20;
+  static constexpr std::size_t kMaxList = 65536;
+
   virtual ~ProcFs() = default;
-  // The whole of a file by its absolute path (at most 1 MiB), or an Error.
+  // A file by its absolute path, or an Error. At most the first kMaxRead bytes: the mount table of a host
+  // with thousands of containers is longer, and what matters stands at its start.
   virtual Result<std::string> read(const std::string& path) const = 0;
   virtual Result<std::string> read_link(const std::string& path) const = 0;
+  // Names in a directory, without . and .., in no order, at most kMaxList.
   virtual Result<std::vector<std::string>> list(const std::string& directory) const = 0;
+  // Of these only the directories; links are not followed.
+  virtual Result<std::vector<std::string>> list_directories(const std::string& directory) const = 0;
   // Inode number: a cgroup v2 directory's is its cgroup id, a namespace file's is the namespace's.
   virtual Result<std::uint64_t> inode(const std::string& path) const = 0;
+  // The inode number of a network namespace's file; an Error when the file is something else (a name below
+  // /run/netns whose namespace is gone is an ordinary empty file).
+  virtual Result<std::uint64_t> network_namespace(const std::string& path) const { return inode(path); }
+  // The path below `mount` of the cgroup v2 directory with this id, without a walk over the tree. An Error
+  // where that cannot be asked (it takes CAP_DAC_READ_SEARCH) or the cgroup is gone.
+  virtual Result<std::string> cgroup_path(const std::string& mount, std::uint64_t id) const;
 };
 
 const ProcFs& system_procfs();
@@ -48,12 +63,18 @@ std::unique_ptr<ProcFs> procfs_below(std::string root);
 
 class ProcessCache {
  public:
-  explicit ProcessCache(const ProcFs& procfs = system_procfs());
+  // `procfs` must outlive the cache. `max_entries` is for tests.
+  explicit ProcessCache(const ProcFs& procfs = system_procfs(), std::size_t max_entries = kMaxEntries);
   ~ProcessCache();
 
-  // The container of a process. `cgroup_id` (0: unknown) finds it even when the process is gone. In the
-  // steady state one hash look-up and no allocation. Bounded: at most kMaxEntries, oldest leave.
+  // The container of a process. `cgroup_id` (0: unknown) finds it even when the process is gone; a process
+  // that moved to another cgroup is looked up anew. Without it, /proc/PID/cgroup is read, and believed only
+  // when the process that has the pid now is the one that started at `start_ns`. In the steady state one hash
+  // look-up and no allocation. Bounded: at most kMaxEntries; those not asked for lately leave (the clock
+  // algorithm).
   ContainerNames find(const ProcessKey& key, std::uint64_t cgroup_id);
+
+  std::size_t size() const;
 
   static constexpr std::size_t kMaxEntries = 16384;
 
@@ -65,18 +86,28 @@ class ProcessCache {
 // The mount point of the cgroup v2 hierarchy from /proc/mounts ("/sys/fs/cgroup", "/sys/fs/cgroup/unified").
 Result<std::string> cgroup2_mount(const ProcFs& procfs = system_procfs());
 
-// The cgroup v2 directories of a container given by name or by a prefix of its id (at least 3 digits). An
-// Error lists near names, or says that nothing matches, or that the prefix is ambiguous.
+// The cgroup v2 directories (absolute) of a container given by name or by a prefix of its id (at least 3
+// digits). In Kubernetes a name that several pods use is told apart as POD/NAME or NAMESPACE/POD/NAME. An
+// Error lists near names, or says that nothing matches, or that the name is ambiguous.
 Result<std::vector<std::string>> container_cgroups(std::string_view name_or_id,
                                                    const ProcFs& procfs = system_procfs());
 
-// All containers found: name, id and cgroup path. For `doctor`.
+// All containers found, by walking the cgroup v2 tree and, for runtimes that use cgroup v1 alone, one v1
+// tree. A container with several directories at the top (rare) stands there once for each. For `doctor`.
 struct Container {
-  std::string id, name, runtime, cgroup, pod, namespace_;
+  std::string id;    // 64 hexadecimal digits; of systemd-nspawn and LXC the name
+  std::string name;  // as ContainerNames::container
+  std::string
+      runtime;  // "docker", "containerd", "cri-o", "podman", "systemd-nspawn", "lxc", "oci" (not known which)
+  std::string cgroup;      // its directory, absolute
+  std::string pod;         // Kubernetes pod name; empty: unknown or none
+  std::string namespace_;  // Kubernetes namespace
+  bool v2 = true;          // false: only in cgroup v1, where the kernel cannot filter by it
 };
 std::vector<Container> list_containers(const ProcFs& procfs = system_procfs());
 
-// The network namespace's inode number for `--netns PID-OR-PATH`.
+// The network namespace's inode number for `--netns PID-OR-PATH`: a process id, a path, or a name as of
+// ip-netns(8).
 Result<std::uint32_t> netns_inode(std::string_view pid_or_path, const ProcFs& procfs = system_procfs());
 
 }  // namespace plumb

@@ -1,0 +1,257 @@
+#include "bpf/features.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <optional>
+
+#include "base/fd.h"
+#include "bpf/kernel_btf_names.h"
+#include "bpf/privileges.h"
+
+namespace plumb {
+namespace {
+
+constexpr const char* kLicense = "Dual MIT/GPL";
+constexpr const char* kProbeName = "plumb_probe";
+
+// Instructions as the kernel's own macros write them (samples/bpf/bpf_insn.h).
+template <unsigned Register>
+constexpr bpf_insn set(int value) {
+  return {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = Register, .imm = value};
+}
+constexpr bpf_insn kExit{.code = BPF_JMP | BPF_EXIT};
+constexpr bpf_insn kReturnNothing[] = {set<BPF_REG_0>(0), kExit};
+
+Feature yes() {
+  return {true, {}};
+}
+
+struct FreeBtf {
+  void operator()(btf* b) const { btf__free(b); }
+};
+
+// BTF with one type, int: some maps must describe their keys and values.
+std::unique_ptr<btf, FreeBtf> btf_of_int() {
+  std::unique_ptr<btf, FreeBtf> types(btf__new_empty());
+  if (types == nullptr || btf__add_int(types.get(), "int", 4, BTF_INT_SIGNED) != 1) return nullptr;
+  if (btf__load_into_kernel(types.get()) != 0) return nullptr;
+  return types;
+}
+
+std::string first_line(const char* path) {
+  const UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
+  char text[64];
+  const ssize_t n = fd ? ::read(fd.get(), text, sizeof text) : 0;
+  const std::string_view all(text, n > 0 ? static_cast<std::size_t>(n) : 0);
+  return std::string(all.substr(0, all.find('\n')));
+}
+
+}  // namespace
+
+struct Features::State {
+  std::unique_ptr<btf, FreeBtf> types;
+  std::optional<Error> no_types;
+  std::optional<Result<KernelBtfNames>> names;
+  std::optional<Privileges> privileges;
+  std::map<std::string, Feature, std::less<>> answers;
+
+  template <class F>
+  Feature answer(std::string question, F probe);
+  Feature refused(const std::string& what, int error);
+  // Loads two instructions against the kernel type `name` of `kind`. `missing` says that there is no such
+  // type.
+  Feature load_tracing(bpf_attach_type attach, const std::string& name, std::uint32_t kind,
+                       const std::string& what, const std::string& missing);
+  Feature find(const std::string& name, std::uint32_t kind, const std::string& missing, std::uint32_t& id);
+  Feature load_socket_storage();
+  Feature open_kprobe();
+};
+
+Features::Features() : state_(std::make_unique<State>()) {}
+Features::~Features() = default;
+Features::Features(Features&&) noexcept = default;
+
+Result<const btf*> Features::kernel_btf() {
+  if (state_->no_types) return *state_->no_types;
+  if (state_->types == nullptr) {
+    state_->types.reset(btf__load_vmlinux_btf());
+    if (state_->types == nullptr) {
+      state_->no_types =
+          Error{"this kernel's type information (BTF) cannot be read", errno_text(errno),
+                "it takes a kernel built with CONFIG_DEBUG_INFO_BTF=y: most distributions' since 2021"};
+      return *state_->no_types;
+    }
+  }
+  return static_cast<const btf*>(state_->types.get());
+}
+
+template <class F>
+Feature Features::State::answer(std::string question, F probe) {
+  if (const auto it = answers.find(question); it != answers.end()) return it->second;
+  const auto before = std::chrono::steady_clock::now();
+  Feature feature = probe();
+  const auto took = std::chrono::steady_clock::now() - before;
+  feature.probe_us =
+      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+  return answers.emplace(std::move(question), std::move(feature)).first->second;
+}
+
+// A refusal, with the privileges that we lack where they may be the reason.
+Feature Features::State::refused(const std::string& what, int error) {
+  Feature feature{false, what + ": " + errno_text(error), error};
+  if (error == EPERM || error == EACCES) {
+    if (!privileges) privileges = own_privileges();
+    const auto missing = missing_for_tracing(*privileges);
+    if (!missing.empty()) feature.why += "; missing: " + capability_list(missing);
+  }
+  return feature;
+}
+
+Feature Features::State::find(const std::string& name, std::uint32_t kind, const std::string& missing,
+                              std::uint32_t& id) {
+  if (!names) names.emplace(KernelBtfNames::load());
+  if (!*names) return {false, "the kernel's BTF cannot be read: " + names->error().why, ENOENT};
+  id = (*names)->find(name, kind);
+  return id != 0 ? yes() : Feature{false, missing, ENOENT};
+}
+
+Feature Features::State::load_tracing(bpf_attach_type attach, const std::string& name, std::uint32_t kind,
+                                      const std::string& what, const std::string& missing) {
+  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  std::uint32_t id = 0;
+  if (Feature found = find(name, kind, missing, id); !found.works) return found;
+  options.expected_attach_type = attach;
+  options.attach_btf_id = id;
+  const int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, kProbeName, kLicense, kReturnNothing, 2, &options);
+  if (fd < 0) return refused(what + " refused", -fd);
+  const UniqueFd close_it(fd);
+  return yes();
+}
+
+// A tracepoint of a module stands in the module's BTF, not in the kernel's: plumb uses none of these.
+Feature Features::tracepoint(std::string_view name) {
+  const std::string type = "btf_trace_" + std::string(name);
+  const std::string missing = "no tracepoint " + std::string(name) + " in this kernel's BTF";
+  return state_->answer("tp " + std::string(name), [&]() -> Feature {
+    std::uint32_t id = 0;
+    if (Feature found = state_->find(type, BTF_KIND_TYPEDEF, missing, id); !found.works) return found;
+    // Whether such programs may be loaded does not depend on the tracepoint: tried once.
+    Feature loads = state_->answer("tp", [&] {
+      return state_->load_tracing(BPF_TRACE_RAW_TP, type, BTF_KIND_TYPEDEF, "tp_btf programs are", missing);
+    });
+    return loads;
+  });
+}
+
+Feature Features::fentry(std::string_view function) {
+  const std::string name(function);
+  return state_->answer("fentry " + name, [&] {
+    return state_->load_tracing(BPF_TRACE_FENTRY, name, BTF_KIND_FUNC, "fentry programs are",
+                                "no function " + name + " in this kernel's BTF");
+  });
+}
+
+Feature Features::iterator(std::string_view target) {
+  const std::string name(target);
+  return state_->answer("iter " + name, [&] {
+    return state_->load_tracing(BPF_TRACE_ITER, "bpf_iter_" + name, BTF_KIND_FUNC,
+                                "iter/" + name + " programs are",
+                                "no iterator over " + name + " in this kernel's BTF");
+  });
+}
+
+Feature Features::ring_buffer() {
+  return state_->answer("ring buffer", [&]() -> Feature {
+    const auto page = static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE));
+    const int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, kProbeName, 0, 0, page, nullptr);
+    if (fd < 0) return state_->refused("ring buffers are refused", -fd);
+    const UniqueFd close_it(fd);
+    return yes();
+  });
+}
+
+Feature Features::socket_storage() {
+  return state_->answer("socket storage", [&] { return state_->load_socket_storage(); });
+}
+
+// Tracing programs may use it since Linux 5.11. Before, the verifier does not know the function in them.
+Feature Features::State::load_socket_storage() {
+  LIBBPF_OPTS(bpf_map_create_opts, map_options);
+  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  std::uint32_t id = 0;
+  if (Feature f = find("btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF, "no tracepoint to try it in", id);
+      !f.works) {
+    return f;
+  }
+  const auto types = btf_of_int();
+  if (types == nullptr) return refused("BTF for the storage is refused", errno);
+  map_options.map_flags = BPF_F_NO_PREALLOC;
+  map_options.btf_fd = static_cast<std::uint32_t>(btf__fd(types.get()));
+  map_options.btf_key_type_id = 1;
+  map_options.btf_value_type_id = 1;
+  const UniqueFd map(bpf_map_create(BPF_MAP_TYPE_SK_STORAGE, kProbeName, 4, 4, 0, &map_options));
+  if (!map) return refused("socket storage is refused", errno);
+  const bpf_insn program[] = {
+      {.code = BPF_LDX | BPF_MEM | BPF_DW,
+       .dst_reg = BPF_REG_2,
+       .src_reg = BPF_REG_1},                                               // r2 = ctx[0], the socket
+      {.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_2, .off = 5},  // null: to the end
+      {.code = BPF_LD | BPF_DW | BPF_IMM,
+       .dst_reg = BPF_REG_1,
+       .src_reg = BPF_PSEUDO_MAP_FD,
+       .imm = map.get()},
+      {},  // second half of the one above
+      set<BPF_REG_3>(0),
+      set<BPF_REG_4>(0),
+      {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sk_storage_get},
+      set<BPF_REG_0>(0),
+      kExit,
+  };
+  options.expected_attach_type = BPF_TRACE_RAW_TP;
+  options.attach_btf_id = id;
+  const int fd =
+      bpf_prog_load(BPF_PROG_TYPE_TRACING, kProbeName, kLicense, program, std::size(program), &options);
+  if (fd == -EINVAL) return {false, "this kernel has no socket storage in tracing programs", EINVAL};
+  if (fd < 0) return refused("socket storage in tracing programs is refused", -fd);
+  const UniqueFd close_it(fd);
+  return yes();
+}
+
+Feature Features::kprobe() {
+  return state_->answer("kprobe", [&] { return state_->open_kprobe(); });
+}
+
+// Opens a kprobe on a function that does not exist: the kernel checks everything else first and then answers
+// ENOENT, so that nothing is patched and nothing has to be waited for (removing a real probe waits for a
+// grace period).
+Feature Features::State::open_kprobe() {
+  const std::string type = first_line("/sys/bus/event_source/devices/kprobe/type");
+  perf_event_attr attributes{};
+  const auto [end, bad] = std::from_chars(type.data(), type.data() + type.size(), attributes.type);
+  if (type.empty() || bad != std::errc{}) return {false, "this kernel is built without kprobes", ENOENT};
+  if (!privileges) privileges = own_privileges();
+  if (privileges->lockdown == "confidentiality")
+    return {false, "kprobes are refused: the kernel is locked down", EPERM};
+  attributes.size = sizeof attributes;
+  attributes.disabled = 1;
+  attributes.config1 = reinterpret_cast<std::uint64_t>("plumb_no_such_function");
+  const auto opened = ::syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+  const int error = errno;
+  const UniqueFd close_event(static_cast<int>(opened));
+  if (opened < 0 && error != ENOENT) return refused("kprobes are refused", error);
+  const int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, kProbeName, kLicense, kReturnNothing, 2, nullptr);
+  if (fd < 0) return refused("kprobe programs are refused", -fd);
+  const UniqueFd close_it(fd);
+  return yes();
+}
+
+}  // namespace plumb
