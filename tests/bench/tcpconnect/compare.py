@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""What tcpconnect costs beside libbpf-tools' tcplife and beside no tracer, in one table of medians and ratios.
+
+    sudo tests/bench/tcpconnect/compare.py [--rounds 7] [--connections 20000] [--check]
+
+Every round runs each tracer once, so that what the machine does meanwhile meets all of them alike. `churn` makes the
+connections; "added" is its wall time a connection above the untraced runs of the same rounds. The tracer's own CPU is
+the scheduler's count of its threads while the connections were made; start is until the ready file (tcplife and
+bpftrace: until their first line). --check fails when a promise is broken: +8 us, 30 MB. PLUMB names the executable.
+"""
+import argparse
+import os
+import pty
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
+PLUMB = os.environ.get("PLUMB", os.path.join(ROOT, "build/plumb"))
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+NAP = 0.0002
+
+
+def on_ready_file(command):
+    """Starts plumb; its process and the seconds until every probe was attached."""
+    ready = os.path.join(tempfile.mkdtemp(prefix="plumb-bench-"), "ready")
+    started = time.perf_counter()
+    process = subprocess.Popen([*command, "--ready-file", ready], stdout=subprocess.DEVNULL)
+    while not os.path.exists(ready):
+        if process.poll() is not None:
+            sys.exit(f"{command} ended, status {process.returncode}")
+        time.sleep(NAP)
+    took = time.perf_counter() - started
+    shutil.rmtree(os.path.dirname(ready))
+    return process, took
+
+
+def on_first_line(command):
+    """Starts a tracer on a terminal of its own, which makes it write its heading at once. Its lines then go to a file
+    that nobody reads, as plumb's go to /dev/null."""
+    ours, theirs = pty.openpty()
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL)
+    os.close(theirs)
+    os.read(ours, 1)
+    took = time.perf_counter() - started
+    drain = subprocess.Popen(["cat"], stdin=ours, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(ours)
+    process.drain = drain
+    return process, took
+
+
+def cpu_ns(pid):
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat") as f:
+            total += int(f.read().split()[0])
+    return total
+
+
+def peak_rss_kb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
+def quiet(command):
+    """As on_first_line, but for a tracer that has already been timed: it writes to /dev/null like plumb."""
+    process, took = on_first_line(command)
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    process.drain.wait()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(2 * took + 0.1)  # it gives no sign without a terminal
+    return process, took
+
+
+def tracers():
+    found = {
+        "none": None,
+        "plumb": lambda: on_ready_file([PLUMB, "tcpconnect", "--json"]),
+        "plumb both+life": lambda: on_ready_file([PLUMB, "tcpconnect", "--json", "--role", "both", "--life"]),
+        "plumb summary": lambda: on_ready_file([PLUMB, "tcpconnect", "--json", "--role", "both", "--life",
+                                                "--summary"]),
+    }
+    if shutil.which("tcplife"):
+        found["tcplife"] = lambda: quiet(["tcplife"])
+    else:
+        print("tcplife is not installed (Debian: libbpf-tools): left out")
+    return found
+
+
+def bpftrace_start():
+    program = 'tracepoint:sock:inet_sock_set_state { @ = count(); } interval:ms:1 { printf("x\\n"); exit(); }'
+    started = time.perf_counter()
+    process = subprocess.Popen(["bpftrace", "-q", "-B", "none", "-e", program], stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
+    process.stdout.readline()
+    took = time.perf_counter() - started
+    process.wait()
+    process.stdout.close()
+    return took
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--connections", type=int, default=20000)
+    options.add_argument("--check", action="store_true")
+    options = options.parse_args()
+
+    with tempfile.TemporaryDirectory(prefix="plumb-bench-") as directory:
+        churn = os.path.join(directory, "churn")
+        subprocess.run(["cc", "-O2", "-o", churn, os.path.join(os.path.dirname(__file__), "churn.c")], check=True)
+        runs = {name: {"ns": [], "cpu": [], "start": [], "rss": []} for name in tracers()}
+        subprocess.run([churn, "2000"], check=True, stdout=subprocess.DEVNULL)  # warm up
+        for _ in range(options.rounds):
+            for name, start in tracers().items():
+                process, took = start() if start else (None, 0.0)
+                before = cpu_ns(process.pid) if process else 0
+                out = subprocess.run([churn, str(options.connections)], check=True, capture_output=True, text=True)
+                if process:
+                    time.sleep(0.25)  # what still waits in the ring buffer is part of the price
+                    runs[name]["cpu"].append((cpu_ns(process.pid) - before) / options.connections / 1000)
+                    runs[name]["rss"].append(peak_rss_kb(process.pid) / 1024)
+                    runs[name]["start"].append(took * 1000)
+                    process.send_signal(signal.SIGINT)
+                    process.wait()
+                runs[name]["ns"].append(int(out.stdout.split()[0]) / 1000)
+
+    base = statistics.median(runs["none"]["ns"])
+    print(f"{options.rounds} interleaved rounds of {options.connections} connections, medians")
+    print(f"{'tracer':18}{'us/conn':>9}{'added us':>10}{'ratio':>8}{'own CPU us':>12}{'start ms':>10}{'RSS MB':>8}")
+    added = {}
+    for name, r in runs.items():
+        middle = statistics.median(r["ns"])
+        added[name] = statistics.median(a - b for a, b in zip(r["ns"], runs["none"]["ns"]))
+        row = f"{name:18}{middle:9.1f}{added[name]:10.1f}{middle / base:8.2f}"
+        if r["cpu"]:
+            row += f"{statistics.median(r['cpu']):12.2f}{statistics.median(r['start']):10.1f}{max(r['rss']):8.1f}"
+        print(row)
+    if shutil.which("bpftrace"):
+        print(f"bpftrace, one probe: start {1000 * statistics.median(bpftrace_start() for _ in range(3)):.1f} ms")
+    if "tcplife" in added:
+        print(f"added by plumb both+life / added by tcplife: {added['plumb both+life'] / added['tcplife']:.2f}")
+    if not options.check:
+        return 0
+    broken = []
+    if added["plumb both+life"] > 8.0:
+        broken.append(f"full records add {added['plumb both+life']:.1f} us a connection, promised are 8")
+    if max(runs["plumb both+life"]["rss"]) > 30:
+        broken.append("more than 30 MB resident")
+    print("\n".join(broken) or "promises kept")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

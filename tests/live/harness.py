@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+"""Live tests: real programs make real traffic, plumb traces it, and its lines are compared with what the programs know.
+
+Run as a program, it finds and runs every test_*.py beside it (arguments: parts of test names) and ends with
+"N passed, N failed, N skipped". PLUMB names the executable under test.
+"""
+import contextlib
+import ctypes
+import datetime
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import uuid
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PLUMB = os.path.abspath(os.environ.get("PLUMB", os.path.join(HERE, "../../build/plumb")))
+DEADLINE = 30.0  # seconds that nothing here may take; generous, because the machine may be busy or emulated
+os.environ["PATH"] += ":/usr/sbin:/sbin"
+libc = ctypes.CDLL(None, use_errno=True)
+
+SHARED_KEYS = {"time", "type", "pid", "tid", "comm", "uid", "container", "pod", "namespace", "netns"}
+
+
+def wait_until(condition, what, deadline=DEADLINE):
+    """Polls until condition() is true and returns its value; fails by name when it does not come."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline} s for {what}")
+        time.sleep(0.002)
+
+
+def needs(*programs):
+    """Skips a test where a program is missing."""
+    missing = [p for p in programs if shutil.which(p) is None]
+    return unittest.skipIf(missing, f"not installed: {', '.join(missing)}")
+
+
+def needs_root(test):
+    return unittest.skipIf(os.geteuid() != 0, "needs root")(test)
+
+
+def parse_time_ns(text):
+    """RFC 3339 in UTC with nine digits, to nanoseconds since 1970."""
+    match = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(\d{9})Z", text)
+    if not match:
+        raise AssertionError(f"not RFC 3339 UTC with nanoseconds: {text!r}")
+    seconds = datetime.datetime.fromisoformat(match[1]).replace(tzinfo=datetime.timezone.utc).timestamp()
+    return int(seconds) * 10**9 + int(match[2])
+
+
+class Plumb:
+    """One run of plumb. Entered, every probe is attached; stop() ends it with SIGINT and checks that it ended well.
+
+        with Plumb("tcpconnect", "--role", "both") as plumb:
+            ...traffic...
+        lines = plumb.lines
+
+    `keys` maps a line's type to the exact set of its keys; each JSON line is checked against it.
+    """
+
+    def __init__(self, *args, keys=None, json_lines=True, expect_status=0, env=None, prefix=(), stdout=None,
+                 settle=0.0):
+        self.keys = keys
+        self.json_lines = json_lines
+        self.expect_status = expect_status
+        self.directory = tempfile.mkdtemp(prefix="plumb-live-")
+        self.ready = os.path.join(self.directory, "ready")
+        self.command = [*prefix, PLUMB, *args, "--ready-file", self.ready]
+        if json_lines:
+            self.command[len(prefix) + 2:len(prefix) + 2] = ["--json"]
+        self.env = {**os.environ, **(env or {})}
+        self.stdout_to = stdout
+        self.settle = settle
+        self.output = b""
+        self.stderr = ""
+        self.process = None
+        self.lines = []
+
+    def __enter__(self):
+        self._out = open(os.path.join(self.directory, "out"), "w+b")
+        self._err = open(os.path.join(self.directory, "err"), "w+b")
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout_to or self._out,
+                                        stderr=self._err, env=self.env)
+        try:
+            wait_until(lambda: os.path.exists(self.ready) or self.process.poll() is not None, "the ready file")
+            if not os.path.exists(self.ready):
+                raise AssertionError(f"plumb ended before it was ready, status {self.process.returncode}")
+        except BaseException:
+            self._collect()
+            self._explain()
+            raise
+        return self
+
+    def __exit__(self, kind, error, trace):
+        try:
+            if kind is None:
+                self.finish(signal.SIGINT)
+        except BaseException:
+            kind = True
+            raise
+        finally:
+            self._collect()
+            if kind is not None:
+                self._explain()
+
+    def so_far(self):
+        """The complete lines written until now, parsed but unchecked."""
+        with open(self._out.name, "rb") as f:
+            data = f.read()
+        return [json.loads(line) for line in data[:data.rfind(b"\n") + 1].splitlines()]
+
+    def wait_for(self, condition, what):
+        """Until condition(lines so far) is true."""
+        return wait_until(lambda: condition(self.so_far()), f"{what} in plumb's lines")
+
+    def finish(self, sig=None):
+        """Ends it with `sig` (None: it ends by itself), checks status and lines."""
+        if self.lines or self.process is None:
+            return self.lines
+        if sig is not None and self.process.poll() is None:
+            time.sleep(self.settle)
+            self.process.send_signal(sig)
+        self.status = self.process.wait(DEADLINE)
+        self._collect()
+        if self.expect_status is not None and self.status != self.expect_status:
+            raise AssertionError(f"exit status {self.status}, expected {self.expect_status}; stderr:\n{self.stderr}")
+        if self.json_lines and self.stdout_to is None:
+            self.lines = [self._check(line) for line in self.output.splitlines()]
+            if self.output and not self.output.endswith(b"\n"):
+                raise AssertionError("the last line is cut")
+        return self.lines
+
+    def _check(self, raw):
+        try:
+            line = json.loads(raw.decode("utf-8"))
+        except (UnicodeDecodeError, json.JSONDecodeError) as e:
+            raise AssertionError(f"not a JSON line in UTF-8: {raw!r}: {e}") from None
+        pairs = json.loads(raw, object_pairs_hook=list)
+        if len(pairs) != len(line):
+            raise AssertionError(f"a key stands twice: {raw!r}")
+        if line.get("type") == "lost":
+            if set(line) != {"type", "time", "count"}:
+                raise AssertionError(f"keys of a lost line: {sorted(line)}")
+        elif self.keys is not None:
+            expected = self.keys.get(line.get("type"))
+            if expected is None:
+                raise AssertionError(f"unknown type: {raw!r}")
+            if set(line) != expected:
+                raise AssertionError(f"{line['type']}: missing {sorted(expected - set(line))}, "
+                                     f"unexpected {sorted(set(line) - expected)}")
+        if "time" in line:
+            parse_time_ns(line["time"])
+        return line
+
+    def _collect(self):
+        if self.process is None or self._out.closed:
+            return
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._out.seek(0)
+        self._err.seek(0)
+        self.output = self._out.read()
+        self.stderr = self._err.read().decode(errors="replace")
+        self._out.close()
+        self._err.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _explain(self):
+        print(f"\n--- {' '.join(self.command)}\n--- stderr:\n{self.stderr}\n--- stdout ends:", file=sys.stderr)
+        for line in self.output.decode(errors="replace").splitlines()[-12:]:
+            print("   ", line, file=sys.stderr)
+
+
+def run_plumb(*args, env=None, prefix=(), stdout=subprocess.PIPE, timeout=DEADLINE, executable=PLUMB):
+    """Runs plumb to its end; for command lines that need no traffic."""
+    return subprocess.run([*prefix, executable, *args], stdin=subprocess.DEVNULL, stdout=stdout,
+                          stderr=subprocess.PIPE, env={**os.environ, **(env or {})}, timeout=timeout)
+
+
+class Namespace:
+    """A throw-away network namespace with its loopback up. A process holds it; when that is gone, so is everything
+    in it. `inside()` moves the calling thread in for a while; `run()` runs a command there."""
+
+    def __init__(self):
+        self.holder = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        own = os.readlink("/proc/self/ns/net")
+        wait_until(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") != own, "the namespace")
+        self.fd = os.open(f"/proc/{self.holder.pid}/ns/net", os.O_RDONLY)
+        self.path = f"/proc/{self.holder.pid}/ns/net"
+        self.inode = os.fstat(self.fd).st_ino
+        self.run("ip", "link", "set", "lo", "up")
+
+    @property
+    def pid(self):
+        return self.holder.pid
+
+    def prefix(self):
+        return ["nsenter", f"--net={self.path}"]
+
+    def run(self, *command, check=True):
+        return subprocess.run([*self.prefix(), *command], check=check, capture_output=True, text=True)
+
+    def popen(self, *command, **options):
+        return subprocess.Popen([*self.prefix(), *command], **options)
+
+    def sysctl(self, name, value):
+        with self.inside(), open("/proc/sys/" + name.replace(".", "/"), "w") as f:
+            f.write(str(value))
+
+    def nft(self, rules):
+        """Loads nftables rules given as text."""
+        subprocess.run([*self.prefix(), "nft", "-f", "-"], input=rules, text=True, check=True, capture_output=True)
+
+    def drop(self, match):
+        """Drops what matches on its way in."""
+        self.nft("table inet t { chain c { type filter hook input priority 0; policy accept; %s drop; } }" % match)
+
+    @contextlib.contextmanager
+    def inside(self):
+        back = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        try:
+            if libc.setns(self.fd, 0x40000000) != 0:  # CLONE_NEWNET
+                raise OSError(ctypes.get_errno(), "setns")
+            yield self
+        finally:
+            libc.setns(back, 0x40000000)
+            os.close(back)
+
+    def close(self):
+        os.close(self.fd)
+        self.holder.stdin.close()
+        self.holder.wait()
+
+
+class LiveTest(unittest.TestCase):
+    """Gives each test a network namespace of its own, so that rules and sysctls never leak and other traffic of the
+    machine is told apart by the `netns` field."""
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        if not os.access(PLUMB, os.X_OK):
+            self.fail(f"there is no executable {PLUMB}; run ./dev build")
+        self.ns = Namespace()
+        self.addCleanup(self.ns.close)
+
+    def mine(self, lines, **fields):
+        """The lines of this test's namespace with these field values."""
+        return [e for e in lines
+                if e.get("netns") == self.ns.inode and all(e.get(k) == v for k, v in fields.items())]
+
+    def one(self, lines, **fields):
+        found = self.mine(lines, **fields)
+        self.assertEqual(len(found), 1, f"lines with {fields}: {found}; all: {self.mine(lines)}")
+        return found[0]
+
+    def assertNothingLost(self, lines):
+        self.assertEqual([e for e in lines if e["type"] == "lost"], [])
+
+
+class Cgroup:
+    """A cgroup of the v2 hierarchy, wherever that is mounted. None there: the test skips."""
+
+    def __init__(self):
+        with open("/proc/mounts") as f:
+            mounts = [line.split() for line in f]
+        roots = [m[1] for m in mounts if m[2] == "cgroup2"]
+        if not roots:
+            raise unittest.SkipTest("no cgroup v2 mount")
+        self.path = os.path.join(roots[0], f"plumb-test-{uuid.uuid4().hex[:8]}")
+        os.mkdir(self.path)
+
+    def prefix(self):
+        """A command prefix that enters the cgroup."""
+        return ["sh", "-c", f'echo $$ > {self.path}/cgroup.procs && exec "$@"', "sh"]
+
+    def child(self, name):
+        child = object.__new__(Cgroup)
+        child.path = os.path.join(self.path, name)
+        os.mkdir(child.path)
+        return child
+
+    def close(self):
+        wait_until(self._remove, f"{self.path} to become empty")
+
+    def _remove(self):
+        try:
+            os.rmdir(self.path)
+            return True
+        except OSError:
+            return False
+
+
+class Result(unittest.TextTestResult):
+    """One line a test, skips with their reason."""
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.started = time.monotonic()
+
+    def getDescription(self, test):
+        return test.id()
+
+    def addSkip(self, test, reason):
+        unittest.TestResult.addSkip(self, test, reason)
+        self.stream.writeln(f"SKIP: {reason}")
+
+
+def main():
+    sys.path.insert(0, HERE)
+    sys.modules["harness"] = sys.modules["__main__"]
+    suite = unittest.TestSuite()
+    wanted = sys.argv[1:]
+
+    def add(tests):
+        for test in tests:
+            if isinstance(test, unittest.TestSuite):
+                add(test)
+            elif not wanted or any(w in test.id() for w in wanted):
+                suite.addTest(test)
+
+    add(unittest.defaultTestLoader.discover(HERE, "test_*.py"))
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(suite)
+    failed = len({t.id() for t, _ in result.failures + result.errors}) + len(result.unexpectedSuccesses)
+    passed = result.testsRun - failed - len(result.skipped)
+    print(f"{passed} passed, {failed} failed, {len(result.skipped)} skipped")
+    return 1 if failed or result.testsRun == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
