@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstring>
 
 #include "bpf/filter.h"
 #include "bpf/filter_config.h"
+#include "bpf/iterator.h"
 #include "bpf/ring_buffer.h"
 #include "bpf/skeleton.h"
 #include "cli/address_filter.h"
@@ -88,9 +90,57 @@ constexpr auto kOptions = std::to_array<Option<TcpconnectOptions>>({
      }},
 });
 
-// The hooks beside inet_sock_set_state, which is stable and on every kernel from 4.16 on. Best variant first.
-std::vector<Hook> all_hooks() {
-  return {};
+Feature both(Feature a, Feature b) {
+  return a.works ? b : a;
+}
+
+// Best variant first. Those that an option asks for are marked in wanted_hooks().
+const std::vector<Hook>& all_hooks() {
+  static const std::vector<Hook> hooks{
+      {.name = "state",
+       .purpose = "connection attempts",
+       .variants = {{"tp_btf",
+                     {"connect_started", "state_changed"},
+                     [](Features& f) { return f.tracepoint("inet_sock_set_state"); },
+                     "under 2 us a connection"}}},
+      {.name = "connect-error",
+       .purpose = "connects that fail before a SYN is sent",
+       .variants = {{"fexit",
+                     {"connect_v4_exit", "connect_v6_exit"},
+                     [](Features& f) { return both(f.fentry("tcp_v4_connect"), f.fentry("tcp_v6_connect")); },
+                     "nothing beside connect()"},
+                    {"sys_exit",
+                     {"connect_sys_exit"},
+                     [](Features& f) { return f.tracepoint("sys_exit"); },
+                     "each system call of every process takes longer"}}},
+      {.name = "accept",
+       .purpose = "who accepts a connection",
+       .variants = {{"fexit",
+                     {"accept_exit"},
+                     [](Features& f) { return f.fentry("inet_csk_accept"); },
+                     "nothing beside accept()"},
+                    {"sys_exit",
+                     {"accept_sys_exit"},
+                     [](Features& f) { return f.tracepoint("sys_exit"); },
+                     "each system call of every process takes longer"}}},
+      {.name = "first-traffic",
+       .purpose = "who owns a connection that was accepted by io_uring or a 32-bit program",
+       .variants = {{"sock_length",
+                     {"traffic_sent", "traffic_received"},
+                     [](Features& f) {
+                       return both(f.tracepoint("sock_send_length"), f.tracepoint("sock_recv_length"));
+                     },
+                     "each send and receive takes longer"}},
+       .required = false},
+      {.name = "older",
+       .purpose = "who owns connections older than the trace",
+       .variants = {{"iterator",
+                     {"older_sockets"},
+                     [](Features& f) { return f.iterator("task_file"); },
+                     "once at start"}},
+       .required = false},
+  };
+  return hooks;
 }
 
 Error too_many(const char* option, std::size_t most) {
@@ -125,6 +175,20 @@ class Tcpconnect final : public Tool {
 
   std::vector<Hook> hooks() const override { return all_hooks(); }
 
+  // What this run has no use for costs nothing.
+  std::vector<Hook> wanted_hooks(bool summary) const {
+    std::vector<Hook> wanted;
+    for (const Hook& hook : all_hooks()) {
+      const bool client_only = hook.name == "connect-error";
+      const bool server_only = hook.name == "accept" || hook.name == "first-traffic";
+      const bool life_only = hook.name == "older";
+      if ((client_only && !options_.client) || (server_only && !options_.server)) continue;
+      if (life_only && !options_.life && !summary) continue;
+      wanted.push_back(hook);
+    }
+    return wanted;
+  }
+
   Result<void> attach(Session& session) override {
     session_ = &session;
     auto skeleton = Skeleton<tcpconnect_bpf>::open();
@@ -132,12 +196,19 @@ class Tcpconnect final : public Tool {
     skeleton_.emplace(*std::move(skeleton));
     if (auto r = prepare_filter(**skeleton_, session.filter); !r) return r;
     configure(session.options.summary);
+    const std::vector<Hook> wanted = wanted_hooks(session.options.summary);
+    auto choices = choose_hooks(session.features, wanted, forced_hooks());
+    if (!choices) return std::move(choices).error();
+    if (auto r = apply_choices((*skeleton_)->obj, all_hooks(), *choices); !r) return r;
+    if (session.options.verbose) std::fputs(describe_choices(*choices).c_str(), stderr);
     if (auto r = skeleton_->load(); !r) return r;
     if (auto r = fill_filter(**skeleton_, session.filter); !r) return r;
     auto ring = RingBuffer::open(bpf_map__fd((*skeleton_)->maps.events), on_record, this);
     if (!ring) return std::move(ring).error();
     ring_.emplace(*std::move(ring));
-    return skeleton_->attach();
+    if (auto r = skeleton_->attach(); !r) return r;
+    bpf_link* older = (*skeleton_)->links.older_sockets;
+    return older == nullptr ? Result<void>{} : run_iterator(older);
   }
 
   Result<void> drain(Pipeline& out) override {

@@ -446,6 +446,7 @@ std::optional<Connect> decode_connect(std::span<const std::byte> record, const B
   e.wire = wire;
   e.time = clock.to_unix({wire->time_ns});
   e.local = address(wire->family, wire->local_addr);
+  if (e.local.is_unspecified()) e.local = {};  // 0.0.0.0, ::: nothing was chosen yet
   e.remote = address(wire->family, wire->remote_addr);
   if (e.knows(KNOWN_OWNER)) e.comm = {wire->task.comm, ::strnlen(wire->task.comm, sizeof wire->task.comm)};
   return e;

@@ -82,6 +82,9 @@ std::string_view forced_hooks();
 Result<std::vector<HookChoice>> choose_hooks(Features& features, const std::vector<Hook>& hooks,
                                              std::string_view forced);
 
+// "hook connect-error: sys_exit (each system call ...); not fexit: EPERM ...", one a line, for -v.
+std::string describe_choices(const std::vector<HookChoice>& choices);
+
 // Switches autoload on for the programs of the chosen variants and off for the other programs that hooks
 // name. Programs that no hook names stay as they are.
 Result<void> apply_choices(struct bpf_object* object, const std::vector<Hook>& hooks,

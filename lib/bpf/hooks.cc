@@ -138,6 +138,23 @@ Result<std::vector<HookChoice>> choose_hooks(Features& features, const std::vect
   return choices;
 }
 
+std::string describe_choices(const std::vector<HookChoice>& choices) {
+  std::string out;
+  for (const HookChoice& choice : choices) {
+    out += "hook " + std::string(choice.hook->name) + ": ";
+    if (choice.variant == nullptr) {
+      out += "none";
+    } else {
+      out += std::string(choice.variant->name) + " (" + std::string(choice.variant->cost) + ")";
+    }
+    for (const auto& [name, feature] : choice.tried) {
+      if (!feature.works) out += "; not " + std::string(name) + ": " + feature.why;
+    }
+    out += '\n';
+  }
+  return out;
+}
+
 Result<void> apply_choices(bpf_object* object, const std::vector<Hook>& hooks,
                            const std::vector<HookChoice>& choices) {
   std::map<std::string_view, bool> wanted;
