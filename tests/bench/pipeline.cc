@@ -7,12 +7,15 @@
 //   bench_pipeline [EVENTS] [ROUNDS]
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <new>
@@ -58,21 +61,36 @@ namespace {
 
 constexpr std::size_t kRecords = 8192;  // over a megabyte: they come from memory, as from a ring buffer
 constexpr std::size_t kProcesses = 64;
+constexpr std::uint32_t kFirstPid = 1000;
+const std::uint64_t kTickNs = 1'000'000'000U / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
 
-// Every process in a container, as on a busy node.
-class ContainerProcFs final : public ProcFs {
+// A recorded /proc in which every process is in a container of a pod, as on a busy node.
+class RecordedProc {
  public:
-  Result<std::string> read(const std::string& path) const override {
-    if (!path.ends_with("/cgroup")) return Error{"no " + path};
-    return std::string(
-        "0::/kubepods.slice/kubepods-pod0f1e2d3c_4b5a_6978_8796_a5b4c3d2e1f0.slice/cri-containerd-"
-        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope\n");
+  RecordedProc() {
+    if (::mkdtemp(root_) == nullptr) std::abort();
+    for (std::size_t i = 0; i < kProcesses; ++i) {
+      const auto directory = std::filesystem::path(root_) / "proc" / std::to_string(kFirstPid + i);
+      std::filesystem::create_directories(directory);
+      // Field 22 is the start in ticks: process N started at tick N.
+      std::ofstream(directory / "stat")
+          << kFirstPid + i << " (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 " << kFirstPid + i << " 0 0\n";
+      std::ofstream(directory / "cgroup")
+          << "0::/kubepods.slice/kubepods-pod0f1e2d3c_4b5a_6978_8796_a5b4c3d2e1f0.slice/cri-containerd-"
+             "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope\n";
+    }
   }
-  Result<std::string> read_link(const std::string& path) const override { return Error{"no " + path}; }
-  Result<std::vector<std::string>> list(const std::string& path) const override {
-    return Error{"no " + path};
+  ~RecordedProc() {
+    std::error_code ignored;
+    std::filesystem::remove_all(root_, ignored);
   }
-  Result<std::uint64_t> inode(const std::string& path) const override { return Error{"no " + path}; }
+  RecordedProc(const RecordedProc&) = delete;
+  RecordedProc& operator=(const RecordedProc&) = delete;
+
+  std::string root() const { return root_; }
+
+ private:
+  char root_[32] = "/tmp/plumb-bench-XXXXXX";
 };
 
 std::vector<tcpconnect_event> synthetic_events() {
@@ -95,8 +113,8 @@ std::vector<tcpconnect_event> synthetic_events() {
     e.outcome = next(10) == 0 ? OUTCOME_REFUSED : OUTCOME_ESTABLISHED;
     e.error = e.outcome == OUTCOME_REFUSED ? 111 : 0;
     e.known = KNOWN_OWNER | KNOWN_LATENCY;
-    e.task.pid = e.task.tid = static_cast<std::uint32_t>(1000 + next(kProcesses));
-    e.task.start_ns = e.task.pid * 1'000'000ULL;
+    e.task.pid = e.task.tid = kFirstPid + static_cast<std::uint32_t>(next(kProcesses));
+    e.task.start_ns = e.task.pid * kTickNs;
     e.task.cgroup_id = 4096;
     e.task.uid = static_cast<std::uint32_t>(next(2) * 1000);
     const std::string_view comm = kComms[next(std::size(kComms))];
@@ -179,11 +197,16 @@ bool print(const std::vector<Stage>& stages, std::size_t events, int rounds) {
 int run(std::size_t events, int rounds) {
   const std::vector<tcpconnect_event> records = synthetic_events();
   const BootClock clock;
-  const ContainerProcFs procfs;
-  ProcessCache processes(procfs);
+  const RecordedProc recorded;
+  const auto procfs = procfs_below(recorded.root());
+  ProcessCache processes(*procfs);
   NullDevice json_device, table_device;
   const auto json = make_json_sink(kConnectSchema, json_device.output);
   const auto table = make_table_sink(kConnectSchema, table_device.output, table_style());
+
+  auto first = decode_connect(std::as_bytes(std::span(records.data(), 1)), clock);
+  enrich(*first, processes);
+  if (first->names.container.empty()) fmt::print("note: enrichment finds no container\n");
 
   const auto for_each = [&records](std::size_t n, auto step) {
     for (std::size_t i = 0; i < n; ++i) step(std::as_bytes(std::span(&records[i % kRecords], 1)));
