@@ -32,21 +32,27 @@ static __always_inline void unmap_v4(struct endpoints *ends)
 	ends->local_addr[1] = ends->local_addr[2] = ends->local_addr[3] = 0;
 }
 
+/* `typed` (constant): the verifier knows `sk` as a struct sock, as the argument of a tracepoint; a plain load is an order
+ * of magnitude cheaper than a helper's. */
+#define SOCK_READ(sk, member) (typed ? (sk)->member : BPF_CORE_READ(sk, member))
+
 /* The ends of an inet socket. inet_sport and not skc_num: the latter is 0 once the port was given back. */
-static __always_inline void read_endpoints(struct endpoints *ends, const struct sock *sk)
+static __always_inline void read_endpoints(struct endpoints *ends, const struct sock *sk, const bool typed)
 {
 	const struct inet_sock *inet = (const struct inet_sock *)sk;
 
 	__builtin_memset(ends, 0, sizeof(*ends));
-	ends->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	ends->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	ends->family = SOCK_READ(sk, __sk_common.skc_family);
+	ends->remote_port = bpf_ntohs(SOCK_READ(sk, __sk_common.skc_dport));
 	ends->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 	if (ends->family == AF_INET) {
-		ends->remote_addr[0] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-		ends->local_addr[0] = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		ends->remote_addr[0] = SOCK_READ(sk, __sk_common.skc_daddr);
+		ends->local_addr[0] = SOCK_READ(sk, __sk_common.skc_rcv_saddr);
 	} else {
-		BPF_CORE_READ_INTO(&ends->remote_addr, sk, __sk_common.skc_v6_daddr);
-		BPF_CORE_READ_INTO(&ends->local_addr, sk, __sk_common.skc_v6_rcv_saddr);
+		for (int i = 0; i < 4; i++) {
+			ends->remote_addr[i] = SOCK_READ(sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[i]);
+			ends->local_addr[i] = SOCK_READ(sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i]);
+		}
 		unmap_v4(ends);
 	}
 }

@@ -80,7 +80,7 @@ int BPF_PROG(connect_started, const struct sock *sk, int oldstate, int newstate)
 	conn.netns = sk->__sk_common.skc_net.net->ns.inum;
 	if (!netns_selected(conn.netns))
 		return 0;
-	read_endpoints(&conn.ends, sk);
+	read_endpoints(&conn.ends, sk, true);
 	if (!ends_selected(&conn.ends, ROLE_CLIENT) || !take_owner(&conn))
 		return 0;
 	conn.role = ROLE_CLIENT;
@@ -148,12 +148,12 @@ static __always_inline void client_decided(const struct sock *sk, struct conn *c
 	enum tcpconnect_outcome outcome = OUTCOME_ESTABLISHED;
 	int error = 0;
 
-	read_endpoints(&conn->ends, sk);
+	read_endpoints(&conn->ends, sk, true);
 	if (conn->start_ns) {
 		conn->latency_ns = now - conn->start_ns;
 		conn->known |= KNOWN_LATENCY;
 	}
-	conn->syn_retries = BPF_CORE_READ((struct tcp_sock *)sk, total_retrans);
+	conn->syn_retries = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
 	if (newstate == TCP_ESTABLISHED) {
 		conn->established_ns = now;
 	} else {
@@ -195,14 +195,14 @@ static __always_inline bool child_established(const struct sock *sk, struct conn
 	__u32 srtt_us = BPF_CORE_READ((struct tcp_sock *)sk, srtt_us) >> 3;
 
 	conn->established_ns = now;
-	conn->syn_retries = BPF_CORE_READ((struct tcp_sock *)sk, total_retrans);
+	conn->syn_retries = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
 	if (srtt_us) {
 		conn->latency_ns = srtt_us * 1000ULL;
 		conn->known |= KNOWN_LATENCY;
 	}
 	if (conn->accepted) /* with Fast Open even before its handshake ended */
 		return true;
-	read_endpoints(&conn->ends, sk);
+	read_endpoints(&conn->ends, sk, true);
 	return ends_selected(&conn->ends, ROLE_SERVER) && outcome_selected(conn, OUTCOME_ESTABLISHED);
 }
 
@@ -269,44 +269,104 @@ static __always_inline void connection_closed(const struct sock *sk, struct conn
 	tell_close(conn, &closing, now);
 }
 
-/* Hook: a socket changes its state, other than to SYN_SENT. Context: anything, mostly softirq; `current` is whoever was
- * interrupted and means nothing. */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(state_changed, const struct sock *sk, int oldstate, int newstate)
+static __always_inline void on_state(const struct sock *sk, int oldstate, int newstate)
 {
 	bool handshake = oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV;
 	__u64 key = (__u64)sk;
 	struct conn *conn;
 	__u64 now;
 
-	if (oldstate == TCP_CLOSE || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
 	if (oldstate == TCP_LISTEN) {
 		if (config.server && newstate == TCP_SYN_RECV)
 			child_created(sk);
-		return 0;
+		return;
 	}
 	if (!handshake && !config.life && !(config.server && newstate == TCP_CLOSE))
-		return 0;
+		return;
 	conn = bpf_map_lookup_elem(&conns, &key);
 	if (!conn)
-		return 0;
+		return;
 	if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV)
-		return 0; /* both sides connect at once */
+		return; /* both sides connect at once */
+	if (newstate == TCP_FIN_WAIT1 && (conn->role != ROLE_CLIENT || !handshake)) {
+		conn->closed_by = CLOSED_LOCAL;
+		return;
+	}
+	if (newstate == TCP_CLOSE_WAIT) {
+		conn->closed_by = CLOSED_REMOTE;
+		return;
+	}
 	now = bpf_ktime_get_boot_ns();
 	if (handshake && conn->role == ROLE_CLIENT) {
 		client_decided(sk, conn, newstate, now);
 	} else if (newstate == TCP_ESTABLISHED) {
 		if (!child_established(sk, conn, now))
 			forget_conn(sk);
-	} else if (newstate == TCP_FIN_WAIT1) {
-		conn->closed_by = CLOSED_LOCAL;
-	} else if (newstate == TCP_CLOSE_WAIT) {
-		conn->closed_by = CLOSED_REMOTE;
 	} else if (newstate == TCP_CLOSE) {
 		connection_closed(sk, conn, oldstate, now);
 		forget_conn(sk);
 	}
+}
+
+/* A program that is interrupted by its own hook is skipped for the inner event (Linux 6.1, commit 05b24ff9b2cf), here:
+ * a process closes a socket, and a packet for another one comes in meanwhile. state_changed_nested, a second program at
+ * the same hook, is not running then and takes that event. On kernels that nest programs state_changed takes it. */
+struct nesting {
+	__u32 running; /* state_changed is between its start and its end on this CPU */
+	__u32 taken;   /* and was run for an inner event, too */
+};
+
+/* Key: 0. Nothing to insert or delete. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nesting);
+} nesting SEC(".maps");
+
+/* Events that state_changed_nested took. What the kernel counts as recursion misses of state_changed beyond this is
+ * lost: those that came within the few ns before `running` is set or after it is cleared. */
+__u64 nested_events;
+
+/* Hook: a socket changes its state, other than to SYN_SENT. Context: anything, mostly softirq; `current` is whoever was
+ * interrupted and means nothing. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(state_changed, const struct sock *sk, int oldstate, int newstate)
+{
+	__u32 zero = 0;
+	struct nesting *n = bpf_map_lookup_elem(&nesting, &zero);
+	__u32 outer;
+
+	if (!n)
+		return 0;
+	outer = n->running;
+	n->running = 1;
+	barrier();
+	if (outer)
+		n->taken = 1;
+	if (oldstate != TCP_CLOSE && sk->sk_protocol == IPPROTO_TCP)
+		on_state(sk, oldstate, newstate);
+	barrier();
+	n->running = outer;
+	return 0;
+}
+
+/* Hook and context: as state_changed, which must be attached too. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(state_changed_nested, const struct sock *sk, int oldstate, int newstate)
+{
+	__u32 zero = 0;
+	struct nesting *n = bpf_map_lookup_elem(&nesting, &zero);
+
+	if (!n || !n->running)
+		return 0;
+	if (n->taken) {
+		n->taken = 0;
+		return 0;
+	}
+	__sync_fetch_and_add(&nested_events, 1);
+	if (oldstate != TCP_CLOSE && sk->sk_protocol == IPPROTO_TCP)
+		on_state(sk, oldstate, newstate);
 	return 0;
 }
 

@@ -52,7 +52,7 @@ static __always_inline void tell_early_failure(const struct sock *sk, const stru
 	conn.netns = socket_netns(sk);
 	if (!netns_selected(conn.netns))
 		return;
-	read_endpoints(&conn.ends, sk);
+	read_endpoints(&conn.ends, sk, false);
 	conn.ends.family = to->family;
 	conn.ends.remote_port = bpf_ntohs(to->port);
 	__builtin_memset(conn.ends.remote_addr, 0, sizeof(conn.ends.remote_addr));

@@ -18,7 +18,7 @@ static __always_inline void child_taken(const struct sock *sk)
 		return;
 	conn->accepted = 1;
 	if (!conn->ends.family) /* Fast Open: accepted before the handshake ended */
-		read_endpoints(&conn->ends, sk);
+		read_endpoints(&conn->ends, sk, false);
 	if (!ends_selected(&conn->ends, ROLE_SERVER) || !outcome_selected(conn, OUTCOME_ESTABLISHED) ||
 	    !take_owner(conn)) {
 		forget_conn(sk);
@@ -113,7 +113,7 @@ int older_sockets(struct bpf_iter__task_file *ctx)
 	conn.netns = socket_netns(sk);
 	if (!netns_selected(conn.netns))
 		return 0;
-	read_endpoints(&conn.ends, sk);
+	read_endpoints(&conn.ends, sk, false);
 	conn.role = ROLE_UNKNOWN;
 	if (!ends_selected(&conn.ends, ROLE_UNKNOWN))
 		return 0;
