@@ -17,7 +17,7 @@ REPLY_BYTES = 1000  # what churn expects of each answer
 
 
 def tell(**facts):
-    print(json.dumps(facts), flush=True)
+    os.write(1, json.dumps(facts).encode() + b"\n")  # one write: several processes share the pipe
 
 
 def now_ns():
