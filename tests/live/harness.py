@@ -229,12 +229,16 @@ class Namespace:
         if done.returncode != 0:
             raise AssertionError(f"nft refuses\n{text}{done.stderr}")
 
+    def dropped(self):
+        """How many packets drop() has dropped."""
+        return sum(map(int, re.findall(r"counter packets (\d+)", self.run("nft", "list", "ruleset").stdout)))
+
     def nft_flush(self):
         self.run("nft", "flush", "ruleset")
 
     def drop(self, match):
         """Drops what matches on its way in."""
-        self.nft(f"{match} drop")
+        self.nft(f"{match} counter drop")
 
     def drop_first_syn(self, port):
         """Drops one SYN to `port` in a minute; what is over that rate passes."""

@@ -51,7 +51,7 @@ class Life(TcpTest):
             if t["error"]:
                 self.assertEqual(line["error"], "ECONNREFUSED")
                 continue
-            self.assertOwner(accepts[t["local_port"]], pid=server.pid, comm=accepts[t["local_port"]]["comm"])
+            self.assertOwner(accepts[t["local_port"]], pid=server.pid, comm="tc-server")
             self.assertEqual(accepts[t["local_port"]]["local_port"], t["port"])
             ours, theirs = closes["client", t["local_port"]], closes["server", t["local_port"]]
             self.assertEqual(ours["pid"], client.pid)
