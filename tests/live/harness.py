@@ -79,9 +79,8 @@ class Plumb:
         self.expect_status = expect_status
         self.directory = tempfile.mkdtemp(prefix="plumb-live-")
         self.ready = os.path.join(self.directory, "ready")
-        self.command = [*prefix, PLUMB, *args, "--ready-file", self.ready]
-        if json_lines:
-            self.command[len(prefix) + 2:len(prefix) + 2] = ["--json"]
+        own = ["--ready-file", self.ready] + (["--json"] if json_lines else [])
+        self.command = [*prefix, PLUMB, args[0], *own, *args[1:]]
         self.env = {**os.environ, **(env or {})}
         self.stdout_to = stdout
         self.settle = settle
@@ -222,13 +221,29 @@ class Namespace:
         with self.inside(), open("/proc/sys/" + name.replace(".", "/"), "w") as f:
             f.write(str(value))
 
-    def nft(self, rules):
-        """Loads nftables rules given as text."""
-        subprocess.run([*self.prefix(), "nft", "-f", "-"], input=rules, text=True, check=True, capture_output=True)
+    def nft(self, *rules, hook="input"):
+        """Adds a chain of nftables rules for packets on their way in (or, hook="output", out)."""
+        text = f"table inet {hook} {{\nchain c {{\ntype filter hook {hook} priority 0;\n"
+        text += "".join(rule + "\n" for rule in rules) + "}\n}\n"
+        done = subprocess.run([*self.prefix(), "nft", "-f", "-"], input=text, text=True, capture_output=True)
+        if done.returncode != 0:
+            raise AssertionError(f"nft refuses\n{text}{done.stderr}")
+
+    def dropped(self):
+        """How many packets drop() has dropped."""
+        return sum(map(int, re.findall(r"counter packets (\d+)", self.run("nft", "list", "ruleset").stdout)))
+
+    def nft_flush(self):
+        self.run("nft", "flush", "ruleset")
 
     def drop(self, match):
         """Drops what matches on its way in."""
-        self.nft("table inet t { chain c { type filter hook input priority 0; policy accept; %s drop; } }" % match)
+        self.nft(f"{match} counter drop")
+
+    def drop_first_syn(self, port):
+        """Drops one SYN to `port` in a minute; what is over that rate passes."""
+        syn = f"tcp flags & (syn | ack) == syn tcp dport {port}"
+        self.nft(f"{syn} limit rate over 1/minute burst 1 packets accept", f"{syn} drop")
 
     @contextlib.contextmanager
     def inside(self):

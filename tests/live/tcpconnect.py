@@ -27,9 +27,9 @@ def gettid():
 class Program:
     """A program of traffic.py in the test's namespace. stop() ends its standard input and waits."""
 
-    def __init__(self, test, name, prefix=(), ns=None, **arguments):
+    def __init__(self, test, program, /, prefix=(), ns=None, **arguments):
         self.test = test
-        command = [*(ns or test.ns).prefix(), *prefix, sys.executable, os.path.join(HERE, "traffic.py"), name,
+        command = [*(ns or test.ns).prefix(), *prefix, sys.executable, os.path.join(HERE, "traffic.py"), program,
                    json.dumps(arguments)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         test.addCleanup(self._kill)
@@ -95,8 +95,8 @@ class TcpTest(LiveTest):
         self.addCleanup(accepted.close)
         return client, accepted, listener
 
-    def program(self, name, **arguments):
-        return Program(self, name, **arguments)
+    def program(self, program, /, **arguments):
+        return Program(self, program, **arguments)
 
     def assertOwner(self, line, pid=None, comm=COMM, tid=None):
         self.assertEqual((line["pid"], line["comm"]), (pid or os.getpid(), comm), line)

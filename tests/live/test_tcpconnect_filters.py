@@ -1,9 +1,10 @@
 """Each filter keeps what it names and nothing else, and they combine."""
 import os
 import socket
+import sys
 import unittest
 
-from harness import Cgroup, Namespace, needs
+from harness import Cgroup, Namespace, Plumb, needs
 from tcpconnect import TcpTest, tcpconnect
 
 
@@ -167,9 +168,7 @@ class Filters(TcpTest):
     @needs("nft")
     def test_min_latency(self):
         slow = self.listener().getsockname()[1]
-        self.ns.nft("table inet t { chain c { type filter hook input priority 0; "
-                    f"tcp flags & (syn | ack) == syn tcp dport {slow} limit rate over 1/minute burst 1 packets accept; "
-                    f"tcp flags & (syn | ack) == syn tcp dport {slow} drop; }} }}")
+        self.ns.drop_first_syn(slow)
 
         def both():
             self.connect()
@@ -185,14 +184,9 @@ class Filters(TcpTest):
         self.assertEqual([e["pid"] for e in plumb.lines], [wanted])
 
     def test_command_and_its_descendants_only(self):
-        inner = ["sh", "-c", " ".join([*self.ns.prefix(), "python3", "-c",
-                                       f"'import socket; socket.create_connection((\"127.0.0.1\", {self.port}))'"])]
-        with tcpconnect("--", "sh", "-c", "exit 0", expect_status=None):
-            pass
-        from harness import Plumb  # the ready file has to stand before the --
-        plumb = Plumb("tcpconnect", expect_status=0)
-        plumb.command += ["--", *inner]
-        with plumb:
+        code = f"import socket, time; time.sleep(0.3); socket.create_connection(('127.0.0.1', {self.port}))"
+        inner = ["sh", "-c", '"$@"; exit $?', "sh", *self.ns.prefix(), sys.executable, "-c", code]
+        with tcpconnect("--", *inner) as plumb:
             self.connect(name="tc-outside")
             plumb.finish()
         self.assertEqual(len(self.mine(plumb.lines)), 1, plumb.lines)
@@ -205,7 +199,6 @@ class Summary(TcpTest):
         ports = server.next()["ports"]
         bad = self.closed_port()
         targets = [("127.0.0.1", ports["127.0.0.1"], True), ("127.0.0.1", bad, False), ("::1", ports["::1"], True)]
-        from harness import Plumb
         args = ("--role", "both", "--life", "--netns", self.ns.path)
         with tcpconnect(*args) as lines, Plumb("tcpconnect", *args, "--summary") as summary:
             self.program("churn", targets=targets, count=90).rest()

@@ -51,7 +51,7 @@ class Life(TcpTest):
             if t["error"]:
                 self.assertEqual(line["error"], "ECONNREFUSED")
                 continue
-            self.assertOwner(accepts[t["local_port"]], pid=server.pid, comm=accepts[t["local_port"]]["comm"])
+            self.assertOwner(accepts[t["local_port"]], pid=server.pid, comm="tc-server")
             self.assertEqual(accepts[t["local_port"]]["local_port"], t["port"])
             ours, theirs = closes["client", t["local_port"]], closes["server", t["local_port"]]
             self.assertEqual(ours["pid"], client.pid)
@@ -106,11 +106,10 @@ class Life(TcpTest):
             port = client.getsockname()[1]
             client.sendall(b"a" * 5000)
             self.assertEqual(len(accepted.recv(5000, socket.MSG_WAITALL)), 5000)
-            self.ns.nft("table inet t { chain c { type filter hook input priority 0; "
-                        f"tcp dport {listener.getsockname()[1]} drop; }} }}")
+            self.ns.drop(f"tcp dport {listener.getsockname()[1]}")
             client.sendall(b"b" * 700)
             wait_until(lambda: re.search(r"retrans:\d+/[1-9]", self.ss(port)), "a retransmission")
-            self.ns.nft("flush ruleset")
+            self.ns.nft_flush()
             self.assertEqual(len(accepted.recv(700, socket.MSG_WAITALL)), 700)
             accepted.sendall(b"c" * 333)
             client.recv(333, socket.MSG_WAITALL)
@@ -197,7 +196,7 @@ class Life(TcpTest):
             with self.assertRaises(TimeoutError):
                 client.recv(1)
             client.close()
-            self.ns.nft("flush ruleset")
+            self.ns.nft_flush()
             accepted.close()
         line = self.one(plumb.lines, type="close", role="client")
         self.assertEqual(line["closed_by"], "timeout")

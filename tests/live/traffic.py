@@ -17,7 +17,7 @@ REPLY_BYTES = 1000  # what churn expects of each answer
 
 
 def tell(**facts):
-    print(json.dumps(facts), flush=True)
+    os.write(1, json.dumps(facts).encode() + b"\n")  # one write: several processes share the pipe
 
 
 def now_ns():
@@ -165,14 +165,15 @@ def accept_one(name="tc-acceptor", address="127.0.0.1", read_when_told=False):
     connection.close()
 
 
-def threads(address, port, count=3):
-    """One connect from each of `count` threads with names of their own."""
+def threads(address, port, count=3, name="tc-threads"):
+    """One connect from each of `count` threads, which have names of their own."""
+    rename(name)
 
     def one(i):
         rename(f"thread{i}")
         s = socket.socket()
         s.connect((address, port))
-        tell(pid=os.getpid(), tid=threading.get_native_id(), comm=f"thread{i}", local_port=s.getsockname()[1])
+        tell(pid=os.getpid(), tid=threading.get_native_id(), local_port=s.getsockname()[1])
         s.close()
 
     for i in range(count):
