@@ -80,7 +80,7 @@ TEST_CASE("the report shows each hook, what is used and why not the others") {
 TEST_CASE("verbose lists containers; no control byte of theirs gets through") {
   const std::string text = doctor_text(sample(), true, false);
   CHECK(contains(text, "web (c0ffee012345)"));
-  CHECK(contains(text, "ng\\x1B[2Jinx"));
+  CHECK(contains(text, "ng\\x1b[2Jinx"));
   CHECK_FALSE(contains(text, "\033"));
   CHECK(contains(text, "[probed in 900 us]"));
   CHECK(contains(doctor_text(sample(), false, true), "\033[32m"));
