@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 
+struct bpf_object;
 struct btf;
 
 namespace plumb {
@@ -87,7 +88,7 @@ std::string describe_choices(const std::vector<HookChoice>& choices);
 
 // Switches autoload on for the programs of the chosen variants and off for the other programs that hooks
 // name. Programs that no hook names stay as they are.
-Result<void> apply_choices(struct bpf_object* object, const std::vector<Hook>& hooks,
+Result<void> apply_choices(bpf_object* object, const std::vector<Hook>& hooks,
                            const std::vector<HookChoice>& choices);
 
 }  // namespace plumb

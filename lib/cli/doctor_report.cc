@@ -40,17 +40,15 @@ class Page {
   }
   // "  label         value", the value wrapped below itself.
   void line(std::string_view label, std::string_view value, Tone tone = Tone::plain) {
-    start(2, label, kLabel, Tone::plain);
+    cell(label, 2, kLabel);
     wrapped(value, kLabel, tone);
   }
-  // A label with its own indent, value column and tone.
-  void start(std::size_t indent, std::string_view label, std::size_t column, Tone tone) {
-    out_.append(indent, ' ');
-    at_ = indent + display_width(label);
-    paint(label, tone);
-    const std::size_t pad = at_ < column ? column - at_ : 1;
-    out_.append(pad, ' ');
-    at_ += pad;
+  // `text` from column `from` on, then blanks up to column `to`, at least one.
+  void cell(std::string_view text, std::size_t from, std::size_t to, Tone tone = Tone::plain) {
+    fill(from);
+    paint(text, tone);
+    at_ += display_width(text);
+    fill(std::max(to, at_ + 1));
   }
   // Breaks at blanks so that no line passes kWidth unless a single word does.
   void wrapped(std::string_view text, std::size_t indent, Tone tone) {
@@ -61,8 +59,8 @@ class Page {
       const std::size_t width = display_width(word);
       if (!first && at_ + 1 + width > kWidth) {
         out_ += '\n';
-        out_.append(indent, ' ');
-        at_ = indent;
+        at_ = 0;
+        fill(indent);
       } else if (!first) {
         out_ += ' ';
         ++at_;
@@ -72,10 +70,16 @@ class Page {
       first = false;
     }
     out_ += '\n';
+    at_ = 0;
   }
   std::string take() { return std::move(out_); }
 
  private:
+  void fill(std::size_t column) {
+    if (column <= at_) return;
+    out_.append(column - at_, ' ');
+    at_ = column;
+  }
   void paint(std::string_view text, Tone tone) {
     static constexpr std::string_view kCodes[] = {"", "\033[32m", "\033[31m", "\033[33m", "\033[1m"};
     const std::string_view code = color_ ? kCodes[static_cast<std::size_t>(tone)] : std::string_view{};
@@ -145,23 +149,24 @@ void show_privileges(Page& page, const Privileges& p) {
 }
 
 void show_variant(Page& page, const DoctorHook& hook, const DoctorVariant& v, bool verbose) {
-  constexpr std::size_t kColumn = 23;
   const bool chosen = v.name == hook.chosen;
   const Tone tone = v.feature.works ? Tone::good : v.unknown ? Tone::unsure : Tone::bad;
-  page.start(4, chosen ? "use" : v.feature.works ? "yes" : v.unknown ? "?" : "no", 9, tone);
-  page.start(0, v.name, kColumn - 9, Tone::plain);
+  constexpr std::size_t kVerdict = 4;  // columns
+  constexpr std::size_t kName = 9;
+  constexpr std::size_t kText = 23;
+  page.cell(chosen ? "use" : v.feature.works ? "yes" : v.unknown ? "?" : "no", kVerdict, kName, tone);
+  page.cell(v.name, kName, kText);
   std::string text = v.feature.works ? v.cost : v.feature.why;
   if (v.feature.works && text.empty()) text = "works";
   if (verbose) text += fmt::format(" [probed in {} us]", v.feature.probe_us);
-  page.start(0, "", 0, Tone::plain);
-  page.wrapped(text, kColumn, Tone::plain);
+  page.wrapped(text, kText, Tone::plain);
 }
 
 void show_tool(Page& page, const DoctorTool& tool, bool verbose) {
   page.heading(tool.name);
   if (tool.hooks.empty()) page.line("hooks", "it names none to choose among");
   for (const DoctorHook& hook : tool.hooks) {
-    page.start(2, hook.name + ":", 0, Tone::plain);
+    page.cell(hook.name + ":", 2, 0);
     page.wrapped(hook.purpose + (hook.required ? "" : " (optional)"), 4, Tone::plain);
     for (const DoctorVariant& v : hook.variants) show_variant(page, hook, v, verbose);
   }

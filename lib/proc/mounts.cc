@@ -88,8 +88,9 @@ Result<std::string> cgroup2_mount(const ProcFs& procfs) {
 }
 
 Result<std::uint32_t> netns_inode(std::string_view pid_or_path, const ProcFs& procfs) {
-  const bool digits =
-      !pid_or_path.empty() && std::ranges::all_of(pid_or_path, [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits = std::ranges::all_of(pid_or_path, [](char c) { return c >= '0' && c <= '9'; });
+  if (pid_or_path.empty())
+    return Error{"no network namespace named", {}, "give a process id, a path, or a name"};
   const std::string given(pid_or_path);
   const std::string path = digits                                            ? "/proc/" + given + "/ns/net"
                            : pid_or_path.find('/') == std::string_view::npos ? "/run/netns/" + given
