@@ -109,8 +109,8 @@ struct tcpconnect_summary_key {
 	__u32 pid;  /* 0: owner unknown */
 	__u16 port; /* client: the remote port; server: the local port */
 	__u8 role;
-	__u8 family;
-	__u8 remote_addr[16];
+	__u8 family; /* 0 for a server */
+	__u8 remote_addr[16]; /* 0 for a server */
 	char comm[TASK_COMM_LEN];
 };
 

@@ -146,9 +146,11 @@ static __always_inline struct tcpconnect_summary *summary_of(const struct conn *
 	struct tcpconnect_summary *summary;
 
 	key.role = conn->role;
-	key.family = conn->ends.family;
 	key.port = conn->role == ROLE_SERVER ? conn->ends.local_port : conn->ends.remote_port;
-	__builtin_memcpy(key.remote_addr, conn->ends.remote_addr, sizeof(key.remote_addr));
+	if (conn->role != ROLE_SERVER) { /* a server's clients would be a row each */
+		key.family = conn->ends.family;
+		__builtin_memcpy(key.remote_addr, conn->ends.remote_addr, sizeof(key.remote_addr));
+	}
 	if (conn->known & KNOWN_OWNER) {
 		key.pid = conn->task.pid;
 		__builtin_memcpy(key.comm, conn->task.comm, sizeof(key.comm));

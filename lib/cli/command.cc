@@ -124,6 +124,7 @@ Result<Command> Command::prepare(std::span<const std::string> arguments, const s
   const std::optional<User> user = sudo_user();
 
   Command command;
+  command.name_ = arguments.front();
   command.pid_ = ::fork();
   if (command.pid_ < 0) return Error{"cannot start the command", errno_text(errno)};
   if (command.pid_ == 0) {
@@ -155,7 +156,7 @@ Result<void> Command::release() {
   failed_.reset();
   if (got != sizeof error) return {};
   wait();
-  return Error{"cannot run the command", errno_text(error)};
+  return Error{"cannot run " + name_, errno_text(error)};
 }
 
 void Command::signal(int number) const {

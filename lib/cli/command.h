@@ -44,6 +44,7 @@ class Command {
 
   static constexpr int kWaitFailed = 125;
 
+  std::string name_;
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   UniqueFd start_;   // write end: one byte releases, closing it cancels

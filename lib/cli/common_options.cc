@@ -37,7 +37,9 @@ Result<std::uint32_t> parse_number(std::string_view text, const char* what) {
 }
 
 Result<void> add_pids(CommonOptions& o, std::string_view value) {
-  for (const std::string_view item : split_list(value)) {
+  const auto items = split_list(value);
+  if (items.empty()) return Error{"no process id", "expected PID[,PID...]"};
+  for (const std::string_view item : items) {
     auto pid = parse_number(item, "a process id");
     if (!pid) return std::move(pid).error();
     if (*pid == 0) return Error{"not a process id: 0", "process ids start at 1"};
@@ -65,8 +67,11 @@ Result<void> set_uid(CommonOptions& o, std::string_view value) {
                "give the number for users that are not local: id -u NAME"};
 }
 
-void append(std::vector<std::string>& list, std::string_view value) {
-  for (const std::string_view item : split_list(value)) list.emplace_back(item);
+Result<void> append(std::vector<std::string>& list, std::string_view value) {
+  const auto items = split_list(value);
+  if (items.empty()) return Error{"no name given", "expected a name, or several with commas"};
+  for (const std::string_view item : items) list.emplace_back(item);
+  return {};
 }
 
 constexpr std::string_view kWhich = "Which events";
@@ -89,7 +94,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .completes = Completes::comm,
       .group = kWhich,
       .help = "Only processes with these command names, as ps -o comm shows them (at most 15 bytes)."},
-     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.comms, v), Result<void>{}; }},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.comms, v); }},
     {{.name = "uid",
       .short_name = 'u',
       .metavar = "USER",
@@ -177,9 +182,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .completes = Completes::field_list,
       .group = kOut,
       .help = "The table's columns, in this order (--list-fields names them)."},
-     [](CommonOptions& o, std::string_view v) -> Result<void> {
-       return append(o.columns, v), Result<void>{};
-     }},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.columns, v); }},
     {{.name = "wide", .group = kOut, .help = "All columns."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.wide = true, Result<void>{}; }},
     {{.name = "time",

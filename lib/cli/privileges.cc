@@ -21,7 +21,6 @@ constexpr KeptCapability kKept[] = {{CAP_KILL, "cap_kill"},
                                     {CAP_DAC_READ_SEARCH, "cap_dac_read_search"},
                                     {CAP_SYS_PTRACE, "cap_sys_ptrace"},
                                     {CAP_SYS_ADMIN, "cap_sys_admin"},
-                                    {CAP_PERFMON, "cap_perfmon"},
                                     {CAP_BPF, "cap_bpf"}};
 
 // The kernel takes 64 capabilities as two words (capset(2), version 3).

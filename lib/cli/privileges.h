@@ -8,10 +8,10 @@
 
 namespace plumb {
 
-// Keeps, of the capabilities held, only CAP_BPF and CAP_PERFMON (to read maps and statistics),
-// CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE (to read other users' /proc entries and container state); on kernels
-// before 5.8, without the first two, CAP_SYS_ADMIN in their place; with `signals_others` CAP_KILL too, for a
-// command that runs as another user. Empties the bounding, inheritable and ambient sets and sets
+// Keeps, of the capabilities held, only CAP_BPF (to read maps, where kernel.unprivileged_bpf_disabled is
+// set), CAP_DAC_READ_SEARCH and CAP_SYS_PTRACE (to read other users' /proc entries and container state); on
+// kernels before 5.8, which have no CAP_BPF, CAP_SYS_ADMIN in its place; with `signals_others` CAP_KILL too,
+// for a command that runs as another user. Empties the bounding, inheritable and ambient sets and sets
 // no_new_privs. A command under trace was forked before and is not touched.
 Result<void> drop_privileges(bool signals_others);
 

@@ -14,7 +14,8 @@
 namespace plumb {
 namespace {
 
-constexpr std::string_view kEnter = "\033[?1049h\033[?25l\033[H\033[2J";  // alternate screen, no cursor, clear
+constexpr std::string_view kEnter =
+    "\033[?1049h\033[?25l\033[H\033[2J";  // alternate screen, no cursor, clear
 constexpr std::string_view kLeave = "\033[0m\033[?25h\033[?1049l";
 constexpr std::string_view kHome = "\033[H";
 constexpr std::string_view kClearRestOfLine = "\033[K";
@@ -72,7 +73,7 @@ Result<FullScreen> FullScreen::enter() {
   restore_keys = screen.has_keys_ ? 1 : 0;
   on_screen = 1;
   screen.active_ = true;
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = on_fatal;
   for (const int s : kFatal) ::sigaction(s, &action, nullptr);
   if (auto r = write_all(kEnter); !r) return std::move(r).error();

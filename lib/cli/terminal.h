@@ -1,5 +1,6 @@
-// The terminal in full-screen use: alternate screen, keys without Enter, size. Whatever ends plumb (return, signal,
-// crash), the terminal comes back as it was: the destructor restores it, and a handler does for fatal signals.
+// The terminal in full-screen use: alternate screen, keys without Enter, size. Whatever ends plumb (return,
+// signal, crash), the terminal comes back as it was: the destructor restores it, and a handler does for fatal
+// signals.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,8 @@ class FullScreen {
   std::string keys();
   // A descriptor that polls readable when keys wait; -1 when there is no keyboard.
   int key_fd() const { return has_keys_ ? 0 : -1; }
-  // Shows `frame` (lines separated by \n, no more of them than rows) in place of the last one, without flicker.
+  // Shows `frame` (lines separated by \n, no more of them than rows) in place of the last one, without
+  // flicker.
   Result<void> show(std::string_view frame);
 
  private:
