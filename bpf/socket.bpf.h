@@ -36,6 +36,16 @@ static __always_inline void unmap_v4(struct endpoints *ends)
  * of magnitude cheaper than a helper's. */
 #define SOCK_READ(sk, member) (typed ? (sk)->member : BPF_CORE_READ(sk, member))
 
+/* `sk`, typed as for SOCK_READ, as the TCP socket that it is, for plain loads. NULL before Linux 5.9. */
+static __always_inline struct tcp_sock *tcp_of(const struct sock *sk)
+{
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_skc_to_tcp_sock))
+		return 0;
+	return bpf_skc_to_tcp_sock((void *)sk);
+}
+
+#define TCP_READ(tcp, sk, member) ((tcp) ? (tcp)->member : BPF_CORE_READ((const struct tcp_sock *)(sk), member))
+
 /* The ends of an inet socket. inet_sport and not skc_num: the latter is 0 once the port was given back. */
 static __always_inline void read_endpoints(struct endpoints *ends, const struct sock *sk, const bool typed)
 {

@@ -73,6 +73,9 @@ struct tcpconnect_config {
 	__u8 failed_only;     /* only attempts that failed; never their opposite's close */
 	__u8 ipv4;            /* families wanted; v4-mapped is IPv4 */
 	__u8 ipv6;
+	__u8 connect_by_syscall; /* the variants of connect-error and accept that use syscall_ended */
+	__u8 accept_by_syscall;
+	__u8 padding[6];
 	__u32 ports;          /* number of entries of `port`; 0: all */
 	__u32 hosts;          /* number of entries of `host`; 0: all */
 	struct tcpconnect_port port[TCPCONNECT_MAX_PORTS];
@@ -125,12 +128,12 @@ struct tcpconnect_summary {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(tcpconnect_config) == 24 + 6 * TCPCONNECT_MAX_PORTS + 36 * TCPCONNECT_MAX_HOSTS);
+static_assert(sizeof(tcpconnect_config) == 32 + 6 * TCPCONNECT_MAX_PORTS + 36 * TCPCONNECT_MAX_HOSTS);
 static_assert(sizeof(tcpconnect_event) == 152);
 static_assert(sizeof(tcpconnect_summary_key) == 40);
 static_assert(sizeof(tcpconnect_summary) == 24 + 40 + 4 * HISTOGRAM_BUCKETS);
 #else
-_Static_assert(sizeof(struct tcpconnect_config) == 24 + 6 * TCPCONNECT_MAX_PORTS + 36 * TCPCONNECT_MAX_HOSTS,
+_Static_assert(sizeof(struct tcpconnect_config) == 32 + 6 * TCPCONNECT_MAX_PORTS + 36 * TCPCONNECT_MAX_HOSTS,
 	       "shared with the user side");
 _Static_assert(sizeof(struct tcpconnect_event) == 152, "wire struct");
 _Static_assert(sizeof(struct tcpconnect_summary_key) == 40, "wire struct");

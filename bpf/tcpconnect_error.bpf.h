@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /* tcpconnect: connects that fail before the socket changes its state, so that only the return of connect() tells: no
  * route, a forbidding rule, a route of type prohibit or blackhole. Two variants, of which the user side loads one:
- * connect_v4_exit with connect_v6_exit, which cost connects only and see io_uring too, or connect_sys_exit, for kernels
- * that refuse fexit. Part of tcpconnect.bpf.c. */
+ * connect_v4_exit with connect_v6_exit, which cost connects only and see io_uring too, or syscall_ended, for kernels that
+ * refuse fexit. Part of tcpconnect.bpf.c. */
 #ifndef PLUMB_TCPCONNECT_ERROR_BPF_H
 #define PLUMB_TCPCONNECT_ERROR_BPF_H
 
@@ -117,10 +117,8 @@ struct message_head {
 	__u32 padding;
 };
 
-/* Hook: the end of every system call. Context: the caller, which is `current`. Calls of 32-bit programs are left out,
- * since their numbers and arguments differ: what such a program cannot connect at once is not seen by this variant. */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(connect_sys_exit, struct pt_regs *regs, long ret)
+/* One of the system calls that can connect ended. */
+static __always_inline void connect_call_ended(struct pt_regs *regs, long ret)
 {
 	struct message_head message = {};
 
@@ -130,25 +128,24 @@ int BPF_PROG(connect_sys_exit, struct pt_regs *regs, long ret)
 		message.name_length = SYSCALL_ARG3(regs);
 		if (ret >= 0) {
 			connect_undone(SYSCALL_ARG1(regs), message.name);
-			return 0;
+			return;
 		}
 		break;
 	case SYSCALL_SENDTO:
 		if (ret >= 0 || !(SYSCALL_ARG4(regs) & MSG_FASTOPEN))
-			return 0;
+			return;
 		message.name = (void *)SYSCALL_ARG5(regs);
 		message.name_length = SYSCALL_ARG6(regs);
 		break;
 	case SYSCALL_SENDMSG:
 		if (ret >= 0 || !(SYSCALL_ARG3(regs) & MSG_FASTOPEN) ||
 		    bpf_probe_read_user(&message, sizeof(message), (void *)SYSCALL_ARG2(regs)))
-			return 0;
+			return;
 		break;
 	default:
-		return 0;
+		return;
 	}
 	connect_failed(SYSCALL_ARG1(regs), message.name, message.name_length, -ret);
-	return 0;
 }
 
 /* A connect function of TCP returned an error. These return before any waiting, so that the only failures that

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /* tcpconnect: who owns the sockets that no connect() of this trace made. For those that a listener's handshake made, the
- * process that accepts: told by accept_exit, or by accept_sys_exit where the kernel refuses fexit, or, where neither saw
+ * process that accepts: told by accept_exit, or by syscall_ended where the kernel refuses fexit, or, where neither saw
  * it (io_uring), by the first traffic (traffic_sent, traffic_received). For those older than the trace, whoever holds a
  * descriptor: older_sockets. Part of tcpconnect.bpf.c. */
 #ifndef PLUMB_TCPCONNECT_OWNER_BPF_H
@@ -29,22 +29,16 @@ static __always_inline void child_taken(const struct sock *sk)
 		forget_conn(sk);
 }
 
-/* Hook: the end of every system call. Context: the caller, which is `current`. Calls of 32-bit programs are left out,
- * since their numbers differ; their traffic still names them from Linux 6.3 on. */
-SEC("tp_btf/sys_exit")
-int BPF_PROG(accept_sys_exit, struct pt_regs *regs, long ret)
+/* accept() or accept4() ended. */
+static __always_inline void accept_call_ended(long ret)
 {
-	long number = SYSCALL_NUMBER(regs);
 	struct sock *sk;
 
-	if (number != SYSCALL_ACCEPT4 && number != SYSCALL_ACCEPT)
-		return 0;
 	if (ret < 0 || syscall_is_compat())
-		return 0;
+		return;
 	sk = tcp_socket_of_fd(ret);
 	if (sk)
 		child_taken(sk);
-	return 0;
 }
 
 /* Hook: the return of TCP's accept. Context: the process that accepts, which is `current`; a kernel thread for the

@@ -13,6 +13,7 @@
 #include "bpf/filter.h"
 #include "bpf/filter_config.h"
 #include "bpf/iterator.h"
+#include "bpf/missed_runs.h"
 #include "bpf/ring_buffer.h"
 #include "bpf/skeleton.h"
 #include "cli/address_filter.h"
@@ -100,7 +101,7 @@ const std::vector<Hook>& all_hooks() {
       {.name = "state",
        .purpose = "connection attempts",
        .variants = {{"tp_btf",
-                     {"connect_started", "state_changed"},
+                     {"state_changed", "state_changed_nested"},
                      [](Features& f) { return f.tracepoint("inet_sock_set_state"); },
                      "under 2 us a connection"}}},
       {.name = "connect-error",
@@ -110,7 +111,7 @@ const std::vector<Hook>& all_hooks() {
                      [](Features& f) { return both(f.fentry("tcp_v4_connect"), f.fentry("tcp_v6_connect")); },
                      "nothing beside connect()"},
                     {"sys_exit",
-                     {"connect_sys_exit"},
+                     {"syscall_ended"},
                      [](Features& f) { return f.tracepoint("sys_exit"); },
                      "each system call of every process takes longer"}}},
       {.name = "accept",
@@ -120,7 +121,7 @@ const std::vector<Hook>& all_hooks() {
                      [](Features& f) { return f.fentry("inet_csk_accept"); },
                      "nothing beside accept()"},
                     {"sys_exit",
-                     {"accept_sys_exit"},
+                     {"syscall_ended"},
                      [](Features& f) { return f.tracepoint("sys_exit"); },
                      "each system call of every process takes longer"}}},
       {.name = "first-traffic",
@@ -200,6 +201,7 @@ class Tcpconnect final : public Tool {
     auto choices = choose_hooks(session.features, wanted, forced_hooks());
     if (!choices) return std::move(choices).error();
     if (auto r = apply_choices((*skeleton_)->obj, all_hooks(), *choices); !r) return r;
+    set_syscall_use(*choices);
     if (session.options.verbose) std::fputs(describe_choices(*choices).c_str(), stderr);
     if (auto r = skeleton_->load(); !r) return r;
     if (auto r = fill_filter(**skeleton_, session.filter); !r) return r;
@@ -229,6 +231,12 @@ class Tcpconnect final : public Tool {
     for (const std::uint64_t n : (**skeleton_).bss->lost_events) sum += n;
     return sum;
   }
+  // state_changed_nested takes what state_changed misses; both start their runs by looking for the other.
+  std::uint64_t missed() const override {
+    const std::uint64_t missed = missed_runs((**skeleton_).progs.state_changed);
+    const std::uint64_t taken = (**skeleton_).bss->nested_events;
+    return missed > taken ? missed - taken : 0;
+  }
   std::uint64_t seen() const override { return (**skeleton_).bss->seen_events; }
   const bpf_object* object() const override { return skeleton_ ? (**skeleton_).obj : nullptr; }
 
@@ -251,6 +259,16 @@ class Tcpconnect final : public Tool {
     }
     config.hosts = static_cast<std::uint32_t>(options_.hosts.size());
     for (std::size_t i = 0; i < options_.hosts.size(); ++i) config.host[i] = kernel_host(options_.hosts[i]);
+  }
+
+  // What the program at the end of each system call is there for, if it is.
+  void set_syscall_use(const std::vector<HookChoice>& choices) {
+    auto& config = (*skeleton_)->rodata->config;
+    for (const HookChoice& choice : choices) {
+      const bool by_syscall = choice.variant != nullptr && choice.variant->name == "sys_exit";
+      if (choice.hook->name == "connect-error") config.connect_by_syscall = by_syscall;
+      if (choice.hook->name == "accept") config.accept_by_syscall = by_syscall;
+    }
   }
 
   static tcpconnect_host kernel_host(const HostPrefix& h) {

@@ -23,7 +23,7 @@ Result<void> size_set(bpf_map* map, std::size_t entries) {
 // The kernel's id of a cgroup is the inode number of its directory.
 Result<void> cgroup_ids(std::span<unsigned long long> ids, const TaskFilter& f) {
   for (std::size_t i = 0; i < std::min(ids.size(), f.cgroups.size()); ++i) {
-    struct stat st{};
+    struct stat st {};
     if (fstat(f.cgroups[i].get(), &st) != 0) return bpf_error("cannot read the id of a cgroup", errno);
     ids[i] = st.st_ino;
   }

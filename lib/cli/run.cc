@@ -247,7 +247,7 @@ class Run {
   }
 
   void report_missed_runs() {
-    report_losses(missed_runs(tool_.object()), reported_missed_, "a probe would have interrupted itself");
+    report_losses(tool_.missed(), reported_missed_, "a probe would have interrupted itself");
   }
 
   Result<void> loop() {

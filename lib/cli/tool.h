@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "bpf/features.h"
+#include "bpf/missed_runs.h"
 #include "cli/common_options.h"
 #include "cli/option.h"
 #include "event/field.h"
@@ -76,6 +77,8 @@ class Tool {
   virtual std::uint64_t lost() const = 0;
   // Events that the hooks saw so far.
   virtual std::uint64_t seen() const = 0;
+  // Runs of the tool's programs that the kernel skipped and no other program made up for; only ever grows.
+  virtual std::uint64_t missed() const { return missed_runs(object()); }
   // The loaded object, for --stats (run counts of its programs). nullptr before attach().
   virtual const bpf_object* object() const = 0;
 };
