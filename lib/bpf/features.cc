@@ -63,6 +63,7 @@ struct Features::State {
   std::optional<Result<KernelBtfNames>> names;
   std::optional<Privileges> privileges;
   std::map<std::string, Feature, std::less<>> answers;
+  std::optional<Feature> no_fentry;  // such programs are refused whatever the function: EPERM
 
   template <class F>
   Feature answer(std::string question, F probe);
@@ -153,11 +154,14 @@ Feature Features::tracepoint(std::string_view name) {
 }
 
 Feature Features::fentry(std::string_view function) {
+  if (state_->no_fentry) return *state_->no_fentry;
   const std::string name(function);
-  return state_->answer("fentry " + name, [&] {
+  const Feature answer = state_->answer("fentry " + name, [&] {
     return state_->load_tracing(BPF_TRACE_FENTRY, name, BTF_KIND_FUNC, "fentry programs are",
                                 "no function " + name + " in this kernel's BTF");
   });
+  if (answer.error == EPERM) state_->no_fentry = answer;
+  return answer;
 }
 
 Feature Features::iterator(std::string_view target) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/btf.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,6 +77,14 @@ Result<KernelBtfNames> KernelBtfNames::load(const char* path) {
     return no_kernel_btf(std::string(path) + ": " + errno_text(errno));
   const auto size = static_cast<std::size_t>(info.st_size);
   if (info.st_size <= 0 || size > kMaxBtf) return no_kernel_btf(std::string(path) + " has no plausible size");
+  // Kernels since 6.16 let it be mapped; before, it is copied.
+  void* map = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (map != MAP_FAILED) {
+    std::unique_ptr<const char, Unmap> mapped(static_cast<const char*>(map), Unmap(size));
+    auto names = view(mapped.get(), size);
+    if (names) names->mapped_ = std::move(mapped);
+    return names;
+  }
   std::vector<char> bytes(size);
   std::size_t used = 0;
   while (used < size) {
@@ -89,10 +98,20 @@ Result<KernelBtfNames> KernelBtfNames::load(const char* path) {
   return parse(std::move(bytes));
 }
 
+void KernelBtfNames::Unmap::operator()(const char* bytes) const {
+  ::munmap(const_cast<char*>(bytes), size);
+}
+
 Result<KernelBtfNames> KernelBtfNames::parse(std::vector<char> bytes) {
+  auto names = view(bytes.data(), bytes.size());
+  if (names) names->read_ = std::move(bytes);  // a moved vector keeps its storage
+  return names;
+}
+
+Result<KernelBtfNames> KernelBtfNames::view(const char* bytes, std::size_t size) {
   btf_header head{};
-  if (bytes.size() < sizeof head) return no_kernel_btf("it is cut short");
-  std::memcpy(&head, bytes.data(), sizeof head);
+  if (size < sizeof head) return no_kernel_btf("it is cut short");
+  std::memcpy(&head, bytes, sizeof head);
   if (head.magic != BTF_MAGIC || head.hdr_len < sizeof head)
     return no_kernel_btf("it is not in a form that we know");
   KernelBtfNames names;
@@ -100,8 +119,8 @@ Result<KernelBtfNames> KernelBtfNames::parse(std::vector<char> bytes) {
   names.types_end_ = names.types_ + head.type_len;
   names.strings_ = std::size_t{head.hdr_len} + head.str_off;
   names.strings_end_ = names.strings_ + head.str_len;
-  if (std::max(names.types_end_, names.strings_end_) > bytes.size()) return no_kernel_btf("it is cut short");
-  names.bytes_ = std::move(bytes);
+  if (std::max(names.types_end_, names.strings_end_) > size) return no_kernel_btf("it is cut short");
+  names.bytes_ = bytes;
   return names;
 }
 
@@ -110,14 +129,14 @@ std::uint32_t KernelBtfNames::find(std::string_view name, std::uint32_t kind) co
   std::string needle(1, '\0');
   needle += name;
   needle += '\0';
-  const char* strings = bytes_.data() + strings_;
+  const char* strings = bytes_ + strings_;
   const void* hit = ::memmem(strings, strings_end_ - strings_, needle.data(), needle.size());
   if (name.empty() || hit == nullptr) return 0;
   const auto offset = static_cast<std::uint32_t>(static_cast<const char*>(hit) + 1 - strings);
   std::uint32_t id = 1;  // 0 is void
   btf_type type;
   for (std::size_t at = types_; types_end_ - at >= sizeof type; ++id) {
-    std::memcpy(&type, bytes_.data() + at, sizeof type);
+    std::memcpy(&type, bytes_ + at, sizeof type);
     if (type.name_off == offset && BTF_INFO_KIND(type.info) == kind) return id;
     std::size_t extra = 0;
     if (!extra_bytes(type, extra) || extra > types_end_ - at - sizeof type) break;

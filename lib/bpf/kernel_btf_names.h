@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -24,7 +25,18 @@ class KernelBtfNames {
   std::uint32_t find(std::string_view name, std::uint32_t kind) const;
 
  private:
-  std::vector<char> bytes_;
+  struct Unmap {
+    Unmap() : size(0) {}
+    explicit Unmap(std::size_t n) : size(n) {}
+    std::size_t size;
+    void operator()(const char* bytes) const;
+  };
+  static Result<KernelBtfNames> view(const char* bytes, std::size_t size);
+
+  // One of these two owns what bytes_ points to.
+  std::unique_ptr<const char, Unmap> mapped_;
+  std::vector<char> read_;
+  const char* bytes_ = nullptr;
   std::size_t types_ = 0, types_end_ = 0;
   std::size_t strings_ = 0, strings_end_ = 0;
 };

@@ -97,6 +97,7 @@ DoctorReport examine(std::span<const ToolInfo* const> tools, const ProcFs& procf
 
 int run_doctor(std::span<const ToolInfo* const> tools, bool json, bool verbose) {
   LibbpfLog::capture(false);  // what libbpf says of probes that fail is no news
+  raise_memlock_limit();
   const DoctorReport report = examine(tools);
   const std::string text = json ? doctor_json(report) : doctor_text(report, verbose, color_wanted());
   const bool written =

@@ -50,8 +50,21 @@ class Page {
     at_ += display_width(text);
     fill(std::max(to, at_ + 1));
   }
+  // A command to be copied: on a line of its own, never broken.
+  void command(std::string_view label, std::string_view command) {
+    if (!label.empty()) {
+      cell(label, 2, 0);
+      out_.back() = '\n';
+      at_ = 0;
+    }
+    fill(4);
+    paint(command, Tone::plain);
+    out_ += '\n';
+    at_ = 0;
+  }
   // Breaks at blanks so that no line passes kWidth unless a single word does.
   void wrapped(std::string_view text, std::size_t indent, Tone tone) {
+    while (text.ends_with(' ')) text.remove_suffix(1);
     bool first = true;
     while (!text.empty()) {
       const std::string_view word = text.substr(0, text.find(' '));
@@ -145,10 +158,11 @@ void show_privileges(Page& page, const Privileges& p) {
     page.line("namespace", "not the initial user namespace: capabilities held here do not count for BPF",
               Tone::bad);
   }
-  if (!lack.empty()) page.line("to grant them", setcap_line(p, !missing_for_some(p).empty()));
+  if (!lack.empty()) page.command("to grant them", setcap_line(p, !missing_for_some(p).empty()));
 }
 
-void show_variant(Page& page, const DoctorHook& hook, const DoctorVariant& v, bool verbose) {
+void show_variant(Page& page, const DoctorHook& hook, const DoctorVariant& v, const Privileges& p,
+                  bool verbose) {
   const bool chosen = v.name == hook.chosen;
   const Tone tone = v.feature.works ? Tone::good : v.unknown ? Tone::unsure : Tone::bad;
   constexpr std::size_t kVerdict = 4;  // columns
@@ -158,17 +172,18 @@ void show_variant(Page& page, const DoctorHook& hook, const DoctorVariant& v, bo
   page.cell(v.name, kName, kText);
   std::string text = v.feature.works ? v.cost : v.feature.why;
   if (v.feature.works && text.empty()) text = "works";
+  if (v.unknown && !verbose) text = "cannot be told without " + capability_list(missing_for_tracing(p));
   if (verbose) text += fmt::format(" [probed in {} us]", v.feature.probe_us);
   page.wrapped(text, kText, Tone::plain);
 }
 
-void show_tool(Page& page, const DoctorTool& tool, bool verbose) {
+void show_tool(Page& page, const DoctorTool& tool, const Privileges& p, bool verbose) {
   page.heading(tool.name);
   if (tool.hooks.empty()) page.line("hooks", "it names none to choose among");
   for (const DoctorHook& hook : tool.hooks) {
     page.cell(hook.name + ":", 2, 0);
     page.wrapped(hook.purpose + (hook.required ? "" : " (optional)"), 4, Tone::plain);
-    for (const DoctorVariant& v : hook.variants) show_variant(page, hook, v, verbose);
+    for (const DoctorVariant& v : hook.variants) show_variant(page, hook, v, p, verbose);
   }
 }
 
@@ -208,8 +223,11 @@ void show_verdict(Page& page, const DoctorReport& r) {
       page.line(tool.name, variants.empty() ? "can run" : "can run: " + variants, Tone::good);
       continue;
     }
-    page.line(tool.name, "cannot run: " + tool.error->why, Tone::bad);
-    if (!tool.error->hint.empty()) page.line("", tool.error->hint);
+    page.line(tool.name, tool.error->what + ": " + tool.error->why, Tone::bad);
+    const std::string_view hint = tool.error->hint;
+    const std::size_t setcap = std::min(hint.find("setcap "), hint.size());
+    if (!hint.empty()) page.line("", hint.substr(0, setcap));
+    if (setcap != hint.size()) page.command("", hint.substr(setcap));
   }
 }
 
@@ -285,7 +303,7 @@ std::string doctor_text(const DoctorReport& report, bool verbose, bool color) {
   Page page(color);
   show_machine(page, report);
   show_privileges(page, report.privileges);
-  for (const DoctorTool& tool : report.tools) show_tool(page, tool, verbose);
+  for (const DoctorTool& tool : report.tools) show_tool(page, tool, report.privileges, verbose);
   show_containers(page, report, verbose);
   show_verdict(page, report);
   return page.take();

@@ -43,7 +43,10 @@ std::string shown(const Container& c) {
 std::string some_of(const std::vector<std::string>& items) {
   constexpr std::size_t kMost = 4;
   std::string out;
-  for (std::size_t i = 0; i < std::min(items.size(), kMost); ++i) out += (i == 0 ? "" : ", ") + items[i];
+  for (std::size_t i = 0; i < std::min(items.size(), kMost); ++i) {
+    if (i != 0) out += ", ";
+    out += items[i];
+  }
   if (items.size() > kMost) out += " and " + std::to_string(items.size() - kMost) + " more";
   return out;
 }
