@@ -9,7 +9,7 @@ import sys
 from collections import defaultdict
 
 # "test_refused (test_tcpconnect.CoreClient.test_refused) ... ok", as unittest prints it at verbosity 2
-TEST = re.compile(r"test_(\w+?)\.(\w+)\.(\w+)\b.*?\.\.\. (ok|FAIL|ERROR|SKIP.*|skipped.*)$")
+TEST = re.compile(r"test_([a-z]+)\w*\.(\w+)\.(\w+)\b.*?\.\.\. (ok|FAIL|ERROR|SKIP.*|skipped.*)$")
 VARIANT = re.compile(r"^variant (\w+) (\S+) (\S+)$")  # "variant tcpconnect accept fexit"
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Live tests: real programs make real traffic, plumb traces it, and its lines are compared with what the programs know.
 
-Run as a program, it finds and runs every test_*.py beside it (arguments: parts of test names) and ends with
-"N passed, N failed, N skipped". PLUMB names the executable under test.
+Run as a program, it finds and runs every test_*.py beside it (arguments: parts of test names; --core: only those marked
+so) and ends with "N passed, N failed, N skipped". PLUMB names the executable under test.
 """
 import contextlib
 import ctypes
@@ -49,8 +49,10 @@ def needs(*programs):
     return unittest.skipIf(missing, f"not installed: {', '.join(missing)}")
 
 
-def needs_root(test):
-    return unittest.skipIf(os.geteuid() != 0, "needs root")(test)
+def core(test):
+    """Marks what has to hold on every kernel: the tests that tests/kernels/run repeats under emulation (--core)."""
+    test.core = True
+    return test
 
 
 def parse_time_ns(text):
@@ -340,13 +342,18 @@ def main():
     sys.path.insert(0, HERE)
     sys.modules["harness"] = sys.modules["__main__"]
     suite = unittest.TestSuite()
-    wanted = sys.argv[1:]
+    wanted = [a for a in sys.argv[1:] if a != "--core"]
+    core_only = "--core" in sys.argv[1:]
 
     def add(tests):
         for test in tests:
             if isinstance(test, unittest.TestSuite):
                 add(test)
-            elif not wanted or any(w in test.id() for w in wanted):
+                continue
+            method = getattr(test, test.id().rpartition(".")[2], None)
+            if core_only and not getattr(method, "core", False):
+                continue
+            if not wanted or any(w in test.id() for w in wanted):
                 suite.addTest(test)
 
     add(unittest.defaultTestLoader.discover(HERE, "test_*.py"))

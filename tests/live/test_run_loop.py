@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from harness import DEADLINE, PLUMB, Plumb, needs, run_plumb, wait_until
+from harness import DEADLINE, PLUMB, Plumb, core, needs, run_plumb, wait_until
 from tcpconnect import TcpTest, tcpconnect
 
 
@@ -24,6 +24,7 @@ class Ends(TcpTest):
                 plumb.finish(sig)
                 self.assertEqual(len(self.mine(plumb.lines)), 1)
 
+    @core
     def test_count(self):
         with tcpconnect("-n", "3", "--netns", self.ns.path) as plumb:
             self.traffic(10)
@@ -96,6 +97,7 @@ class Ends(TcpTest):
         self.assertIn(result.returncode, (1, 126, 127))
         self.assertIn(b"/nonexistent/program", result.stderr)
 
+    @core
     def test_no_probe_outlives_a_kill(self):
         with tcpconnect(expect_status=-signal.SIGKILL) as plumb:
             directory = f"/proc/{plumb.process.pid}/fdinfo"

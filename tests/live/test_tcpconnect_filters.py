@@ -4,7 +4,7 @@ import socket
 import sys
 import unittest
 
-from harness import Cgroup, Namespace, Plumb, needs
+from harness import Cgroup, Namespace, Plumb, core, needs
 from tcpconnect import TcpTest, tcpconnect
 
 
@@ -30,6 +30,7 @@ class Filters(TcpTest):
         self.connect()
         self.connect(port=self.other_port)
 
+    @core
     def test_pid(self):
         waiting = self.program("accept_one")  # a process whose pid is known before it connects
         waiting.next()
@@ -55,6 +56,7 @@ class Filters(TcpTest):
         self.assertEqual(len(self.mine(plumb.lines, type="accept")), 5)
         self.assertEqual(len(self.mine(plumb.lines, type="close")), 5)
 
+    @core
     def test_comm(self):
         with tcpconnect("--comm", "tc-wanted,tc-also") as plumb:
             for name in ("tc-wanted", "tc-unwanted", "tc-also", "tc-wante"):
@@ -81,6 +83,7 @@ class Filters(TcpTest):
             pid = self.connect(prefix=["setpriv", "--reuid=65534", "--clear-groups"])
         self.assertEqual([e["pid"] for e in plumb.lines], [pid])
 
+    @core
     def test_cgroup_and_what_is_below_it(self):
         group = Cgroup()
         self.addCleanup(group.close)
@@ -91,6 +94,7 @@ class Filters(TcpTest):
             pids = [self.connect(prefix=g.prefix()) for g in (group, below)]
         self.assertEqual([e["pid"] for e in plumb.lines], pids)
 
+    @core
     def test_netns_by_pid_and_by_path(self):
         other = Namespace()
         self.addCleanup(other.close)
@@ -138,6 +142,7 @@ class Filters(TcpTest):
             listener.accept()[0].close()
         self.assertEqual(self.mine(plumb.lines), [])
 
+    @core
     def test_host(self):
         def several():
             for address in ("127.0.0.1", "127.1.2.3", "127.1.9.9"):
@@ -183,6 +188,7 @@ class Filters(TcpTest):
             self.connect(name="tc-other")
         self.assertEqual([e["pid"] for e in plumb.lines], [wanted])
 
+    @core
     def test_command_and_its_descendants_only(self):
         code = f"import socket, time; time.sleep(0.3); socket.create_connection(('127.0.0.1', {self.port}))"
         inner = ["sh", "-c", '"$@"; exit $?', "sh", *self.ns.prefix(), sys.executable, "-c", code]
@@ -194,6 +200,7 @@ class Filters(TcpTest):
 
 
 class Summary(TcpTest):
+    @core
     def test_summary_agrees_with_the_lines(self):
         server = self.program("server", addresses=["127.0.0.1", "::1"])
         ports = server.next()["ports"]

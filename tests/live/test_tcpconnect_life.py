@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import needs, parse_time_ns, wait_until
+from harness import core, needs, parse_time_ns, wait_until
 from tcpconnect import TcpTest, tcpconnect
 from traffic import REPLY_BYTES
 
@@ -21,6 +21,7 @@ class Life(TcpTest):
         """The close lines of the client and of the server of the only connection."""
         return self.one(plumb.lines, type="close", role="client"), self.one(plumb.lines, type="close", role="server")
 
+    @core
     def test_two_hundred_connects(self):
         """The figures that the project promises: 200 attempts, each line right, against what the programs measured."""
         server = self.program("server", addresses=["127.0.0.1", "::1"], closes_first_every=3, name="tc-server")
@@ -131,6 +132,7 @@ class Life(TcpTest):
         self.assertEqual(theirs["rx_bytes"], 5700)
         self.assertEqual(theirs["retransmits"], 0)
 
+    @core
     def test_closed_by_fin_from_each_side(self):
         for who in ("client", "server"):
             with self.subTest(closes=who):
@@ -163,6 +165,7 @@ class Life(TcpTest):
         self.assertEqual((ours["closed_by"], theirs["closed_by"]), ("local", "remote"))
         self.assertEqual((ours["rx_bytes"], theirs["tx_bytes"]), (2048, 2048))
 
+    @core
     def test_closed_by_reset(self):
         for how in ("linger", "unread"):
             with self.subTest(how=how):
@@ -183,6 +186,7 @@ class Life(TcpTest):
                 ours, theirs = self.closes(plumb)
                 self.assertEqual((ours["closed_by"], theirs["closed_by"]), ("reset_local", "reset_remote"))
 
+    @core
     @needs("nft")
     def test_closed_by_timeout(self):
         listener = self.listener()
@@ -229,6 +233,7 @@ class Life(TcpTest):
         for line in self.mine(plumb.lines):
             self.assertEqual((line["local_addr"], line["remote_addr"]), ("127.0.0.1", "127.0.0.1"), line)
 
+    @core
     def test_forked_workers_own_what_they_accept(self):
         server = self.program("forking_server")
         port = server.next()["port"]
@@ -250,6 +255,7 @@ class Life(TcpTest):
             server.rest()
         self.assertEqual(self.one(plumb.lines, type="accept")["pid"], server.pid)
 
+    @core
     def test_connection_that_nobody_accepted_has_no_owner(self):
         listener = self.listener()
         client = self.socket()
@@ -262,6 +268,7 @@ class Life(TcpTest):
             self.assertIsNone(line["comm"], line)
             self.assertIsNone(line["tid"], line)
 
+    @core
     def test_connection_older_than_the_trace(self):
         acceptor = self.program("accept_one", name="tc-acceptor")
         port = acceptor.next()["port"]

@@ -6,7 +6,7 @@ import struct
 import time
 import unittest
 
-from harness import Namespace, needs, wait_until
+from harness import Namespace, core, needs, wait_until
 from tcpconnect import TcpTest, gettid, tcpconnect
 
 
@@ -32,6 +32,7 @@ class Outcomes(TcpTest):
             self.assertLessEqual(line["latency_ms"], took_ms)
         return line, s
 
+    @core
     def test_established(self):
         listener = self.listener()
         line, s = self.attempt(*listener.getsockname())
@@ -40,12 +41,14 @@ class Outcomes(TcpTest):
         self.assertGreater(line["latency_ms"], 0)
         self.assertEqual(line["syn_retries"], 0)
 
+    @core
     def test_established_ipv6(self):
         listener = self.listener("::1")
         line, s = self.attempt("::1", listener.getsockname()[1])
         self.assertEqual(line["outcome"], "established")
         self.assertEqual((line["local_addr"], line["local_port"]), s.getsockname()[:2])
 
+    @core
     def test_v4_mapped_is_shown_as_ipv4(self):
         listener = self.listener()
         port = listener.getsockname()[1]
@@ -56,6 +59,7 @@ class Outcomes(TcpTest):
         self.assertEqual((line["remote_addr"], line["remote_port"]), ("127.0.0.1", port))
         self.assertEqual(line["local_addr"], "127.0.0.1")
 
+    @core
     def test_refused(self):
         for address in ("127.0.0.1", "::1"):
             with self.subTest(address=address):
@@ -64,6 +68,7 @@ class Outcomes(TcpTest):
                 self.assertIsNotNone(line["local_port"])
                 self.assertIsNotNone(line["latency_ms"])
 
+    @core
     @needs("nft")
     def test_timeout_counts_syn_retries(self):
         self.ns.sysctl("net.ipv4.tcp_syn_retries", 1)
@@ -83,6 +88,7 @@ class Outcomes(TcpTest):
         self.assertEqual(line["syn_retries"], 1)
         self.assertGreater(line["latency_ms"], 900)
 
+    @core
     def test_no_route(self):
         line, _ = self.attempt("198.51.100.7", 80, expected_errno=errno.ENETUNREACH)
         self.assertEqual(line["outcome"], "unreachable")
@@ -118,6 +124,7 @@ class Outcomes(TcpTest):
         self.assertEqual(line["local_addr"], "10.99.0.1")
         self.assertIsNotNone(line["local_port"])
 
+    @core
     def test_no_ports(self):
         listener = self.listener()
         self.ns.sysctl("net.ipv4.ip_local_port_range", "1024 1025")
@@ -143,6 +150,7 @@ class Outcomes(TcpTest):
         for line in self.mine(plumb.lines):
             self.assertOwner(line, tid=gettid())
 
+    @core
     @needs("nft")
     def test_cancelled_by_close(self):
         self.ns.drop("tcp dport 9")
@@ -157,6 +165,7 @@ class Outcomes(TcpTest):
         self.assertIsNone(line["error"])
         self.assertOwner(line)
 
+    @core
     @needs("nft")
     def test_cancelled_by_kill(self):
         self.ns.drop("tcp dport 9")
@@ -172,17 +181,18 @@ class Outcomes(TcpTest):
     def test_reset_in_simultaneous_open(self):
         """A SYN that crosses ours moves the socket to SYN_RECV; a RST then is a reset, not a refusal."""
         self.ns.drop("tcp dport 9")
-        self.ns.nft("tcp sport 9 tcp flags rst drop", hook="output")
         with self.ns.inside():
             raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+            sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))  # sees what is dropped
         self.addCleanup(raw.close)
+        self.addCleanup(sniffer.close)
         s = self.socket()
         s.bind(("127.0.0.1", 0))
         local_port = s.getsockname()[1]
         s.setblocking(False)
         with tcpconnect() as plumb:
             self.assertEqual(s.connect_ex(("127.0.0.1", 9)), errno.EINPROGRESS)
-            their_syn = wait_until(lambda: self.find_syn(raw, local_port), "our SYN on the raw socket")
+            their_syn = wait_until(lambda: self.find_syn(sniffer, local_port), "our SYN")
             raw.sendto(tcp_segment(9, local_port, seq=1000, ack=0, flags=0x02), ("127.0.0.1", 0))
             wait_until(lambda: "SYN-RECV" in self.ns.run("ss", "-tanH").stdout, "SYN-RECV")
             raw.sendto(tcp_segment(9, local_port, seq=1001, ack=their_syn + 1, flags=0x14), ("127.0.0.1", 0))
@@ -192,13 +202,15 @@ class Outcomes(TcpTest):
         self.assertOwner(line)
 
     @staticmethod
-    def find_syn(raw, source_port):
-        raw.settimeout(5)
-        packet = raw.recv(200)
+    def find_syn(sniffer, source_port):
+        """The sequence number of a SYN from this port, if the next packet is one."""
+        sniffer.settimeout(5)
+        packet = sniffer.recv(200)
         header = (packet[0] & 15) * 4
         port, _, seq = struct.unpack_from("!HHI", packet, header)
         return seq if port == source_port and packet[header + 13] & 0x02 else None
 
+    @core
     def test_self_connect(self):
         s = self.socket()
         s.bind(("127.0.0.1", 0))
@@ -220,6 +232,7 @@ class Outcomes(TcpTest):
                          sorted((t["pid"], t["tid"], "tc-threads", t["local_port"]) for t in truth))
         self.assertEqual(len({e["tid"] for e in lines}), 3)
 
+    @core
     def test_mptcp_is_shown_as_tcp(self):
         try:
             listener = self.listener(protocol=262)  # IPPROTO_MPTCP
@@ -234,6 +247,7 @@ class Outcomes(TcpTest):
         self.assertOwner(self.one(plumb.lines, type="connect"))
         self.assertOwner(self.one(plumb.lines, type="accept"))
 
+    @core
     def test_fast_open(self):
         self.ns.sysctl("net.ipv4.tcp_fastopen", 3)
         listener = self.listener()
