@@ -1,0 +1,222 @@
+# bash completion for plumb(1), written from its option and field tables: do not edit.
+# Belongs into share/bash-completion/completions/ as `plumb`; for a link to plumb that is named after a tool, link
+# this file by the same name.
+
+# $1 with the names of the fields.
+_plumb_tcpconnect_fields() {
+    case $fields in
+        summary) "$1" 'type' 'pid' 'comm' 'role' 'remote_addr' 'port' 'attempts' 'established' 'refused' 'timeout' 'unreachable' 'reset' 'no_ports' 'cancelled' 'error' 'latency_p50_ms' 'latency_p90_ms' 'latency_p99_ms' 'latency_max_ms' 'closed' 'tx_bytes' 'rx_bytes' 'retransmits' ;;
+        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'local_addr' 'local_port' 'remote_addr' 'remote_port' 'remote_name' 'outcome' 'error' 'latency_ms' 'syn_retries' 'duration_ms' 'tx_bytes' 'rx_bytes' 'retransmits' 'srtt_ms' 'closed_by' ;;
+    esac
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_tcpconnect_value() {
+    case $1 in
+        --role) _plumb_values 'client' 'server' 'both' ;;
+        --port) ;;
+        --host) ;;
+        --min-latency) ;;
+        -p | --pid) _plumb_pids ;;
+        --comm) _plumb_comms ;;
+        -u | --uid) _plumb_users ;;
+        --cgroup) _plumb_files -d ;;
+        --container) _plumb_containers ;;
+        --netns) _plumb_files ;;
+        -d | --duration) ;;
+        -n | --count) ;;
+        -f | --format) _plumb_values 'table' 'json' 'folded' 'svg' 'pprof' 'speedscope' ;;
+        -o | --output) _plumb_files ;;
+        --columns) _plumb_tcpconnect_fields _plumb_list ;;
+        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --color) _plumb_values 'auto' 'always' 'never' ;;
+        --ready-file) _plumb_files ;;
+        *) return 1 ;;
+    esac
+    return 0
+}
+
+_plumb_tcpconnect_options() {
+    _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
+        --pid -p --comm --uid -u --cgroup --container --netns --duration -d --count -n --format -f \
+        --json -j --output -o --columns --wide --time --color --summary --list-fields --json-schema \
+        --ready-file --stats --verbose -v --help -h --version --
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_doctor_value() {
+    return 1
+}
+
+_plumb_doctor_options() {
+    _plumb_values --json -j --verbose -v --help -h
+}
+
+# Sets `words` to the words up to the cursor, as the shell will see them, and `cut` to whether readline cut the last.
+_plumb_words() {
+    local line=${COMP_LINE:0:COMP_POINT} word blank
+    words=()
+    for word in "${COMP_WORDS[@]:0:COMP_CWORD+1}"; do
+        blank=${line%%[![:space:]]*}
+        line=${line#"$blank"}
+        [[ $line == "$word"* ]] || word=$line
+        line=${line#"$word"}
+        if [[ ${#words[@]} -gt 0 && -z $blank ]]; then
+            words[${#words[@]}-1]+=$word
+        else
+            words+=("$word")
+        fi
+    done
+}
+
+# Offers $1 behind `before`, when it begins with `item`; quoted for the line.
+_plumb_offer() {
+    [[ $1 == "$item"* && $1 != *[![:print:]]* ]] || return 0
+    local text=$before$1
+    case $open in
+        \") [[ $text != *[\"\$\`\\!]* ]] || return 0 ;;
+        \') [[ $text != *\'* ]] || return 0 ;;
+        *)
+            [[ $text != *[!A-Za-z0-9_.,:=/@%+-]* ]] || printf -v text %q "$text"
+            text=$whole$text
+            # Readline replaces what stands behind the last of its word breaks.
+            local typed=$whole$value breaks=''
+            [[ $COMP_WORDBREAKS == *=* ]] && breaks+='='
+            [[ $COMP_WORDBREAKS == *:* ]] && breaks+=':'
+            if [[ -n $breaks && $typed == *["$breaks"]* ]]; then
+                typed=${typed%"${typed##*["$breaks"]}"}
+                text=${text#"$typed"}
+            fi
+            ;;
+    esac
+    COMPREPLY+=("$text")
+}
+
+_plumb_values() {
+    local candidate
+    for candidate; do _plumb_offer "$candidate"; done
+}
+
+# A list with commas: offers behind the last comma what the list does not hold yet.
+_plumb_list() {
+    local candidate
+    if [[ $value == *,* ]]; then
+        before=${value%,*},
+        item=${value##*,}
+    fi
+    for candidate; do
+        [[ ,$before == *,"$candidate",* ]] || _plumb_offer "$candidate"
+    done
+    compopt -o nospace 2>/dev/null
+}
+
+# An expression: offers names where a word begins.
+_plumb_expression() {
+    item=${value##*[!a-z0-9_]}
+    before=${value%"$item"}
+    _plumb_values "$@"
+    compopt -o nospace 2>/dev/null
+}
+
+_plumb_pids() {
+    local -a dirs=(/proc/[0-9]*)
+    _plumb_list "${dirs[@]##*/}"
+}
+
+_plumb_comms() {
+    local file name
+    local -A found=()
+    for file in /proc/[0-9]*/comm; do
+        { IFS= read -r name < "$file"; } 2>/dev/null && [[ -n $name && $name != *,* ]] && found[$name]=1
+    done
+    _plumb_list "${!found[@]}"
+}
+
+_plumb_users() {
+    local name rest
+    while IFS=: read -r name rest; do _plumb_offer "$name"; done < /etc/passwd
+}
+
+# Container ids (12 digits) by the cgroups that docker, containerd, CRI-O and podman make.
+_plumb_containers() {
+    local path id
+    local -A found=()
+    for path in /sys/fs/cgroup{,/unified}/{docker,system.slice,machine.slice,kubepods.slice{,/*.slice{,/*.slice}},kubepods{,/*}/pod*}/*; do
+        id=${path##*/}
+        id=${id%.scope}
+        id=${id##*-}
+        [[ $id =~ ^[0-9a-f]{64}$ ]] && found[${id:0:12}]=1
+    done
+    _plumb_values "${!found[@]}"
+}
+
+# Files, or with -d directories. Readline quotes them and adds slashes.
+_plumb_files() {
+    local path typed=$value
+    [[ $typed == \~/* ]] && typed=$HOME${typed:1}
+    while IFS= read -r path; do
+        [[ $value == \~/* ]] && path=\~${path#"$HOME"}
+        COMPREPLY+=("$path")
+    done < <(compgen "${1:--f}" -- "$typed")
+    compopt -o filenames 2>/dev/null
+}
+
+# The command behind `--`, whose place in COMP_WORDS is $1.
+_plumb_command() {
+    if declare -F _command_offset >/dev/null; then
+        _command_offset "$1"
+    elif ((COMP_CWORD == $1)); then
+        mapfile -t COMPREPLY < <(compgen -c -- "$value")
+    else
+        _plumb_files
+    fi
+}
+
+_plumb() {
+    local -a words
+    local i tool first=1 fields=lines open='' option='' value before='' item whole=''
+    COMPREPLY=()
+    _plumb_words
+    local count=${#words[@]}
+    value=${words[count-1]}
+    tool=${words[0]##*/}
+    case $tool in
+        tcpconnect) ;;
+        *)
+            item=$value
+            if ((count == 2)); then
+                _plumb_values tcpconnect doctor --help --version
+                return
+            fi
+            tool=${words[1]} first=2
+            ;;
+    esac
+    declare -F "_plumb_${tool}_options" >/dev/null || return 0
+
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        [[ ${COMP_WORDS[i]} == -- ]] || continue
+        _plumb_command $((i + 1))
+        return
+    done
+    for ((i = first; i < count - 1; i++)); do
+        [[ ${words[i]} == --summary ]] && fields=summary
+    done
+
+    if [[ $value == --*=* ]]; then
+        option=${value%%=*}
+        whole=$option=
+        value=${value#*=}
+    elif ((count - 2 >= first)); then
+        option=${words[count-2]}
+    fi
+    # What the user typed, without the shell's quoting.
+    case $value in
+        [\"\']*) open=${value:0:1} value=${value:1} ;;
+        *) value=${value//\\/} ;;
+    esac
+    item=$value
+    [[ -n $option ]] && "_plumb_${tool}_value" "$option" && return
+    [[ -z $whole && -z $open ]] && "_plumb_${tool}_options"
+}
+
+complete -F _plumb plumb tcpconnect

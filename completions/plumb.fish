@@ -1,0 +1,208 @@
+# fish completion for plumb(1), written from its option and field tables: do not edit.
+# Belongs into share/fish/vendor_completions.d/ as `plumb.fish`; for a link to plumb that is named after a tool,
+# link this file as TOOL.fish.
+
+# Whether the cursor stands behind the tool $argv[1] and before `--`.
+function __plumb_in
+    set -l words (commandline -opc)
+    contains -- -- $words; and return 1
+    test "$words[2]" = "$argv[1]"
+end
+
+# Whether plumb's own first word is still to come.
+function __plumb_first
+    set -l words (commandline -opc)
+    test (count $words) -eq 1
+end
+
+# For a link that is named after a tool: whether the cursor stands before `--`.
+function __plumb_before_command
+    not contains -- -- (commandline -opc)
+end
+
+# Whether the cursor stands in the command behind `--`.
+function __plumb_behind_dashes
+    contains -- -- (commandline -opc)
+end
+
+# The value under the cursor, without an opening quote and without `--option=`.
+function __plumb_value
+    string replace -r '^--[^=]*=' '' -- (commandline -ct) | string trim -l -c '\'"'
+end
+
+# A list with commas: offers behind the last comma what the list does not hold yet.
+function __plumb_list
+    set -l value (__plumb_value)
+    set -l before (string match -r -- '^.*,' $value)
+    set -l held (string split , -- $before)
+    for candidate in $argv
+        set -l name (string split -m 1 \t -- $candidate)
+        contains -- $name[1] $held; or printf '%s%s\n' "$before" $candidate
+    end
+end
+
+# An expression: offers names where a word begins.
+function __plumb_expression
+    set -l before (string match -r -- '^.*[^a-z0-9_]' (__plumb_value))
+    for candidate in $argv
+        printf '%s%s\n' "$before" $candidate
+    end
+end
+
+# The processes' files with their command names.
+function __plumb_processes
+    string match -r '^/proc/\d+/comm$' -- /proc/*/comm
+end
+
+function __plumb_pids
+    set -l list
+    for file in (__plumb_processes)
+        set -l name ''
+        test -r $file; and read -l line <$file 2>/dev/null; and set name (string replace -ra '[^[:print:]]' '?' -- "$line")
+        set -a list (string split / -- $file)[3]\t"$name"
+    end
+    __plumb_list $list
+end
+
+function __plumb_comms
+    set -l list
+    for file in (__plumb_processes)
+        test -r $file; and read -l name <$file 2>/dev/null; or continue
+        string match -qr '^[[:print:]]+$' -- "$name"; or continue
+        string match -q '*,*' -- $name; or contains -- $name $list; or set -a list $name
+    end
+    __plumb_list $list
+end
+
+function __plumb_users
+    while read -l line
+        set -l name (string split -m 1 : -- $line)
+        test -n "$name[1]"; and echo $name[1]
+    end </etc/passwd
+end
+
+# Container ids (12 digits) by the cgroups that docker, containerd, CRI-O and podman make.
+function __plumb_containers
+    set -l paths /sys/fs/cgroup{,/unified}/{docker,system.slice,machine.slice,kubepods.slice,kubepods.slice/*.slice,kubepods.slice/*.slice/*.slice,kubepods/pod*,kubepods/*/pod*}/*
+    string match -rg '([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?$' -- $paths | sort -u
+end
+
+# What follows `--` is a command with its own completion.
+function __plumb_command
+    set -l words (commandline -opc)
+    set -l at (contains -i -- -- $words)
+    complete -C (string join ' ' -- (string escape -- $words[(math $at + 1)..]) (commandline -ct))
+end
+
+# $argv[1] with the names of the fields and what they mean.
+function __plumb_tcpconnect_fields
+    if contains -- --summary (commandline -opc)
+        $argv[1] \
+            type\t'summary' \
+            pid\t'The process that owned the sockets; null when that is not known' \
+            comm\t'The owner\'s command name' \
+            role\t'client: it connected; server: it accepted' \
+            remote_addr\t'client: the destination; null for a server' \
+            port\t'client: the destination\'s port; server: the local port' \
+            attempts\t'Attempts decided, or connections accepted' \
+            established\t'Of these: established' \
+            refused\t'Of these: refused by the peer' \
+            timeout\t'Of these: no answer' \
+            unreachable\t'Of these: no route, or ICMP unreachable' \
+            reset\t'Of these: reset during the handshake' \
+            no_ports\t'Of these: no local port was left' \
+            cancelled\t'Of these: given up by the process before they were decided' \
+            error\t'Of these: failed otherwise' \
+            latency_p50_ms\t'Median handshake latency of the established, within 6.25 %' \
+            latency_p90_ms\t'90th percentile, within 6.25 %' \
+            latency_p99_ms\t'99th percentile, within 6.25 %' \
+            latency_max_ms\t'The longest, exact' \
+            closed\t'Connections that ended during the trace' \
+            tx_bytes\t'Payload sent by connections that ended during the trace' \
+            rx_bytes\t'Payload received by connections that ended during the trace' \
+            retransmits\t'Segments sent again by connections that ended during the trace'
+        return
+    end
+    $argv[1] \
+        time\t'When the attempt was decided, or the connection closed' \
+        type\t'connect: an attempt was decided; accept: a server took a connection; close: a connection ended' \
+        pid\t'The process that owns the socket; null when that is not known' \
+        tid\t'The thread that called connect or accept' \
+        comm\t'The owner\'s command name' \
+        uid\t'The owner\'s user id' \
+        container\t'The owner\'s container: its name, or the start of its id; null outside containers' \
+        pod\t'The owner\'s Kubernetes pod' \
+        namespace\t'The pod\'s Kubernetes namespace' \
+        netns\t'The network namespace\'s inode number, as lsns(8) shows it' \
+        role\t'client: this side connected; server: it accepted; null: older than the trace' \
+        local_addr\t'This side\'s address; IPv4 in IPv6 is shown as IPv4' \
+        local_port\t'This side\'s port; null when none was bound' \
+        remote_addr\t'The other side\'s address' \
+        remote_port\t'The other side\'s port' \
+        remote_name\t'The other side\'s name, where plumb saw it resolved; otherwise null' \
+        outcome\t'How the attempt ended' \
+        error\t'The name of a failed attempt\'s errno, such as ECONNREFUSED; null when there was none' \
+        latency_ms\t'client: from the first SYN until decided; server: the round trip of the SYN-ACK' \
+        syn_retries\t'SYNs (server: SYN-ACKs) that were sent again' \
+        duration_ms\t'From established until closed; null when the connection is older than the trace' \
+        tx_bytes\t'Payload sent, each byte counted once' \
+        rx_bytes\t'Payload received in order' \
+        retransmits\t'Segments sent again in the connection\'s whole life, SYNs included, as ss(8) counts them' \
+        srtt_ms\t'The smoothed round-trip time at the close; null when never measured' \
+        closed_by\t'Who ended it: the side whose FIN or RST came first, or timeout when the peer stopped answering'
+end
+
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_tcpconnect
+    complete -c $argv[1] -n $argv[2] -l role -fr -a '\'client\' \'server\' \'both\'' -d 'client (default): connections made from here; server: connections accepted here; both'
+    complete -c $argv[1] -n $argv[2] -l accept -f -d 'The same as --role both'
+    complete -c $argv[1] -n $argv[2] -l life -f -d 'A line at each close too: duration, bytes both ways, retransmits, round-trip time, who closed it and how'
+    complete -c $argv[1] -n $argv[2] -s 4 -l ipv4 -f -d 'Only IPv4 (v4-mapped IPv6 included)'
+    complete -c $argv[1] -n $argv[2] -s 6 -l ipv6 -f -d 'Only IPv6'
+    complete -c $argv[1] -n $argv[2] -l port -fr -d 'Only these destination ports (server: local ports); with ! all but these'
+    complete -c $argv[1] -n $argv[2] -l host -fr -d 'Only these remote addresses or prefixes; with ! all but these'
+    complete -c $argv[1] -n $argv[2] -l failed -f -d 'Only attempts that were not established'
+    complete -c $argv[1] -n $argv[2] -l min-latency -fr -d 'Only attempts that took at least this long to be decided'
+    complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
+    complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'
+    complete -c $argv[1] -n $argv[2] -s u -l uid -fr -a '(__plumb_users)' -d 'Only this user, by name or number'
+    complete -c $argv[1] -n $argv[2] -l cgroup -fr -a '(__fish_complete_directories (__plumb_value))' -d 'Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount'
+    complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
+    complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
+    complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
+    complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'folded\' \'svg\' \'pprof\' \'speedscope\'' -d 'table (default) or json; flame adds folded, svg, pprof, speedscope'
+    complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
+    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output; the format follows the ending unless --format is given'
+    complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_tcpconnect_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them)'
+    complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
+    complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
+    complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
+    complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
+    complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
+    complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
+    complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
+end
+
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_doctor
+    complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'One JSON object instead of text'
+    complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Each container too, and what every probe took'
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+end
+
+complete -c plumb -f
+complete -c plumb -n __plumb_first -a tcpconnect -d 'who connects where over TCP, how it ends and how long it takes'
+complete -c plumb -n __plumb_first -a doctor -d 'what this machine and user can trace, and what is missing'
+complete -c plumb -n __plumb_first -s h -l help -d 'Show the tools and exit'
+complete -c plumb -n __plumb_first -l version -d 'Print the version and exit'
+__plumb_tcpconnect plumb '__plumb_in tcpconnect'
+complete -c tcpconnect -f
+__plumb_tcpconnect tcpconnect __plumb_before_command
+complete -c tcpconnect -n __plumb_behind_dashes -a '(__plumb_command)'
+__plumb_doctor plumb '__plumb_in doctor'
+complete -c plumb -n __plumb_behind_dashes -a '(__plumb_command)'

@@ -1,0 +1,103 @@
+// Writes the manual pages and the shell completions from the tables of all tools, or compares them with the
+// files that are there. Not shipped: what it writes is committed.
+//
+//   plumb_generate [--check] SOURCE_DIRECTORY
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/completion.h"
+#include "cli/description.h"
+#include "cli/manual.h"
+#include "cli/tool.h"
+
+namespace plumb {
+namespace {
+
+struct GeneratedFile {
+  std::string path;  // below the source directory
+  std::string text;
+};
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return Error{"cannot read " + path};
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+Result<Prose> read_prose(const std::string& root, std::string_view name) {
+  const std::string path = fmt::format("{}/man/{}.prose.mdoc", root, name);
+  auto text = read_file(path);
+  if (!text) return std::move(text).error();
+  return parse_prose(*text, path);
+}
+
+Result<std::vector<GeneratedFile>> generate(const std::string& root) {
+  std::vector<CommandDescription> commands;
+  for (const ToolInfo* tool : registry()) commands.push_back(describe(*tool));
+  commands.push_back(describe_doctor());
+
+  auto shared = read_prose(root, "shared");
+  if (!shared) return std::move(shared).error();
+  auto main_prose = read_prose(root, "plumb");
+  if (!main_prose) return std::move(main_prose).error();
+
+  std::vector<GeneratedFile> files;
+  files.push_back({"man/plumb.1", main_man_page(commands, *main_prose, *shared)});
+  for (const CommandDescription& c : commands) {
+    if (!c.is_tool()) continue;
+    auto prose = read_prose(root, c.name);
+    if (!prose) return std::move(prose).error();
+    files.push_back({fmt::format("man/plumb-{}.1", c.name), man_page(c, *prose, *shared)});
+  }
+  files.push_back({"completions/plumb.bash", bash_completion(commands)});
+  files.push_back({"completions/_plumb", zsh_completion(commands)});
+  files.push_back({"completions/plumb.fish", fish_completion(commands)});
+  return files;
+}
+
+int failed(const Error& error) {
+  fmt::print(stderr, "plumb_generate: {}{}{}\n", error.what, error.why.empty() ? "" : ": ", error.why);
+  return 1;
+}
+
+int write(const std::string& root, const std::vector<GeneratedFile>& files) {
+  for (const GeneratedFile& f : files) {
+    std::ofstream out(root + "/" + f.path, std::ios::binary | std::ios::trunc);
+    out << f.text;
+    if (!out.flush()) return failed({"cannot write " + f.path});
+  }
+  return 0;
+}
+
+int check(const std::string& root, const std::vector<GeneratedFile>& files) {
+  int stale = 0;
+  for (const GeneratedFile& f : files) {
+    const auto committed = read_file(root + "/" + f.path);
+    if (committed && *committed == f.text) continue;
+    fmt::print(stderr, "{} differs from a fresh generation\n", f.path);
+    ++stale;
+  }
+  if (stale != 0) fmt::print(stderr, "run: cmake --build BUILD-DIRECTORY --target generate\n");
+  return stale == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace plumb
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool check = !arguments.empty() && arguments.front() == "--check";
+  if (arguments.size() != (check ? 2U : 1U)) {
+    std::fputs("usage: plumb_generate [--check] SOURCE_DIRECTORY\n", stderr);
+    return 2;
+  }
+  const auto files = plumb::generate(arguments.back());
+  if (!files) return plumb::failed(files.error());
+  return check ? plumb::check(arguments.back(), *files) : plumb::write(arguments.back(), *files);
+}
