@@ -235,12 +235,13 @@ class Summary(TcpTest):
             self.assertEqual({k: got[key][k] for k in row}, row, key)
             if not latencies or None in latencies:
                 continue
-            self.assertAlmostEqual(got[key]["latency_max_ms"], latencies[-1], delta=0.05 * latencies[-1])
-            # Within the histogram's 6.25 % plus one microsecond, of the neighbours of the exact rank.
+            # Exact, but two tracers that see the same connection stamp it one after the other.
+            self.assertAlmostEqual(got[key]["latency_max_ms"], latencies[-1], delta=0.05 * latencies[-1] + 0.02)
+            # Within the histogram's 6.25 % plus what lies between the two tracers, of the neighbours of the exact rank.
             for q, name in ((0.5, "latency_p50_ms"), (0.9, "latency_p90_ms"), (0.99, "latency_p99_ms")):
                 rank = q * (len(latencies) - 1)
                 low, high = latencies[max(int(rank) - 1, 0)], latencies[min(int(rank) + 2, len(latencies) - 1)]
-                self.assertTrue(low * 0.93 - 0.002 <= got[key][name] <= high * 1.07 + 0.002, (name, got[key], latencies))
+                self.assertTrue(low * 0.93 - 0.01 <= got[key][name] <= high * 1.07 + 0.01, (name, got[key], latencies))
 
 
 if __name__ == "__main__":
