@@ -95,7 +95,7 @@ Feature both(Feature a, Feature b) {
   return a.works ? b : a;
 }
 
-// Best variant first. Those that an option asks for are marked in wanted_hooks().
+// Best variant first. hooks_of_this_run() marks those that the options have a use for.
 const std::vector<Hook>& all_hooks() {
   static const std::vector<Hook> hooks{
       {.name = "state",
@@ -176,20 +176,6 @@ class Tcpconnect final : public Tool {
 
   std::vector<Hook> hooks() const override { return all_hooks(); }
 
-  // What this run has no use for costs nothing.
-  std::vector<Hook> wanted_hooks(bool summary) const {
-    std::vector<Hook> wanted;
-    for (const Hook& hook : all_hooks()) {
-      const bool client_only = hook.name == "connect-error";
-      const bool server_only = hook.name == "accept" || hook.name == "first-traffic";
-      const bool life_only = hook.name == "older";
-      if ((client_only && !options_.client) || (server_only && !options_.server)) continue;
-      if (life_only && !options_.life && !summary) continue;
-      wanted.push_back(hook);
-    }
-    return wanted;
-  }
-
   Result<void> attach(Session& session) override {
     session_ = &session;
     auto skeleton = Skeleton<tcpconnect_bpf>::open();
@@ -197,10 +183,10 @@ class Tcpconnect final : public Tool {
     skeleton_.emplace(*std::move(skeleton));
     if (auto r = prepare_filter(**skeleton_, session.filter); !r) return r;
     configure(session.options.summary);
-    const std::vector<Hook> wanted = wanted_hooks(session.options.summary);
-    auto choices = choose_hooks(session.features, wanted, forced_hooks());
+    const std::vector<Hook> hooks = hooks_of_this_run(session.options.summary);
+    auto choices = choose_hooks(session.features, hooks, forced_hooks());
     if (!choices) return std::move(choices).error();
-    if (auto r = apply_choices((*skeleton_)->obj, all_hooks(), *choices); !r) return r;
+    if (auto r = apply_choices((*skeleton_)->obj, hooks, *choices); !r) return r;
     set_syscall_use(*choices);
     if (session.options.verbose) std::fputs(describe_choices(*choices).c_str(), stderr);
     if (auto r = skeleton_->load(); !r) return r;
@@ -241,6 +227,16 @@ class Tcpconnect final : public Tool {
   const bpf_object* object() const override { return skeleton_ ? (**skeleton_).obj : nullptr; }
 
  private:
+  std::vector<Hook> hooks_of_this_run(bool summary) const {
+    std::vector<Hook> hooks = all_hooks();
+    for (Hook& hook : hooks) {
+      if (hook.name == "connect-error") hook.wanted = options_.client;
+      if (hook.name == "accept" || hook.name == "first-traffic") hook.wanted = options_.server;
+      if (hook.name == "older") hook.wanted = options_.life || summary;
+    }
+    return hooks;
+  }
+
   void configure(bool summary) {
     auto& config = (*skeleton_)->rodata->config;
     config.min_latency_ns = static_cast<std::uint64_t>(options_.min_latency_ns);

@@ -65,6 +65,7 @@ struct Hook {
   std::string_view purpose;  // "connects that fail before a SYN is sent"
   std::vector<HookVariant> variants;
   bool required = true;  // the tool cannot work without
+  bool wanted = true;    // false: this run has no use for it, so nothing is probed or loaded
 };
 
 struct HookChoice {

@@ -100,6 +100,7 @@ Error no_variant(const Hook& hook, const HookChoice& choice) {
 
 Result<HookChoice> choose(Features& features, const Hook& hook, const Forced& forced) {
   HookChoice choice{&hook, nullptr, {}};
+  if (!hook.wanted) return choice;
   for (const HookVariant& variant : hook.variants) {
     if (forced.given && forced.variant != &variant) continue;
     choice.tried.emplace_back(variant.name, variant.probe(features));
@@ -141,6 +142,7 @@ Result<std::vector<HookChoice>> choose_hooks(Features& features, const std::vect
 std::string describe_choices(const std::vector<HookChoice>& choices) {
   std::string out;
   for (const HookChoice& choice : choices) {
+    if (!choice.hook->wanted) continue;
     out += "hook " + std::string(choice.hook->name) + ": ";
     if (choice.variant == nullptr) {
       out += "none";

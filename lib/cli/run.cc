@@ -23,6 +23,7 @@
 
 #include "base/text.h"
 #include "bpf/missed_runs.h"
+#include "bpf/privileges.h"
 #include "bpf/skeleton.h"
 #include "cli/command.h"
 #include "cli/privileges.h"
@@ -207,6 +208,12 @@ class Run {
     auto filter = resolve_filter(options_);
     if (!filter) return std::move(filter).error();
     filter_ = *std::move(filter);
+    if (auto r = prepare_command(); !r) return r;
+    raise_memlock_limit();  // after the fork: the command keeps its own limit
+    return {};
+  }
+
+  Result<void> prepare_command() {
     if (options_.command.empty()) return {};
     auto command = Command::prepare(options_.command, signals_.mask_before());
     if (!command) return std::move(command).error();
