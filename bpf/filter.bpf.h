@@ -82,21 +82,21 @@ static __always_inline bool identity_selected(const struct task_identity *id)
 	return !filter.by_comm || bpf_map_lookup_elem(&filter_comms, id->comm);
 }
 
+/* Whether the current task is in one of filter_cgroups. A global function, which the verifier walks once and not for
+ * each way that leads to it. */
+__noinline int current_in_cgroups(void)
+{
+	for (__u32 i = 0; i < FILTER_MAX_CGROUPS && i < filter.cgroups; i++) {
+		if (bpf_current_task_under_cgroup(&filter_cgroups, i) == 1)
+			return true;
+	}
+	return false;
+}
+
 /* Whether the current task passes -p, --comm, -u, --cgroup; `id` is its identity. */
 static __always_inline bool task_selected(const struct task_identity *id)
 {
-	if (!identity_selected(id))
-		return false;
-	if (filter.cgroups) {
-		for (__u32 i = 0; i < FILTER_MAX_CGROUPS; i++) {
-			if (i >= filter.cgroups)
-				return false;
-			if (bpf_current_task_under_cgroup(&filter_cgroups, i) == 1)
-				return true;
-		}
-		return false;
-	}
-	return true;
+	return identity_selected(id) && (!filter.cgroups || current_in_cgroups());
 }
 
 /* The same for any task: no helper tells its cgroups, so this walks up from its own. */

@@ -68,57 +68,58 @@ static __always_inline bool take_owner(struct conn *conn)
 	return true;
 }
 
-static __always_inline bool port_in(const volatile struct tcpconnect_port *p, __u16 port)
+/* The two lists are global functions, which the verifier walks once each instead of once for every way that leads to
+ * them (up to Linux 5.10 such a function takes only scalars), and they collect instead of branching: each branch on an
+ * item would double what the verifier has to follow, or narrow what it knows of the port. 64 items of each must load. */
+
+/* 1 if low <= value <= high, else 0, without a branch. */
+static __always_inline __u64 within(__u64 value, __u64 low, __u64 high)
 {
-	return p->low <= port && port <= p->high;
+	return 1 ^ (((value - low) | (high - value)) >> 63);
 }
 
-static __always_inline bool port_selected(const struct endpoints *ends, __u8 role)
+__noinline int port_listed(__u32 remote_port, __u32 local_port, __u32 role)
 {
-	bool wanted = true, included = false;
+	__u64 remote = role != ROLE_SERVER, local = role != ROLE_CLIENT;
+	__u64 hits[2] = {}; /* on items to include, to exclude */
+	__u64 includes = 0;
 
-	if (!config.ports)
-		return true;
 	for (__u32 i = 0; i < TCPCONNECT_MAX_PORTS && i < config.ports; i++) {
 		const volatile struct tcpconnect_port *p = &config.port[i];
-		bool hit = (role != ROLE_SERVER && port_in(p, ends->remote_port)) ||
-			   (role != ROLE_CLIENT && port_in(p, ends->local_port));
+		__u64 low = p->low, high = p->high, exclude = p->exclude & 1;
+		__u64 hit = (within(remote_port, low, high) & remote) | (within(local_port, low, high) & local);
 
-		if (p->exclude) {
-			if (hit)
-				return false;
-			continue;
-		}
-		wanted = false;
-		if (hit)
-			included = true;
+		hits[0] |= hit & ~exclude;
+		hits[1] |= hit & exclude;
+		includes |= 1 ^ exclude;
+		barrier_var(hits[0]);
+		barrier_var(hits[1]);
 	}
-	return wanted || included;
+	return !hits[1] && (hits[0] || !includes);
 }
 
-static __always_inline bool host_selected(const struct endpoints *ends)
+/* The address in two halves, as it lies in memory. */
+__noinline int host_listed(__u64 first, __u64 second, __u32 family)
 {
-	bool wanted = true, included = false;
+	__u32 addr[4] = {(__u32)first, first >> 32, (__u32)second, second >> 32};
+	__u64 hits[2] = {}; /* on items to include, to exclude */
+	__u64 includes = 0;
 
-	if (!config.hosts)
-		return true;
 	for (__u32 i = 0; i < TCPCONNECT_MAX_HOSTS && i < config.hosts; i++) {
 		const volatile struct tcpconnect_host *h = &config.host[i];
-		bool hit = h->family == ends->family && (ends->remote_addr[0] & h->mask[0]) == h->addr[0] &&
-			   (ends->remote_addr[1] & h->mask[1]) == h->addr[1] &&
-			   (ends->remote_addr[2] & h->mask[2]) == h->addr[2] &&
-			   (ends->remote_addr[3] & h->mask[3]) == h->addr[3];
+		__u64 exclude = h->exclude & 1;
+		__u64 differs = ((addr[0] & h->mask[0]) ^ h->addr[0]) | ((addr[1] & h->mask[1]) ^ h->addr[1]) |
+				((addr[2] & h->mask[2]) ^ h->addr[2]) | ((addr[3] & h->mask[3]) ^ h->addr[3]) |
+				(h->family ^ family);
+		__u64 hit = (differs - 1) >> 63; /* the upper half of `differs` is 0 */
 
-		if (h->exclude) {
-			if (hit)
-				return false;
-			continue;
-		}
-		wanted = false;
-		if (hit)
-			included = true;
+		hits[0] |= hit & ~exclude;
+		hits[1] |= hit & exclude;
+		includes |= 1 ^ exclude;
+		barrier_var(hits[0]);
+		barrier_var(hits[1]);
 	}
-	return wanted || included;
+	return !hits[1] && (hits[0] || !includes);
 }
 
 static __always_inline bool ends_selected(const struct endpoints *ends, __u8 role)
@@ -127,7 +128,11 @@ static __always_inline bool ends_selected(const struct endpoints *ends, __u8 rol
 		return false;
 	if (!config.ipv6 && ends->family == AF_INET6)
 		return false;
-	return port_selected(ends, role) && host_selected(ends);
+	if (config.ports && !port_listed(ends->remote_port, ends->local_port, role))
+		return false;
+	return !config.hosts ||
+	       host_listed(ends->remote_addr[0] | (__u64)ends->remote_addr[1] << 32,
+			   ends->remote_addr[2] | (__u64)ends->remote_addr[3] << 32, ends->family);
 }
 
 /* --failed and --min-latency, once the attempt is decided. */
@@ -173,8 +178,10 @@ static __always_inline void summarize_attempt(const struct conn *conn, enum tcpc
 		return;
 	__sync_fetch_and_add(&summary->outcomes[outcome], 1);
 	if (outcome == OUTCOME_ESTABLISHED && (conn->known & KNOWN_LATENCY)) {
-		__u32 bucket = histogram_bucket(conn->latency_ns / 1000);
+		__u64 bucket = histogram_bucket(conn->latency_ns / 1000);
 
+		/* Up to Linux 6.1 the verifier must see the very register that is the index compared. */
+		barrier_var(bucket);
 		if (bucket < HISTOGRAM_BUCKETS)
 			__sync_fetch_and_add(&summary->latency_us[bucket], 1);
 		/* Two CPUs that raise it at once may keep the smaller; compare-and-swap needs Linux 5.12. */
