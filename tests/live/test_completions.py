@@ -184,9 +184,9 @@ class Cases:
             self.assertEqual(shlex.split(line)[-1], "--comm=plumb:t e'st")
 
     def test_hostile_comms_run_nothing(self):
-        with named_process(self.directory, "pl$(>../hit)`id`"):
-            line = self.one("plumb tcpconnect --comm pl").rstrip(" ,")
-            self.assertEqual(shlex.split(line)[-1], "pl$(>../hit)`id`"[:15])
+        with named_process(self.directory, "q7$(>../hit)`id`"):
+            line = self.one("plumb tcpconnect --comm q7").rstrip(" ,")
+            self.assertEqual(shlex.split(line)[-1], "q7$(>../hit)`id`"[:15])
         self.assertFalse(os.path.exists(os.path.join(self.directory, "hit")))
 
     def test_users(self):
