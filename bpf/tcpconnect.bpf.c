@@ -4,7 +4,7 @@
  * Nearly all is told by one tracepoint, inet_sock_set_state. CLOSE -> SYN_SENT happens inside the system call that
  * connects, so the current task is the owner there, and only there: it is kept in `conns` until the attempt is decided,
  * mostly in a softirq that interrupted somebody else. What that tracepoint does not see is added by others: connects
- * that fail before any SYN (syscall_ended or connect_*), who accepted (syscall_ended or accept_exit, traffic_*), and
+ * that fail before any SYN (syscall_ended or connect_*), who accepted (syscall_ended or socket_grafted, traffic_*), and
  * sockets older than the trace (older_sockets).
  *
  * MPTCP: the MPTCP socket itself changes state too, and is left out; its TCP subflows tell the story. */

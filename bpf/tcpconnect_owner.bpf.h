@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /* tcpconnect: who owns the sockets that no connect() of this trace made. For those that a listener's handshake made, the
- * process that accepts: told by accept_exit, or by syscall_ended where the kernel refuses fexit, or, where neither saw
+ * process that accepts: told by socket_grafted, or by syscall_ended where the kernel refuses fexit, or, where neither saw
  * it (io_uring), by the first traffic (traffic_sent, traffic_received). For those older than the trace, whoever holds a
  * descriptor: older_sockets. Part of tcpconnect.bpf.c. */
 #ifndef PLUMB_TCPCONNECT_OWNER_BPF_H
@@ -41,24 +41,8 @@ static __always_inline void accept_call_ended(long ret)
 		child_taken(sk);
 }
 
-/* Hook: the return of TCP's accept. Context: the process that accepts, which is `current`; a kernel thread for the
- * kernel's own servers. Up to Linux 6.9 it took four arguments, then two (commit 92ef0fd55ac8), so the place of the
- * result is not fixed; the helper that knows it came with 5.17. */
-SEC("fexit/inet_csk_accept")
-int accept_exit(__u64 *ctx)
-{
-	__u64 sk = 0;
-
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_func_ret))
-		bpf_get_func_ret(ctx, &sk);
-	else
-		sk = ctx[4];
-	if (sk)
-		child_taken((const struct sock *)sk);
-	return 0;
-}
-
-static __always_inline int traffic(const struct sock *sk)
+/* `sk`, TCP or MPTCP, is in the hands of the current task. */
+static __always_inline int used_by_current(const struct sock *sk)
 {
 	__u16 protocol = sk->sk_protocol;
 
@@ -70,18 +54,28 @@ static __always_inline int traffic(const struct sock *sk)
 	return 0;
 }
 
+/* Hook: accept() gives a connection its socket, of any protocol. Context: the process that accepts, which is `current`; a
+ * kernel thread for the kernel's own servers. Not fexit/inet_csk_accept: a process that waits in accept() when plumb
+ * starts entered that function before the probe was there, and the first connection of each such process, of each
+ * worker of a server, would have no owner. This one is called once the waiting is over. */
+SEC("fentry/security_sock_graft")
+int BPF_PROG(socket_grafted, struct sock *sk, struct socket *parent)
+{
+	return used_by_current(sk);
+}
+
 /* Hook: a send on any socket ended (Linux 6.3). Context: the sender, which is `current`. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(traffic_sent, struct sock *sk, int ret, int flags)
 {
-	return traffic(sk);
+	return used_by_current(sk);
 }
 
 /* Hook: a receive on any socket ended (Linux 6.3). Context: the receiver, which is `current`. */
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(traffic_received, struct sock *sk, int ret, int flags)
 {
-	return traffic(sk);
+	return used_by_current(sk);
 }
 
 /* Hook: run by the user side once after the rest is attached, for each descriptor of each task; --life only, since

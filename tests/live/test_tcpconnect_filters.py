@@ -4,7 +4,7 @@ import socket
 import sys
 import unittest
 
-from harness import Cgroup, Namespace, Plumb, core, needs
+from harness import APART_MS, Cgroup, Namespace, Plumb, core, needs
 from tcpconnect import TcpTest, tcpconnect
 
 
@@ -237,13 +237,12 @@ class Summary(TcpTest):
                 continue
             # Two tracers stamp the same connection one after the other, and may be interrupted in between; how exact
             # the histogram itself is, the unit tests tell.
-            apart = 1.0  # ms
-            self.assertAlmostEqual(got[key]["latency_max_ms"], latencies[-1], delta=apart)
+            self.assertAlmostEqual(got[key]["latency_max_ms"], latencies[-1], delta=APART_MS)
             # Within the histogram's 6.25 % plus what lies between the two tracers, of the neighbours of the exact rank.
             for q, name in ((0.5, "latency_p50_ms"), (0.9, "latency_p90_ms"), (0.99, "latency_p99_ms")):
                 rank = q * (len(latencies) - 1)
                 low, high = latencies[max(int(rank) - 1, 0)], latencies[min(int(rank) + 2, len(latencies) - 1)]
-                self.assertTrue(low * 0.93 - apart <= got[key][name] <= high * 1.07 + apart, (name, got[key], latencies))
+                self.assertTrue(low * 0.93 - APART_MS <= got[key][name] <= high * 1.07 + APART_MS, (name, got[key], latencies))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import core, needs, parse_time_ns, wait_until
+from harness import APART_MS, core, needs, parse_time_ns, wait_until
 from tcpconnect import TcpTest, tcpconnect
 from traffic import REPLY_BYTES
 
@@ -62,9 +62,11 @@ class Life(TcpTest):
             self.assertEqual((theirs["tx_bytes"], theirs["rx_bytes"]), (REPLY_BYTES, fact["rx"]))
             self.assertEqual(theirs["rx_bytes"], t["tx"])
             differences.append(abs(ours["duration_ms"] - t["open_ms"]))
-            self.assertEqual({ours["closed_by"], theirs["closed_by"]}, {"local", "remote"})
+            # Both may have closed before either heard of it; then each was the first, as far as it knows.
+            self.assertIn("local", {ours["closed_by"], theirs["closed_by"]})
+            self.assertLessEqual({ours["closed_by"], theirs["closed_by"]}, {"local", "remote"})
         # Between the socket's change of state and the program's clock lie two system calls and the scheduler.
-        close_enough = sum(d < 1.0 for d in differences)
+        close_enough = sum(d < APART_MS for d in differences)
         self.assertGreaterEqual(close_enough, 0.9 * len(differences),
                                 f"median {statistics.median(differences):.3f} ms, worst {max(differences):.3f} ms")
 
