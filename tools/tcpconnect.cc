@@ -10,14 +10,11 @@
 #include <cstdio>
 #include <cstring>
 
-#include "bpf/filter.h"
 #include "bpf/filter_config.h"
 #include "bpf/iterator.h"
 #include "bpf/missed_runs.h"
-#include "bpf/ring_buffer.h"
-#include "bpf/skeleton.h"
 #include "cli/address_filter.h"
-#include "cli/tool.h"
+#include "cli/bpf_tool.h"
 #include "tcpconnect.skel.h"
 
 namespace plumb {
@@ -148,7 +145,7 @@ Error too_many(const char* option, std::size_t most) {
   return Error{fmt::format("too many values for --{}", option), fmt::format("at most {}", most)};
 }
 
-class Tcpconnect final : public Tool {
+class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
  public:
   OptionTable options() override { return OptionTable::of(kOptions, options_); }
 
@@ -176,75 +173,37 @@ class Tcpconnect final : public Tool {
 
   std::vector<Hook> hooks() const override { return all_hooks(); }
 
-  Result<void> attach(Session& session) override {
-    session_ = &session;
-    auto skeleton = Skeleton<tcpconnect_bpf>::open();
-    if (!skeleton) return std::move(skeleton).error();
-    skeleton_.emplace(*std::move(skeleton));
-    if (auto r = prepare_filter(**skeleton_, session.filter); !r) return r;
-    configure(session.options.summary);
-    const std::vector<Hook> hooks = hooks_of_this_run(session.options.summary);
-    auto choices = choose_hooks(session.features, hooks, forced_hooks());
-    if (!choices) return std::move(choices).error();
-    if (auto r = apply_choices((*skeleton_)->obj, hooks, *choices); !r) return r;
-    set_syscall_use(*choices);
-    if (session.options.verbose) std::fputs(describe_choices(*choices).c_str(), stderr);
-    if (auto r = skeleton_->load(); !r) return r;
-    if (auto r = fill_filter(**skeleton_, session.filter); !r) return r;
-    auto ring = RingBuffer::open(bpf_map__fd((*skeleton_)->maps.events), on_record, this);
-    if (!ring) return std::move(ring).error();
-    ring_.emplace(*std::move(ring));
-    if (auto r = skeleton_->attach(); !r) return r;
-    bpf_link* older = (*skeleton_)->links.older_sockets;
-    return older == nullptr ? Result<void>{} : run_iterator(older);
-  }
-
-  Result<void> drain(Pipeline& out) override {
-    out_ = &out;
-    auto records = ring_->drain();
-    if (!records) return std::move(records).error();
-    return {};
-  }
-  int poll_fd() const override { return ring_->poll_fd(); }
-  void detach() override { skeleton_->detach(); }
-
   Result<void> finish(Pipeline& out) override {
-    return session_->options.summary ? push_summaries(out) : Result<void>{};
+    return session().options.summary ? push_summaries(out) : Result<void>{};
   }
 
-  std::uint64_t lost() const override {
-    std::uint64_t sum = 0;
-    for (const std::uint64_t n : (**skeleton_).bss->lost_events) sum += n;
-    return sum;
-  }
   // state_changed_nested takes what state_changed misses; both start their runs by looking for the other.
   std::uint64_t missed() const override {
-    const std::uint64_t missed = missed_runs((**skeleton_).progs.state_changed);
-    const std::uint64_t taken = (**skeleton_).bss->nested_events;
+    const std::uint64_t missed = missed_runs(skeleton().progs.state_changed);
+    const std::uint64_t taken = skeleton().bss->nested_events;
     return missed > taken ? missed - taken : 0;
   }
-  std::uint64_t seen() const override { return (**skeleton_).bss->seen_events; }
-  const bpf_object* object() const override { return skeleton_ ? (**skeleton_).obj : nullptr; }
 
  private:
-  std::vector<Hook> hooks_of_this_run(bool summary) const {
+  std::vector<Hook> hooks_of_this_run(const CommonOptions& common) const override {
     std::vector<Hook> hooks = all_hooks();
     for (Hook& hook : hooks) {
       if (hook.name == "connect-error") hook.wanted = options_.client;
       if (hook.name == "accept" || hook.name == "first-traffic") hook.wanted = options_.server;
-      if (hook.name == "older") hook.wanted = options_.life || summary;
+      if (hook.name == "older") hook.wanted = options_.life || common.summary;
     }
     return hooks;
   }
 
-  void configure(bool summary) {
-    auto& config = (*skeleton_)->rodata->config;
+  Result<void> configure(tcpconnect_bpf& skel, const CommonOptions& common,
+                         const std::vector<HookChoice>& choices) override {
+    auto& config = skel.rodata->config;
     config.min_latency_ns = static_cast<std::uint64_t>(options_.min_latency_ns);
     config.client = options_.client;
     config.server = options_.server;
-    config.life = options_.life || summary;  // the summary's bytes come with the close
-    config.lines = !summary;
-    config.summary = summary;
+    config.life = options_.life || common.summary;  // the summary's bytes come with the close
+    config.lines = !common.summary;
+    config.summary = common.summary;
     config.failed_only = options_.failed;
     config.ipv4 = !options_.only_v6;
     config.ipv6 = !options_.only_v4;
@@ -255,16 +214,17 @@ class Tcpconnect final : public Tool {
     }
     config.hosts = static_cast<std::uint32_t>(options_.hosts.size());
     for (std::size_t i = 0; i < options_.hosts.size(); ++i) config.host[i] = kernel_host(options_.hosts[i]);
-  }
-
-  // What the program at the end of each system call is there for, if it is.
-  void set_syscall_use(const std::vector<HookChoice>& choices) {
-    auto& config = (*skeleton_)->rodata->config;
+    // What the program at the end of each system call is there for, if it is.
     for (const HookChoice& choice : choices) {
       const bool by_syscall = choice.variant != nullptr && choice.variant->name == "sys_exit";
       if (choice.hook->name == "connect-error") config.connect_by_syscall = by_syscall;
       if (choice.hook->name == "accept") config.accept_by_syscall = by_syscall;
     }
+    return {};
+  }
+
+  Result<void> attached(tcpconnect_bpf& skel) override {
+    return skel.links.older_sockets == nullptr ? Result<void>{} : run_iterator(skel.links.older_sockets);
   }
 
   static tcpconnect_host kernel_host(const HostPrefix& h) {
@@ -282,12 +242,11 @@ class Tcpconnect final : public Tool {
     return out;
   }
 
-  static bool on_record(void* context, std::span<const std::byte> record) {
-    auto& self = *static_cast<Tcpconnect*>(context);
-    auto event = decode_connect(record, self.session_->clock);
+  bool record(std::span<const std::byte> bytes, Pipeline& out) override {
+    auto event = decode_connect(bytes, session().clock);
     if (!event) return true;
-    enrich(*event, self.session_->processes);
-    return self.out_->push(Row(kConnectSchema, *event));
+    enrich(*event, session().processes);
+    return out.push(Row(kConnectSchema, *event));
   }
 
   // Most attempts first.
@@ -297,7 +256,7 @@ class Tcpconnect final : public Tool {
       tcpconnect_summary value;
     };
     std::vector<Entry> entries;
-    const int fd = bpf_map__fd((*skeleton_)->maps.summaries);
+    const int fd = bpf_map__fd(skeleton().maps.summaries);
     Entry entry{};
     const void* previous = nullptr;
     while (bpf_map_get_next_key(fd, previous, &entry.key) == 0) {
@@ -315,10 +274,6 @@ class Tcpconnect final : public Tool {
   }
 
   TcpconnectOptions options_;
-  Session* session_ = nullptr;
-  Pipeline* out_ = nullptr;
-  mutable std::optional<Skeleton<tcpconnect_bpf>> skeleton_;
-  std::optional<RingBuffer> ring_;
 };
 
 constexpr Example kExamples[] = {
