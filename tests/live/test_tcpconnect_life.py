@@ -243,6 +243,7 @@ class Life(TcpTest):
             self.program("connect", address="127.0.0.1", port=port, count=10).rest()
             truth = [server.next() for _ in range(10)]
             plumb.wait_for(lambda lines: len(self.mine(lines, type="close")) == 10, "ten closes")
+        server.rest()
         owners = {t["peer_port"]: (t["pid"], t["comm"]) for t in truth}
         self.assertEqual(len(self.mine(plumb.lines, type="accept")), 10)
         for line in self.mine(plumb.lines):

@@ -16,6 +16,11 @@ libc = ctypes.CDLL(None)
 REPLY_BYTES = 1000  # what churn expects of each answer
 
 
+def die_with_parent():
+    """Nothing outlives its test, however that ends; a survivor would hold the pipe that the test run writes to."""
+    libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL
+
+
 def tell(**facts):
     os.write(1, json.dumps(facts).encode() + b"\n")  # one write: several processes share the pipe
 
@@ -123,6 +128,7 @@ def forking_server(name="tc-worker"):
     for i in range(2):
         pid = os.fork()
         if pid == 0:
+            die_with_parent()
             rename(f"{name}{i}")
             while True:
                 connection, peer = listener.accept()
@@ -144,6 +150,7 @@ def accept_then_fork(name="tc-forked"):
     connection, _ = listener.accept()
     child = os.fork()
     if child == 0:
+        die_with_parent()
         rename(name)
         read_to_end(connection)
         connection.close()
@@ -185,4 +192,5 @@ def threads(address, port, count=3, name="tc-threads"):
 PROGRAMS = {f.__name__: f for f in (server, churn, connect, forking_server, accept_then_fork, accept_one, threads)}
 
 if __name__ == "__main__":
+    die_with_parent()
     PROGRAMS[sys.argv[1]](**json.loads(sys.argv[2] if len(sys.argv) > 2 else "{}"))
