@@ -30,6 +30,7 @@ enum {
 	S_IFMT = 0170000,
 	S_IFSOCK = 0140000,
 	PF_KTHREAD = 0x00200000,
+	SHUTDOWN_MASK = 3, /* include/net/sock.h */
 	SOCK_STREAM = 1,
 	MSG_FASTOPEN = 0x20000000,
 	TS_COMPAT = 0x0002, /* arch/x86: thread_info.status while a 32-bit system call runs */

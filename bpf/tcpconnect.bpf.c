@@ -288,6 +288,12 @@ static __always_inline void on_state(const struct sock *sk, int oldstate, int ne
 		return;
 	if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV)
 		return; /* both sides connect at once */
+	/* This side closes: the connection has served, though what follows (the peer's delayed ACK, its FIN) may take
+	 * its time. A half-close, shutdown(SHUT_WR), ends nothing. */
+	if ((newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK) && sk->sk_shutdown == SHUTDOWN_MASK)
+		conn->ended_ns = bpf_ktime_get_boot_ns();
+	if (newstate == TCP_LAST_ACK)
+		return;
 	if (newstate == TCP_FIN_WAIT1 && (conn->role != ROLE_CLIENT || !handshake)) {
 		conn->closed_by = CLOSED_LOCAL;
 		return;

@@ -85,7 +85,7 @@ struct tcpconnect_config {
 struct tcpconnect_event {
 	__u64 time_ns;     /* CLOCK_BOOTTIME, when the attempt was decided or the connection closed */
 	__u64 latency_ns;  /* client: SYN sent until decided; server: round trip of the SYN-ACK */
-	__u64 duration_ns; /* close: from established until closed */
+	__u64 duration_ns; /* close: from established until this side closed, or the connection broke */
 	__u64 tx_bytes;    /* close: payload sent, each byte once */
 	__u64 rx_bytes;    /* close: payload received in order */
 	struct task_identity task; /* who owns the socket; valid with KNOWN_OWNER */

@@ -22,6 +22,7 @@ struct conn {
 	struct endpoints ends;
 	__u64 start_ns;       /* client: SYN sent */
 	__u64 established_ns; /* 0: not yet, or before the trace */
+	__u64 ended_ns;       /* this side closed both directions; 0: not yet */
 	__u64 latency_ns;
 	__u32 netns;
 	__u16 syn_retries;
@@ -268,7 +269,7 @@ static __always_inline void tell_close(const struct conn *conn, const struct clo
 		return;
 	fill_record(e, conn, TCPCONNECT_CLOSE, now);
 	if (conn->established_ns) {
-		e->duration_ns = now - conn->established_ns;
+		e->duration_ns = (conn->ended_ns ? conn->ended_ns : now) - conn->established_ns;
 		e->known |= KNOWN_DURATION;
 	}
 	e->tx_bytes = closing->tx_bytes;

@@ -144,7 +144,7 @@ function __plumb_tcpconnect_fields
         error\t'The name of a failed attempt\'s errno, such as ECONNREFUSED; null when there was none' \
         latency_ms\t'client: from the first SYN until decided; server: the round trip of the SYN-ACK' \
         syn_retries\t'SYNs (server: SYN-ACKs) that were sent again' \
-        duration_ms\t'From established until closed; null when the connection is older than the trace' \
+        duration_ms\t'From established until this side closed it, or it broke; null when it is older than the trace' \
         tx_bytes\t'Payload sent, each byte counted once' \
         rx_bytes\t'Payload received in order' \
         retransmits\t'Segments sent again in the connection\'s whole life, SYNs included, as ss(8) counts them' \

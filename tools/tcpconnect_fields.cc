@@ -195,7 +195,7 @@ constexpr auto kFields = std::to_array<Field<Connect>>({
       .type = FieldType::duration,
       .width = 8,
       .types = kClose,
-      .help = "From established until closed; null when the connection is older than the trace."},
+      .help = "From established until this side closed it, or it broke; null when it is older than the trace."},
      [](const Connect& e) -> Value { return duration(e.knows(KNOWN_DURATION), e.wire->duration_ns); }},
     {{.key = "tx_bytes",
       .heading = "TX",

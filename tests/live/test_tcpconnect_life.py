@@ -259,6 +259,29 @@ class Life(TcpTest):
         self.assertEqual(self.one(plumb.lines, type="accept")["pid"], server.pid)
 
     @core
+    def test_half_close_ends_nothing(self):
+        """After shutdown(SHUT_WR) the peer still sends: the connection lasts until close()."""
+        listener = self.listener()
+        client = self.socket()
+        with tcpconnect("--life") as plumb:
+            client.connect(listener.getsockname())
+            connected = time.monotonic_ns()
+            server, _ = listener.accept()
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(server.recv(1), b"")
+            time.sleep(0.1)  # what is measured, not a wait for something
+            server.sendall(b"late")
+            self.assertEqual(client.recv(4), b"late")
+            client.close()
+            open_ms = (time.monotonic_ns() - connected) / 1e6
+            server.close()
+            plumb.wait_for(lambda lines: self.mine(lines, type="close"), "the close")
+        line = self.one(plumb.lines, type="close", role="client")
+        self.assertEqual((line["closed_by"], line["rx_bytes"]), ("local", 4))
+        self.assertGreaterEqual(line["duration_ms"], 100)
+        self.assertLess(abs(line["duration_ms"] - open_ms), max(APART_MS, 60))  # the peer's ACK may be delayed
+
+    @core
     def test_connection_that_nobody_accepted_has_no_owner(self):
         listener = self.listener()
         client = self.socket()
