@@ -14,6 +14,7 @@ struct Error {
   std::string why = {};      // "Permission denied: CAP_BPF is missing"
   std::string hint = {};     // "run as root, or: setcap cap_bpf,cap_perfmon+ep plumb"
   std::string details = {};  // a long log (libbpf, verifier); shown with -v only
+  std::string excerpt = {};  // two lines, printable already: input, and carets under the place that is wrong
 };
 
 template <class T>

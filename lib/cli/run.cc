@@ -338,6 +338,21 @@ class Run {
 
 }  // namespace
 
+namespace {
+
+// An excerpt's lines, which are printable already.
+void append_indented(std::string& out, std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    out += "  ";
+    out += lines.substr(0, end);
+    out += '\n';
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+}
+
+}  // namespace
+
 void print_error(const Error& error, bool verbose) {
   std::string text = "plumb: ";
   append_printable(text, error.what);
@@ -346,6 +361,7 @@ void print_error(const Error& error, bool verbose) {
     append_printable(text, error.why);
   }
   text += '\n';
+  append_indented(text, error.excerpt);
   if (!error.hint.empty()) {
     text += "  ";
     append_printable(text, error.hint);

@@ -1,0 +1,57 @@
+// The functions of --fail-if: what each measures and how its result reads.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "event/field.h"
+#include "query/predicate.h"
+#include "query/quantiles.h"
+#include "query/scalar.h"
+#include "query/syntax.h"
+
+namespace plumb::query {
+
+class Aggregate {
+ public:
+  // From `count`, `rate` or a call. `text` is the whole expression.
+  static Result<Aggregate> compile(std::string_view text, const Syntax& syntax, const Operand& operand,
+                                   const Schema& schema);
+
+  // A literal that it is compared with, in the unit of value(). A literal that makes no sense is an Error.
+  Result<double> limit(std::string_view text, const Operand& literal) const;
+
+  void observe(const Row& row);
+  // Nanoseconds, bytes, a fraction of 1, or as the field counts.
+  std::optional<double> value(Duration elapsed) const;
+  // `value` as people read it. It gets more digits where rounding would bring it to the other side of
+  // `limit`.
+  std::string show(std::optional<double> value, std::optional<double> limit) const;
+  // `value` as JSON has it: durations in milliseconds.
+  std::optional<double> number(std::optional<double> value) const;
+
+  // As written, printable.
+  const std::string& text() const { return text_; }
+
+ private:
+  enum class Function : std::uint8_t { count, rate, count_of, share, quantile, min, max, avg, sum };
+
+  Result<void> set_function(std::string_view text, const Operand& operand);
+  Result<void> set_field(std::string_view text, const Syntax& syntax, const Operand& operand,
+                         const Schema& schema);
+  bool takes_field() const { return function_ >= Function::quantile; }
+
+  Function function_ = Function::count;
+  std::string text_;
+  FieldType type_ = FieldType::unsigned_integer;  // what literals it compares with
+  double quantile_ = 0;
+  std::size_t field_ = 0;
+  std::optional<Predicate> predicate_;
+  std::uint64_t rows_ = 0;  // that could have counted
+  std::uint64_t held_ = 0;  // for which the predicate held
+  Quantiles values_;
+};
+
+}  // namespace plumb::query

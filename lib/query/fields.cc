@@ -1,0 +1,92 @@
+#include "query/fields.h"
+
+#include <string>
+
+namespace plumb::query {
+namespace {
+
+constexpr std::string_view kSuffixes[] = {"_ms", "_bytes"};
+
+std::vector<std::string_view> keys_without_suffix(std::string_view name, const Schema& schema) {
+  std::vector<std::string_view> found;
+  for (std::string_view suffix : kSuffixes) {
+    const std::size_t i = schema.find(std::string(name) + std::string(suffix));
+    if (i != Schema::npos) found.push_back(schema.spec(i).key);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::size_t find_field(std::string_view name, const Schema& schema) {
+  const std::size_t i = schema.find(name);
+  if (i != Schema::npos) return i;
+  const auto found = keys_without_suffix(name, schema);
+  return found.size() == 1 ? schema.find(found.front()) : Schema::npos;
+}
+
+Result<std::size_t> resolve_field(std::string_view text, Span at, std::string_view name,
+                                  const Schema& schema) {
+  const std::size_t i = find_field(name, schema);
+  if (i != Schema::npos) return i;
+  if (const auto found = keys_without_suffix(name, schema); found.size() > 1) {
+    return error_at(text, at, quoted(name) + " is ambiguous", "there are " + enumerate(found));
+  }
+  std::vector<std::string_view> keys;
+  for (std::size_t k = 0; k < schema.size(); ++k) keys.push_back(schema.spec(k).key);
+  return error_at(text, at, "there is no field " + quoted(name),
+                  did_you_mean(name, keys, "--list-fields shows all of them"));
+}
+
+Class class_of(FieldType type) {
+  switch (type) {
+    case FieldType::boolean:
+      return Class::boolean;
+    case FieldType::integer:
+    case FieldType::unsigned_integer:
+    case FieldType::number:
+      return Class::number;
+    case FieldType::text:
+    case FieldType::enumeration:
+      return Class::text;
+    case FieldType::address:
+      return Class::address;
+    case FieldType::time:
+      return Class::time;
+    case FieldType::duration:
+      return Class::duration;
+    case FieldType::bytes:
+      return Class::bytes;
+    case FieldType::list:
+      return Class::list;
+  }
+  return Class::text;
+}
+
+std::string_view describe(FieldType type) {
+  switch (type) {
+    case FieldType::boolean:
+      return "true or false";
+    case FieldType::integer:
+    case FieldType::unsigned_integer:
+    case FieldType::number:
+      return "a number";
+    case FieldType::text:
+      return "text";
+    case FieldType::enumeration:
+      return "one of a set of words";
+    case FieldType::address:
+      return "an address";
+    case FieldType::time:
+      return "a time";
+    case FieldType::duration:
+      return "a duration";
+    case FieldType::bytes:
+      return "a size";
+    case FieldType::list:
+      return "a list";
+  }
+  return "text";
+}
+
+}  // namespace plumb::query

@@ -1,0 +1,74 @@
+// Threshold: the expression of --fail-if, over aggregates of all rows of a run.
+//
+//   p99(latency_ms) > 50
+//   share(outcome != "established") > 1% && count >= 100
+//   count(status >= 500) > 0 || count == 0
+//
+//   count            rows seen                      count(EXPR)   rows for which EXPR holds
+//   rate             rows a second                  share(EXPR)   of the rows that carry EXPR's first field,
+//   the part
+//                                                                 for which EXPR holds
+//   p50(f) p99(f) p999(f) ...   quantiles: pNN is NN %, pNNN is NN.N %; within 0.4 % of the value at that
+//   rank min(f) max(f) avg(f) sum(f)
+//
+// Aggregates compare with numbers (with units as in --where) by == != < <= > >=, and with null by == and !=;
+// && || ! and parentheses join. share compares with a percentage or a fraction of 1. EXPR is any expression
+// of --where.
+//
+// Which rows count: `count` and `rate` take all rows, of every type. An aggregate of a field takes the rows
+// where the field is known. share(EXPR) is of the rows whose type carries the first field that EXPR names,
+// known or not.
+//
+// Nothing seen: count and sum are 0, rate is 0; share, quantiles, min, max and avg are null. Null satisfies
+// no comparison but `== null`, so a run that saw nothing fails by `count == 0` and not by `p99(latency) >
+// 50`.
+// (`!(p99(latency) <= 50)` holds then, as in --where.)
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "event/field.h"
+
+namespace plumb {
+
+// One aggregate of a threshold, measured.
+struct Measured {
+  std::string text;              // as written, printable: "p99(latency_ms)"
+  std::string value;             // "12.3 ms", "50.0 %", "17", "null"
+  std::optional<double> number;  // in ms, bytes, a fraction of 1, or as the field counts; nothing for null
+};
+
+struct Verdict {
+  bool holds = false;
+  std::vector<Measured> measured;  // in the order written, each aggregate once
+  // "share(outcome != "established") = 50.0 %, count = 2"
+  std::string text() const;
+};
+
+class Threshold {
+ public:
+  static Result<Threshold> compile(std::string_view text, const Schema& schema);
+  Threshold(Threshold&&) noexcept;
+  Threshold& operator=(Threshold&&) noexcept;
+  ~Threshold();
+
+  // `row` is of the schema that this was compiled for.
+  void observe(const Row& row);
+  // `elapsed` is what `rate` divides by; when it is not positive, rate is null, or 0 when nothing was seen.
+  Verdict evaluate(Duration elapsed) const;
+  const std::string& text() const;  // the expression, printable
+
+ private:
+  struct State;
+  explicit Threshold(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plumb
