@@ -23,6 +23,7 @@ _plumb_tcpconnect_value() {
         --cgroup) _plumb_files -d ;;
         --container) _plumb_containers ;;
         --netns) _plumb_files ;;
+        --where) ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'folded' 'svg' 'pprof' 'speedscope' ;;
@@ -30,6 +31,8 @@ _plumb_tcpconnect_value() {
         --columns) _plumb_tcpconnect_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
+        --interval) ;;
+        --fail-if) ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -38,9 +41,10 @@ _plumb_tcpconnect_value() {
 
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --netns --duration -d --count -n --format -f \
-        --json -j --output -o --columns --wide --time --color --summary --list-fields --json-schema \
-        --ready-file --stats --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
+        --format -f --json -j --output -o --columns --wide --time --color --summary --top \
+        --interval --fail-if --list-fields --json-schema --ready-file --stats --verbose -v --help \
+        -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

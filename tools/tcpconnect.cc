@@ -15,7 +15,9 @@
 #include "bpf/missed_runs.h"
 #include "cli/address_filter.h"
 #include "cli/bpf_tool.h"
+#include "cli/push_down.h"
 #include "tcpconnect.skel.h"
+#include "tools/tcpconnect_sums.h"
 
 namespace plumb {
 namespace {
@@ -171,11 +173,32 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
     return names;
   }
 
+  std::vector<std::string> group_by(const CommonOptions&) const override {
+    if (!options_.server) return {};
+    // A client's port is another one for each connection.
+    if (!options_.client) return {"pid", "comm", "local_port"};
+    return {"pid", "comm", "role", "remote_addr"};
+  }
+
   std::vector<Hook> hooks() const override { return all_hooks(); }
 
-  Result<void> finish(Pipeline& out) override {
-    return session().options.summary ? push_summaries(out) : Result<void>{};
+  // The summary's bytes come with the closes, which were not asked for without --life.
+  TypeMask judged_types(const CommonOptions&) const override {
+    return options_.life ? kAllTypes : ~(TypeMask{1} << TCPCONNECT_CLOSE);
   }
+
+  void summarize(const Row& row) override {
+    if (const auto* event = row.event<Connect>(); event != nullptr) sums_.add(*event);
+  }
+
+  Result<void> finish(Pipeline& out) override {
+    if (!session().options.summary) return {};
+    if (session().options.kernel_summary()) read_summaries();
+    sums_.push(out);
+    return {};
+  }
+
+  std::uint64_t lost() const override { return BpfTool::lost() + sums_.lost(); }
 
   // state_changed_nested takes what state_changed misses; both start their runs by looking for the other.
   std::uint64_t missed() const override {
@@ -202,8 +225,8 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
     config.client = options_.client;
     config.server = options_.server;
     config.life = options_.life || common.summary;  // the summary's bytes come with the close
-    config.lines = !common.summary;
-    config.summary = common.summary;
+    config.lines = !common.kernel_summary();
+    config.summary = common.kernel_summary();
     config.failed_only = options_.failed;
     config.ipv4 = !options_.only_v6;
     config.ipv6 = !options_.only_v4;
@@ -214,6 +237,7 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
     }
     config.hosts = static_cast<std::uint32_t>(options_.hosts.size());
     for (std::size_t i = 0; i < options_.hosts.size(); ++i) config.host[i] = kernel_host(options_.hosts[i]);
+    push_down(config);
     // What the program at the end of each system call is there for, if it is.
     for (const HookChoice& choice : choices) {
       const bool by_syscall = choice.variant != nullptr && choice.variant->name == "sys_exit";
@@ -225,6 +249,50 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
 
   Result<void> attached(tcpconnect_bpf& skel) override {
     return skel.links.older_sockets == nullptr ? Result<void>{} : run_iterator(skel.links.older_sockets);
+  }
+
+  // Conditions of --where that the kernel can decide too. Ports only of clients: a server's filter is its
+  // local port.
+  void push_down(tcpconnect_config& config) const {
+    for (const Condition& c : session().conditions) {
+      const std::string_view key = kConnectSchema.spec(c.field).key;
+      const bool taken =
+          (key == "remote_port" && !options_.server && want_ports(config, numbers_wanted(c))) ||
+          (key == "outcome" && want_failures(config, c)) || (key == "latency_ms" && want_latency(config, c));
+      if (taken && session().options.verbose) fmt::print(stderr, "--where: the kernel filters by {}\n", key);
+    }
+  }
+
+  static bool want_ports(tcpconnect_config& config, const std::vector<std::uint64_t>& ports) {
+    if (config.ports != 0 || ports.empty() || ports.size() > TCPCONNECT_MAX_PORTS) return false;
+    if (std::any_of(ports.begin(), ports.end(), [](std::uint64_t p) { return p > 0xffff; })) return false;
+    for (const std::uint64_t p : ports) {
+      config.port[config.ports++] = {static_cast<__u16>(p), static_cast<__u16>(p), 0, 0};
+    }
+    return true;
+  }
+
+  // `outcome != established`, in any spelling that leaves established out. Their later closes say
+  // established.
+  static bool want_failures(tcpconnect_config& config, const Condition& c) {
+    const bool negated = c.compare == query::Compare::not_equal || c.compare == query::Compare::not_in;
+    if (!negated && c.compare != query::Compare::equal && c.compare != query::Compare::in) return false;
+    const bool names_it = std::any_of(c.values.begin(), c.values.end(), [](const Condition::Literal& v) {
+      const auto* text = std::get_if<std::string>(&v);
+      return text == nullptr || *text == "established";
+    });
+    if (names_it != negated) return false;
+    config.failed_only = 1;
+    return true;
+  }
+
+  // `latency > T` or `latency >= T`: the kernel keeps what takes at least T.
+  static bool want_latency(tcpconnect_config& config, const Condition& c) {
+    if (c.compare != query::Compare::greater && c.compare != query::Compare::greater_equal) return false;
+    const auto* ns = c.values.empty() ? nullptr : std::get_if<std::int64_t>(&c.values.front());
+    if (ns == nullptr || *ns < 0) return false;
+    config.min_latency_ns = std::max(config.min_latency_ns, static_cast<__u64>(*ns));
+    return true;
   }
 
   static tcpconnect_host kernel_host(const HostPrefix& h) {
@@ -249,30 +317,18 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
     return out.push(Row(kConnectSchema, *event));
   }
 
-  // Most attempts first.
-  Result<void> push_summaries(Pipeline& out) {
-    struct Entry {
-      tcpconnect_summary_key key;
-      tcpconnect_summary value;
-    };
-    std::vector<Entry> entries;
+  void read_summaries() {
     const int fd = bpf_map__fd(skeleton().maps.summaries);
-    Entry entry{};
+    tcpconnect_summary_key key{};
+    tcpconnect_summary value{};
     const void* previous = nullptr;
-    while (bpf_map_get_next_key(fd, previous, &entry.key) == 0) {
-      if (bpf_map_lookup_elem(fd, &entry.key, &entry.value) == 0) entries.push_back(entry);
-      previous = &entry.key;
+    while (bpf_map_get_next_key(fd, previous, &key) == 0) {
+      if (bpf_map_lookup_elem(fd, &key, &value) == 0) sums_.add(key, value);
+      previous = &key;
     }
-    std::vector<ConnectSummary> rows;
-    for (const Entry& e : entries) rows.push_back(summary_of(e.key, e.value));
-    std::sort(rows.begin(), rows.end(), [](const ConnectSummary& a, const ConnectSummary& b) {
-      return a.attempts() != b.attempts() ? a.attempts() > b.attempts()
-                                          : std::memcmp(a.key, b.key, sizeof *a.key) < 0;
-    });
-    for (const ConnectSummary& row : rows) out.push(Row(kConnectSummarySchema, row));
-    return {};
   }
 
+  ConnectSums sums_;
   TcpconnectOptions options_;
 };
 

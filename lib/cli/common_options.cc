@@ -129,6 +129,14 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.netns = std::string(v), Result<void>{};
      }},
+    {{.name = "where",
+      .metavar = "EXPR",
+      .repeatable = true,
+      .group = kWhich,
+      .help = "Only events for which EXPR holds, such as 'latency > 20ms && remote_addr in 10.0.0.0/8'."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.where.emplace_back(v), Result<void>{};
+     }},
     {{.name = "duration",
       .short_name = 'd',
       .metavar = "TIME",
@@ -207,6 +215,33 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .group = kOut,
       .help = "One aggregated table at the end instead of a line per event."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.summary = true, Result<void>{}; }},
+    {{.name = "top",
+      .group = kOut,
+      .help = "A live table, most important rows first. Keys: q quit, s next sort column, r reverse, p "
+              "pause, / filter."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.top = true, Result<void>{}; }},
+    {{.name = "interval",
+      .metavar = "TIME",
+      .group = kOut,
+      .help = "How often --top is redrawn: 1s unless given."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       auto ns = parse_duration_ns(v);
+       if (!ns) return std::move(ns).error();
+       if (*ns < 100'000'000) return Error{"too short: " + std::string(v), "expected at least 100ms"};
+       o.interval_ns = *ns;
+       return {};
+     }},
+    {{.name = "fail-if",
+      .metavar = "EXPR",
+      .repeatable = true,
+      .group = kRun,
+      .help =
+          "Exit with status 3 when EXPR over all events holds at the end, such as 'p99(latency) > 50ms'; the "
+          "measured "
+          "value is shown. Aggregates: count rate p50(f)...p999(f) max min avg sum share(EXPR) count(EXPR)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.fail_if.emplace_back(v), Result<void>{};
+     }},
     {{.name = "list-fields",
       .group = kOut,
       .help = "Describe the tool's fields and exit; needs no privileges."},

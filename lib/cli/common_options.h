@@ -23,6 +23,8 @@ struct CommonOptions {
   std::vector<std::string> cgroups;     // paths as given
   std::vector<std::string> containers;  // names or id prefixes as given
   std::optional<std::string> netns;
+  std::vector<std::string> where;    // expressions; all have to hold
+  std::vector<std::string> fail_if;  // expressions over aggregates
   // how long
   std::optional<std::int64_t> duration_ns;
   std::optional<std::uint64_t> count;
@@ -34,6 +36,8 @@ struct CommonOptions {
   TimeStyle time = TimeStyle::local;
   ColorMode color = ColorMode::automatic;
   bool summary = false;
+  bool top = false;
+  std::int64_t interval_ns = 1'000'000'000;
   bool list_fields = false;
   bool json_schema = false;
   // the run itself
@@ -41,6 +45,9 @@ struct CommonOptions {
   bool stats = false;
   bool verbose = false;
   std::vector<std::string> command;  // behind `--`; empty: none
+
+  // A summary that the kernel can make alone: no expression has to see each event.
+  bool kernel_summary() const { return summary && where.empty() && fail_if.empty(); }
 };
 
 OptionTable common_option_table(CommonOptions& options);

@@ -57,7 +57,10 @@ int run_named_tool(const ToolInfo& info, std::span<const std::string> arguments)
   if (options.json_schema) return print(json_schema(schema, std::string(info.name)));
   if (auto r = choose_columns(schema, options.columns, options.wide); !r)
     return wrong_command_line(r.error());
-  return run_tool(info, *tool, options);
+  auto expressions = Expressions::compile(options, *info.schema);
+  if (!expressions) return wrong_command_line(expressions.error());
+  if (options.top && options.summary) return wrong_command_line({"--top and --summary exclude each other"});
+  return run_tool(info, *tool, options, *expressions);
 }
 
 int run_named_doctor(std::span<const std::string> arguments) {

@@ -11,22 +11,23 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 
 #include "base/text.h"
 #include "bpf/missed_runs.h"
 #include "bpf/privileges.h"
 #include "bpf/skeleton.h"
 #include "cli/command.h"
+#include "cli/end_signals.h"
+#include "cli/live_table.h"
+#include "cli/outputs.h"
 #include "cli/privileges.h"
+#include "cli/push_down.h"
 #include "cli/stats.h"
 #include "sink/formats.h"
 
@@ -35,91 +36,6 @@ namespace {
 
 constexpr int kDrainIntervalMs = 50;
 
-// Every sink of this run behind one push. Remembers the first error; after it nothing more is wanted.
-class Fanout final : public Pipeline {
- public:
-  Fanout(std::vector<std::unique_ptr<Sink>> sinks, std::optional<std::uint64_t> count)
-      : sinks_(std::move(sinks)), limit_(count) {}
-
-  bool push(const Row& row) override {
-    if (done()) return false;
-    for (auto& sink : sinks_) note(sink->row(row));
-    ++kept_;
-    return !done();
-  }
-  bool push(const Stack& stack) override {
-    if (done()) return false;
-    for (auto& sink : sinks_) note(sink->stack(stack));
-    ++kept_;
-    return !done();
-  }
-  void lost(const Loss& loss) {
-    for (auto& sink : sinks_) note(sink->lost(loss));
-  }
-  void begin() { for_each(&Sink::begin); }
-  void flush() { for_each(&Sink::flush); }
-  void end() { for_each(&Sink::end); }
-
-  // Rows from the end of the run (aggregates) do not count against --count.
-  void lift_limit() { limit_.reset(); }
-  bool done() const { return error_.has_value() || (limit_ && kept_ >= *limit_); }
-  std::uint64_t kept() const { return kept_; }
-  const std::optional<Error>& error() const { return error_; }
-
- private:
-  void for_each(Result<void> (Sink::*step)()) {
-    for (auto& sink : sinks_) note((sink.get()->*step)());
-  }
-  void note(Result<void> r) {
-    if (!r && !error_) error_ = std::move(r).error();
-  }
-
-  std::vector<std::unique_ptr<Sink>> sinks_;
-  std::optional<std::uint64_t> limit_;
-  std::uint64_t kept_ = 0;
-  std::optional<Error> error_;
-};
-
-bool use_color(ColorMode mode, bool terminal) {
-  if (mode != ColorMode::automatic) return mode == ColorMode::always;
-  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any non-empty value
-  const char* term = std::getenv("TERM");
-  const bool dumb = term != nullptr && std::string_view(term) == "dumb";
-  return terminal && !dumb && (no_color == nullptr || *no_color == '\0');
-}
-
-Result<TableStyle> table_style(const Schema& schema, const Tool& tool, const CommonOptions& options,
-                               const Output& output, const BootClock& clock) {
-  TableStyle style;
-  style.time = static_cast<TableStyle::Time>(options.time);
-  style.color = use_color(options.color, output.is_terminal());
-  auto columns =
-      choose_columns(schema, options.columns.empty() ? tool.columns(options) : options.columns, options.wide);
-  if (!columns) return std::move(columns).error();
-  style.columns = *std::move(columns);
-  if (winsize size{}; output.is_terminal() && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
-    style.terminal_columns = size.ws_col;
-    style.terminal_rows = size.ws_row;
-  }
-  style.started = clock.to_unix(clock.now());
-  return style;
-}
-
-Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
-                                        Output& output, const BootClock& clock) {
-  switch (chosen_format(options)) {
-    case Format::json:
-      return make_json_sink(schema, output);
-    case Format::table: {
-      auto style = table_style(schema, tool, options, output, clock);
-      if (!style) return std::move(style).error();
-      return make_table_sink(schema, output, *std::move(style));
-    }
-    default:
-      return Error{"this tool has no such format", "it gives table and json", "choose with --format"};
-  }
-}
-
 Result<void> create_ready_file(const std::string& path) {
   if (path.empty()) return {};
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
@@ -127,41 +43,15 @@ Result<void> create_ready_file(const std::string& path) {
   return {};
 }
 
-// Signals that end a trace, as a descriptor. SIGPIPE is ignored: a closed reader shows as EPIPE.
-class EndSignals {
- public:
-  EndSignals() {
-    std::signal(SIGPIPE, SIG_IGN);
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, s);
-    sigprocmask(SIG_BLOCK, &set, &before_);
-    fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  }
-  ~EndSignals() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  EndSignals(const EndSignals&) = delete;
-  EndSignals& operator=(const EndSignals&) = delete;
-
-  int fd() const { return fd_.get(); }
-  // The mask from before: what a command under trace starts with.
-  const sigset_t& mask_before() const { return before_; }
-  // The next signal that waits; false when none does.
-  bool next(signalfd_siginfo& info) const { return ::read(fd_.get(), &info, sizeof info) == sizeof info; }
-  // A second Ctrl-C while the end is worked out kills as usual.
-  void restore() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-  UniqueFd fd_;
-};
-
 class Run {
  public:
-  Run(const ToolInfo& info, Tool& tool, const CommonOptions& options)
-      : info_(info),
-        tool_(tool),
-        options_(options),
-        session_{options, filter_, features_, processes_, clock_} {}
+  Run(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions)
+      : info_(info), tool_(tool), options_(options), expressions_(expressions), session_{options,
+                                                                                         filter_,
+                                                                                         conditions_,
+                                                                                         features_,
+                                                                                         processes_,
+                                                                                         clock_} {}
 
   Result<void> go() {
     if (auto r = open_sinks(); !r) return r;
@@ -186,6 +76,8 @@ class Run {
 
   // The command's exit status; 0 without one.
   int command_status() const { return status_; }
+  // A --fail-if held.
+  bool threshold_held() const { return threshold_held_; }
 
  private:
   Result<void> open_sinks() {
@@ -195,11 +87,18 @@ class Run {
       output_ = *std::move(file);
     }
     output_.stop_when_readable(signals_.fd());
-    auto sink = make_sink(tool_.schema(options_), tool_, options_, output_, clock_);
-    if (!sink) return std::move(sink).error();
     std::vector<std::unique_ptr<Sink>> sinks;
-    sinks.push_back(*std::move(sink));
-    fanout_.emplace(std::move(sinks), options_.summary ? std::nullopt : options_.count);
+    if (options_.top) {
+      auto top = LiveTable::open(info_, tool_, options_, output_);
+      if (!top) return std::move(top).error();
+      live_.emplace(*std::move(top));
+      sinks.push_back(live_->take_sink());
+    } else {
+      auto sink = make_sink(tool_.schema(options_), tool_, options_, output_, clock_);
+      if (!sink) return std::move(sink).error();
+      sinks.push_back(*std::move(sink));
+    }
+    fanout_.emplace(std::move(sinks), expressions_, *info_.schema, tool_, options_);
     return {};
   }
 
@@ -208,9 +107,23 @@ class Run {
     auto filter = resolve_filter(options_);
     if (!filter) return std::move(filter).error();
     filter_ = *std::move(filter);
+    push_down();
     if (auto r = prepare_command(); !r) return r;
     raise_memlock_limit();  // after the fork: the command keeps its own limit
     return {};
+  }
+
+  // What --where says of processes, the shared filters decide in the kernel.
+  void push_down() {
+    for (const Predicate& p : expressions_.where) {
+      conditions_.insert(conditions_.end(), p.pushdown().begin(), p.pushdown().end());
+    }
+    for (const Condition& c : conditions_) {
+      const bool taken = narrow(filter_, c, *info_.schema);
+      if (taken && options_.verbose) {
+        fmt::print(stderr, "--where: the kernel filters by {}\n", info_.schema->spec(c.field).key);
+      }
+    }
   }
 
   Result<void> prepare_command() {
@@ -233,10 +146,27 @@ class Run {
     fanout_->lift_limit();
     if (result && !fanout_->error()) result = tool_.finish(*fanout_);
     fanout_->end();
+    live_.reset();  // the terminal is back before anything is said
+    judge();
     if (options_.stats)
       stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_ + reported_missed_});
     if (result && fanout_->error()) return *fanout_->error();
     return result;
+  }
+
+  // Each --fail-if with its measured values, on standard error.
+  void judge() {
+    const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
+    for (const Threshold& threshold : expressions_.thresholds) {
+      const Verdict verdict = threshold.evaluate(elapsed);
+      fmt::print(stderr, "plumb: {}: {}: {}\n", verdict.holds ? "FAILED" : "passed", threshold.text(),
+                 verdict.text());
+      threshold_held_ = threshold_held_ || verdict.holds;
+    }
+    if (!expressions_.thresholds.empty() && reported_lost_ + reported_missed_ != 0) {
+      fmt::print(stderr, "plumb: {} events were lost; the values above are of those that were seen\n",
+                 reported_lost_ + reported_missed_);
+    }
   }
 
   // One turn: drain, say what was lost, write out.
@@ -259,8 +189,8 @@ class Run {
 
   Result<void> loop() {
     const BootTime start = clock_.now();
-    last_second_ = start;
-    while (!fanout_->done() && !output_.closed()) {
+    started_ = last_second_ = start;
+    while (!fanout_->done() && !output_.closed() && !(live_ && live_->quit())) {
       const BootTime now = clock_.now();
       const int wait_ms = wait_until_ms(start, now);
       if (wait_ms <= 0) return {};
@@ -268,7 +198,8 @@ class Run {
       pollfd fds[] = {{tool_.poll_fd(), POLLIN, 0},
                       {signals_.fd(), POLLIN, 0},
                       {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0},
-                      {command_ ? command_->exit_fd() : -1, POLLIN, 0}};
+                      {command_ ? command_->exit_fd() : -1, POLLIN, 0},
+                      {live_ ? live_->key_fd() : -1, POLLIN, 0}};
       if (::poll(fds, std::size(fds), wait_ms) < 0 && errno != EINTR) {
         return Error{"cannot wait for events", errno_text(errno)};
       }
@@ -319,20 +250,25 @@ class Run {
   const ToolInfo& info_;
   Tool& tool_;
   const CommonOptions& options_;
+  Expressions& expressions_;
   EndSignals signals_;
   TaskFilter filter_;
+  std::vector<Condition> conditions_;
   Features features_;
   ProcessCache processes_;
   BootClock clock_;
   Session session_;
   Output output_ = Output::standard();
+  std::optional<LiveTable> live_;
   std::optional<Fanout> fanout_;
   std::optional<Command> command_;
   RunStats stats_;
+  BootTime started_;
   BootTime last_second_;
   std::uint64_t reported_lost_ = 0;
   std::uint64_t reported_missed_ = 0;
   bool signalled_ = false;
+  bool threshold_held_ = false;
   int status_ = 0;
 };
 
@@ -371,13 +307,14 @@ void print_error(const Error& error, bool verbose) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options) {
+int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions) {
   LibbpfLog::capture(options.verbose);
-  Run run(info, tool, options);
+  Run run(info, tool, options, expressions);
   const Result<void> result = run.go();
   if (!result) print_error(result.error(), options.verbose);
   if (run.command_status() != 0) return run.command_status();
-  return result ? kSuccess : kFailed;
+  if (!result) return kFailed;
+  return run.threshold_held() ? kThresholdHeld : kSuccess;
 }
 
 }  // namespace plumb

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/common_options.h"
+#include "cli/fanout.h"
 #include "cli/tool.h"
 
 namespace plumb {
@@ -9,7 +10,8 @@ namespace plumb {
 enum ExitStatus : int { kSuccess = 0, kFailed = 1, kWrongCommandLine = 2, kThresholdHeld = 3 };
 
 // Runs the tool until a signal, --duration, --count, a closed reader or an error ends it.
-int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options);
+// `expressions` are compiled from the options, against info.schema.
+int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions);
 
 // "plumb: what: why" and "  hint" on standard error: at most three lines; with -v `details` too.
 void print_error(const Error& error, bool verbose);

@@ -18,6 +18,7 @@
 #include "cli/option.h"
 #include "event/field.h"
 #include "proc/process.h"
+#include "query/predicate.h"
 #include "sink/sink.h"
 
 struct bpf_object;
@@ -37,6 +38,8 @@ class Pipeline {
 struct Session {
   const CommonOptions& options;
   const TaskFilter& filter;
+  // Conditions of --where that all have to hold. A tool may leave out in the kernel what fails one of them.
+  const std::vector<Condition>& conditions;
   Features& features;
   ProcessCache& processes;
   BootClock& clock;
@@ -60,6 +63,8 @@ class Tool {
   // The table's columns without --columns or --wide, by key; empty: the fields that the schema marks as
   // shown.
   virtual std::vector<std::string> columns(const CommonOptions&) const { return {}; }
+  // What --top groups by in this run, by key; empty: the fields that the schema marks as `group`.
+  virtual std::vector<std::string> group_by(const CommonOptions&) const { return {}; }
   // The hooks and their variants, for choosing and for `doctor`.
   virtual std::vector<Hook> hooks() const = 0;
 
@@ -70,7 +75,13 @@ class Tool {
   virtual int poll_fd() const = 0;
   // Takes the probes off; after it the last drain() and then finish() follow.
   virtual void detach() = 0;
-  // What only comes at the end: aggregates of the kernel.
+  // Adds an event to the tool's own summary; asked when --summary has to look at each event (--where,
+  // --fail-if), so that the kernel cannot aggregate alone. finish() pushes the result.
+  virtual void summarize(const Row&) {}
+  // The types of rows that --fail-if is about. Less than all when --summary needs rows that were not asked
+  // for.
+  virtual TypeMask judged_types(const CommonOptions&) const { return kAllTypes; }
+  // What only comes at the end: aggregates.
   virtual Result<void> finish(Pipeline&) { return {}; }
 
   // Events that found no room so far, as the kernel counted them; only ever grows.

@@ -48,6 +48,7 @@ struct FieldSpec {
   FieldType type = FieldType::text;
   std::uint8_t width = 0;  // usual columns in a table; a longer value widens its line, it is never cut
   TypeMask types = kAllTypes;
+  bool group = false;  // --top and --summary group rows by it
   bool shown = false;                             // a table column without --columns or --wide
   std::string_view otlp = {};                     // OpenTelemetry attribute; empty: "plumb.<key>"
   std::span<const std::string_view> values = {};  // for enumeration
@@ -181,6 +182,11 @@ class Row {
   Row(const Schema& schema, const Event& event) : schema_(&schema), event_(&event) {}
 
   const Schema& schema() const { return *schema_; }
+  // The event itself, when rows of this schema are Events; otherwise nullptr.
+  template <class Event>
+  const Event* event() const {
+    return schema_->describes<Event>() ? static_cast<const Event*>(event_) : nullptr;
+  }
   Value get(std::size_t i) const { return schema_->get(i, event_); }
   std::size_t type() const { return schema_->type_of(event_); }
   // Whether lines of this row's type carry field i at all.

@@ -8,7 +8,7 @@
 
 #include "event/field.h"
 #include "query/predicate.h"
-#include "query/quantiles.h"
+#include "base/quantiles.h"
 #include "query/scalar.h"
 #include "query/syntax.h"
 

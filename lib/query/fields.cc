@@ -33,7 +33,14 @@ Result<std::size_t> resolve_field(std::string_view text, Span at, std::string_vi
     return error_at(text, at, quoted(name) + " is ambiguous", "there are " + enumerate(found));
   }
   std::vector<std::string_view> keys;
-  for (std::size_t k = 0; k < schema.size(); ++k) keys.push_back(schema.spec(k).key);
+  for (std::size_t k = 0; k < schema.size(); ++k) {
+    const std::string_view key = schema.spec(k).key;
+    keys.push_back(key);
+    for (const std::string_view suffix : kSuffixes) {  // a mistyped short form is near the short form
+      const std::string_view bare = key.substr(0, key.size() - suffix.size());
+      if (key.ends_with(suffix) && find_field(bare, schema) == k) keys.push_back(bare);
+    }
+  }
   return error_at(text, at, "there is no field " + quoted(name),
                   did_you_mean(name, keys, "--list-fields shows all of them"));
 }

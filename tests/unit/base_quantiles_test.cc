@@ -8,7 +8,7 @@
 #include <random>
 #include <vector>
 
-#include "query/quantiles.h"
+#include "base/quantiles.h"
 
 using plumb::Quantiles;
 

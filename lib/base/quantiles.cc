@@ -1,4 +1,4 @@
-#include "query/quantiles.h"
+#include "base/quantiles.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,0 +1,53 @@
+#include "cli/outputs.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace plumb {
+namespace {
+
+Result<TableStyle> table_style(const Schema& schema, const Tool& tool, const CommonOptions& options,
+                               const Output& output, const BootClock& clock) {
+  TableStyle style;
+  style.time = static_cast<TableStyle::Time>(options.time);
+  style.color = use_color(options.color, output.is_terminal());
+  auto columns =
+      choose_columns(schema, options.columns.empty() ? tool.columns(options) : options.columns, options.wide);
+  if (!columns) return std::move(columns).error();
+  style.columns = *std::move(columns);
+  if (winsize size{}; output.is_terminal() && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
+    style.terminal_columns = size.ws_col;
+    style.terminal_rows = size.ws_row;
+  }
+  style.started = clock.to_unix(clock.now());
+  return style;
+}
+
+}  // namespace
+
+bool use_color(ColorMode mode, bool terminal) {
+  if (mode != ColorMode::automatic) return mode == ColorMode::always;
+  const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any non-empty value
+  const char* term = std::getenv("TERM");
+  const bool dumb = term != nullptr && std::string_view(term) == "dumb";
+  return terminal && !dumb && (no_color == nullptr || *no_color == '\0');
+}
+
+Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
+                                        Output& output, const BootClock& clock) {
+  switch (chosen_format(options)) {
+    case Format::json:
+      return make_json_sink(schema, output);
+    case Format::table: {
+      auto style = table_style(schema, tool, options, output, clock);
+      if (!style) return std::move(style).error();
+      return make_table_sink(schema, output, *std::move(style));
+    }
+    default:
+      return Error{"this tool has no such format", "it gives table and json", "choose with --format"};
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,21 @@
+// Which sink the options ask for.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "cli/common_options.h"
+#include "cli/tool.h"
+#include "sink/formats.h"
+#include "sink/output.h"
+
+namespace plumb {
+
+// `output` outlives the sink. A format that the tool does not give is an Error.
+Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
+                                        Output& output, const BootClock& clock);
+
+// Whether to write colours, by --color, NO_COLOR, TERM and what the output is.
+bool use_color(ColorMode mode, bool terminal);
+
+}  // namespace plumb

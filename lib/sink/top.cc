@@ -1,0 +1,395 @@
+// The live table. What one frame looks like:
+//
+//   tcpconnect  12.0 s  1,234 events  56.7/s  0 lost   sorted by TOTAL
+//      PID COMM             REMOTE          RPORT   TOTAL   RATE/s  FAILED     P50     P99      TX
+//    81234 curl             192.0.2.7         443     801     40.2       3  1.20ms  9.84ms    1.2M
+//
+// An event finds its group by the printed text of its group fields (one hash look-up, a reused buffer), adds
+// to the group's numbers and is gone. Memory is bounded: past kMaxGroups new groups are counted together as
+// "others".
+#include "sink/top.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/quantiles.h"
+#include "base/text.h"
+#include "sink/cell.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::size_t kMaxGroups = 512;
+constexpr std::string_view kBold = "\033[1m";
+constexpr std::string_view kReverse = "\033[7m";
+constexpr std::string_view kPlain = "\033[0m";
+
+struct Group {
+  std::vector<std::string> cells;  // printed texts of the group fields
+  std::uint64_t total = 0;
+  std::uint64_t recent = 0;  // since the last frame
+  std::uint64_t failed = 0;
+  double rate = 0;
+  Quantiles latency;
+  std::vector<std::uint64_t> sums;  // of the schema's byte fields
+};
+
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+};
+
+enum class Measure : std::uint8_t { key, total, rate, failed, p50, p99, sum };
+
+struct TopColumn {
+  std::string heading;
+  Measure measure;
+  std::size_t index = 0;  // of the group field or the sum
+  std::size_t width = 0;
+  bool right = true;
+};
+
+class Top final : public TopSink {
+ public:
+  Top(const Schema& schema, Screen& screen, const ClockSource& clock, TopStyle style)
+      : screen_(screen), clock_(clock), style_(std::move(style)), cells_(TableStyle::Time::none, {}) {
+    choose_fields(schema);
+    started_ = last_frame_ = clock_.boot();
+  }
+
+  Result<void> begin() override { return draw(); }
+
+  Result<void> row(const Row& row) override {
+    Group& group = find(row);
+    ++group.total;
+    ++group.recent;
+    ++events_;
+    ++recent_events_;
+    if (failed(row)) ++group.failed;
+    if (latency_ != Schema::npos && row.carries(latency_)) {
+      const Value v = row.get(latency_);
+      if (const auto* d = std::get_if<Duration>(&v)) group.latency.observe(static_cast<double>(d->ns));
+    }
+    for (std::size_t i = 0; i < sum_fields_.size(); ++i) {
+      if (!row.carries(sum_fields_[i])) continue;
+      const Value v = row.get(sum_fields_[i]);
+      if (const auto* n = std::get_if<std::uint64_t>(&v)) group.sums[i] += *n;
+    }
+    return {};
+  }
+
+  Result<void> lost(const Loss& loss) override {
+    lost_ += loss.count;
+    return {};
+  }
+
+  Result<void> flush() override {
+    const bool changed = take_keys();
+    const BootTime now = clock_.boot();
+    const bool due = static_cast<std::int64_t>(now.ns - last_frame_.ns) >= style_.interval_ns;
+    if (due && !paused_) settle_rates(now);
+    if ((due && !paused_) || changed) return draw();
+    return {};
+  }
+
+  Result<void> end() override {
+    settle_rates(clock_.boot());
+    return screen_.rows() == 0 ? draw() : Result<void>{};
+  }
+
+  bool quit() const override { return quit_; }
+
+ private:
+  void choose_fields(const Schema& schema) {
+    for (std::size_t i = 0; i < schema.size(); ++i) {
+      const FieldSpec& f = schema.spec(i);
+      if (groups_by(i, f)) {
+        const bool right = f.type == FieldType::unsigned_integer || f.type == FieldType::integer;
+        columns_.push_back({std::string(f.heading), Measure::key, group_fields_.size(), f.width, right});
+        group_fields_.push_back(i);
+      }
+      if (f.type == FieldType::duration && latency_ == Schema::npos) latency_ = i;
+      if (f.type == FieldType::bytes) sum_fields_.push_back(i);
+      if (!f.alerts.empty() && alert_ == Schema::npos) alert_ = i;
+    }
+    sort_ = columns_.size();
+    columns_.push_back({"TOTAL", Measure::total, 0, 7});
+    columns_.push_back({"RATE/s", Measure::rate, 0, 8});
+    if (alert_ != Schema::npos) {
+      columns_.push_back({"FAILED", Measure::failed, 0, 7});
+      alerts_ = schema.spec(alert_).alerts;
+    }
+    if (latency_ != Schema::npos) {
+      columns_.push_back({"P50", Measure::p50, 0, 7});
+      columns_.push_back({"P99", Measure::p99, 0, 7});
+    }
+    for (std::size_t i = 0; i < sum_fields_.size(); ++i) {
+      columns_.push_back({std::string(schema.spec(sum_fields_[i]).heading), Measure::sum, i, 6});
+    }
+    for (TopColumn& c : columns_) c.width = std::max(c.width, c.heading.size());
+    schema_ = &schema;
+  }
+
+  bool groups_by(std::size_t i, const FieldSpec& f) const {
+    if (style_.group.empty()) return f.group;
+    return std::find(style_.group.begin(), style_.group.end(), i) != style_.group.end();
+  }
+
+  Group& find(const Row& row) {
+    key_.clear();
+    for (const std::size_t i : group_fields_) {
+      cells_.append(key_, schema_->spec(i).type, row.carries(i) ? row.get(i) : Value{None{}});
+      key_ += '\0';
+    }
+    if (const auto found = groups_.find(std::string_view(key_)); found != groups_.end()) return found->second;
+    if (groups_.size() >= kMaxGroups) {
+      ++beyond_;
+      key_.assign("(others)").append(group_fields_.size(), '\0');
+      if (const auto found = groups_.find(std::string_view(key_)); found != groups_.end())
+        return found->second;
+    }
+    Group group;
+    std::string_view rest = key_;
+    for (std::size_t i = 0; i < group_fields_.size(); ++i) {
+      const std::size_t end = rest.find('\0');
+      group.cells.emplace_back(rest.substr(0, end));
+      rest.remove_prefix(end + 1);
+    }
+    group.sums.resize(sum_fields_.size());
+    return groups_.emplace(key_, std::move(group)).first->second;
+  }
+
+  bool failed(const Row& row) const {
+    if (alert_ == Schema::npos || !row.carries(alert_)) return false;
+    const Value v = row.get(alert_);
+    const auto* name = std::get_if<Name>(&v);
+    return name != nullptr && std::find(alerts_.begin(), alerts_.end(), name->text) != alerts_.end();
+  }
+
+  void settle_rates(BootTime now) {
+    const double seconds = std::max(static_cast<double>(now.ns - last_frame_.ns) / 1e9, 1e-3);
+    for (auto& [key, group] : groups_) {
+      group.rate = static_cast<double>(group.recent) / seconds;
+      group.recent = 0;
+    }
+    rate_ = static_cast<double>(recent_events_) / seconds;
+    recent_events_ = 0;
+    last_frame_ = now;
+  }
+
+  // True when the picture changed.
+  bool take_keys() {
+    const std::string typed = screen_.keys();
+    for (const char key : typed) filtering_ ? edit_filter(key) : command(key);
+    return !typed.empty();
+  }
+
+  void edit_filter(char key) {
+    if (key == '\n' || key == '\r') {
+      filtering_ = false;
+    } else if (key == '\033') {
+      filtering_ = false;
+      filter_.clear();
+    } else if (key == '\177' || key == '\b') {
+      if (!filter_.empty()) filter_.pop_back();
+    } else if (static_cast<unsigned char>(key) >= ' ') {
+      filter_ += key;
+    }
+  }
+
+  void command(char key) {
+    switch (key) {
+      case 'q':
+        quit_ = true;
+        break;
+      case 's':
+        sort_ = (sort_ + 1) % columns_.size();
+        break;
+      case 'r':
+        reversed_ = !reversed_;
+        break;
+      case 'p':
+        paused_ = !paused_;
+        break;
+      case '/':
+        filtering_ = true;
+        filter_.clear();
+        break;
+      default:
+        break;
+    }
+  }
+
+  double number(const Group& g, const TopColumn& c) const {
+    switch (c.measure) {
+      case Measure::total:
+        return static_cast<double>(g.total);
+      case Measure::rate:
+        return g.rate;
+      case Measure::failed:
+        return static_cast<double>(g.failed);
+      case Measure::p50:
+        return g.latency.quantile(0.50).value_or(-1);
+      case Measure::p99:
+        return g.latency.quantile(0.99).value_or(-1);
+      case Measure::sum:
+        return static_cast<double>(g.sums[c.index]);
+      case Measure::key:
+        return 0;
+    }
+    return 0;
+  }
+
+  // Numbers: largest first; texts: from A on, numbers in them by value. Ties by key, so that rows do not
+  // dance.
+  std::vector<const Group*> sorted() const {
+    const TopColumn& by = columns_[sort_];
+    std::vector<const Group*> rows;
+    rows.reserve(groups_.size());
+    for (const auto& [key, group] : groups_) {
+      const bool matches =
+          filter_.empty() || std::any_of(group.cells.begin(), group.cells.end(), [&](const auto& cell) {
+            return cell.find(filter_) != std::string::npos;
+          });
+      if (matches) rows.push_back(&group);
+    }
+    const auto before = [&](const Group* a, const Group* b) {
+      if (by.measure == Measure::key) {
+        const std::string& x = a->cells[by.index];
+        const std::string& y = b->cells[by.index];
+        if (by.right && x.size() != y.size()) return x.size() < y.size();
+        if (x != y) return x < y;
+      } else if (const double x = number(*a, by), y = number(*b, by); x != y) {
+        return x > y;
+      }
+      return a->cells < b->cells;
+    };
+    std::sort(rows.begin(), rows.end(),
+              [&](const Group* a, const Group* b) { return reversed_ ? before(b, a) : before(a, b); });
+    return rows;
+  }
+
+  void append_cell(std::string& line, const Group& g, const TopColumn& c) {
+    cell_.clear();
+    std::size_t width = 0;
+    const auto duration = [&](double q) {
+      const auto ns = g.latency.quantile(q);
+      return cells_.append(cell_, FieldType::duration,
+                           ns ? Value{Duration{static_cast<std::int64_t>(*ns)}} : Value{None{}});
+    };
+    switch (c.measure) {
+      case Measure::key:
+        cell_ = g.cells[c.index];
+        width = display_width(cell_);
+        break;
+      case Measure::total:
+        width = cells_.append(cell_, FieldType::unsigned_integer, g.total);
+        break;
+      case Measure::failed:
+        width = cells_.append(cell_, FieldType::unsigned_integer, g.failed);
+        break;
+      case Measure::rate:
+        fmt::format_to(std::back_inserter(cell_), "{:.1f}", g.rate);
+        width = cell_.size();
+        break;
+      case Measure::p50:
+        width = duration(0.50);
+        break;
+      case Measure::p99:
+        width = duration(0.99);
+        break;
+      case Measure::sum:
+        width = cells_.append(cell_, FieldType::bytes, g.sums[c.index]);
+        break;
+    }
+    append_padded(line, cell_, width, c);
+  }
+
+  static void append_padded(std::string& line, std::string_view text, std::size_t width, const TopColumn& c) {
+    const std::size_t padding = c.width > width ? c.width - width : 0;
+    if (!line.empty()) line += ' ';
+    if (c.right) line.append(padding, ' ');
+    line.append(text);
+    if (!c.right) line.append(padding, ' ');
+  }
+
+  // A full screen has no second line for a long one: what does not fit is cut at the right.
+  void append_line(std::string& frame, std::string_view line, std::string_view style = {}) const {
+    while (display_width(line) > screen_.columns() && !line.empty()) {
+      line.remove_suffix(1);
+      while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0) == 0x80) line.remove_suffix(1);
+    }
+    const bool styled = style_.color && !style.empty();
+    if (styled) frame.append(style);
+    frame.append(line);
+    if (styled) frame.append(kPlain);
+    frame += '\n';
+  }
+
+  std::string status_line() const {
+    const double seconds = static_cast<double>(clock_.boot().ns - started_.ns) / 1e9;
+    std::string line =
+        fmt::format("{}  {:.1f} s  {} events  {:.1f}/s  {} lost  sorted by {}{}", style_.title, seconds,
+                    events_, rate_, lost_, columns_[sort_].heading, reversed_ ? " (reversed)" : "");
+    if (paused_) line += "  PAUSED";
+    if (beyond_ != 0) line += fmt::format("  {} events in more than {} groups", beyond_, kMaxGroups);
+    if (filtering_ || !filter_.empty()) {
+      line += "  /";
+      append_printable(line, filter_);
+      if (filtering_) line += '_';
+    }
+    return line;
+  }
+
+  Result<void> draw() {
+    std::string frame;
+    append_line(frame, status_line());
+    std::string line;
+    for (const TopColumn& c : columns_) append_padded(line, c.heading, c.heading.size(), c);
+    append_line(frame, line, screen_.rows() == 0 ? kBold : kReverse);
+    std::size_t room =
+        screen_.rows() == 0 ? kMaxGroups + 1 : screen_.rows() - std::min<std::size_t>(screen_.rows(), 2);
+    for (const Group* g : sorted()) {
+      if (room-- == 0) break;
+      line.clear();
+      for (const TopColumn& c : columns_) append_cell(line, *g, c);
+      append_line(frame, line);
+    }
+    return screen_.show(frame);
+  }
+
+  Screen& screen_;
+  const ClockSource& clock_;
+  TopStyle style_;
+  CellWriter cells_;
+  const Schema* schema_ = nullptr;
+  std::vector<std::size_t> group_fields_;
+  std::vector<std::size_t> sum_fields_;
+  std::size_t latency_ = Schema::npos;
+  std::size_t alert_ = Schema::npos;
+  std::span<const std::string_view> alerts_;
+  std::vector<TopColumn> columns_;
+  std::unordered_map<std::string, Group, TextHash, std::equal_to<>> groups_;
+  std::string key_;   // reused
+  std::string cell_;  // reused
+  BootTime started_, last_frame_;
+  std::uint64_t events_ = 0, recent_events_ = 0, lost_ = 0, beyond_ = 0;
+  double rate_ = 0;
+  std::size_t sort_ = 0;
+  bool reversed_ = false, paused_ = false, filtering_ = false, quit_ = false;
+  std::string filter_;
+};
+
+}  // namespace
+
+std::unique_ptr<TopSink> make_top_sink(const Schema& schema, Screen& screen, const ClockSource& clock,
+                                       TopStyle style) {
+  return std::make_unique<Top>(schema, screen, clock, std::move(style));
+}
+
+}  // namespace plumb

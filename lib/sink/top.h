@@ -1,0 +1,43 @@
+// --top: rows grouped by the fields that the schema marks as group keys, redrawn in place, most important
+// first. Pure: it draws text on a Screen, a seam that a terminal, a pipe and a test stand behind.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "event/field.h"
+#include "sink/sink.h"
+
+namespace plumb {
+
+class Screen {
+ public:
+  virtual ~Screen() = default;
+  virtual std::size_t columns() const = 0;
+  virtual std::size_t rows() const = 0;  // 0: endless, each frame stands below the last one
+  virtual std::string keys() { return {}; }
+  virtual Result<void> show(std::string_view frame) = 0;
+};
+
+struct TopStyle {
+  std::string title;  // "tcpconnect"
+  std::int64_t interval_ns = 1'000'000'000;
+  bool color = false;
+  std::vector<std::size_t> group;  // indexes of fields; empty: those that the schema marks
+};
+
+class TopSink : public Sink {
+ public:
+  // The user typed `q`: the trace shall end.
+  virtual bool quit() const = 0;
+};
+
+// `screen` and `clock` outlive the sink.
+std::unique_ptr<TopSink> make_top_sink(const Schema& schema, Screen& screen, const ClockSource& clock,
+                                       TopStyle style);
+
+}  // namespace plumb
