@@ -33,16 +33,17 @@ Result<std::size_t> resolve_field(std::string_view text, Span at, std::string_vi
     return error_at(text, at, quoted(name) + " is ambiguous", "there are " + enumerate(found));
   }
   std::vector<std::string_view> keys;
+  std::vector<std::string_view> short_forms;  // a mistyped short form is near the short form only
   for (std::size_t k = 0; k < schema.size(); ++k) {
     const std::string_view key = schema.spec(k).key;
     keys.push_back(key);
-    for (const std::string_view suffix : kSuffixes) {  // a mistyped short form is near the short form
+    for (const std::string_view suffix : kSuffixes) {
       const std::string_view bare = key.substr(0, key.size() - suffix.size());
-      if (key.ends_with(suffix) && find_field(bare, schema) == k) keys.push_back(bare);
+      if (key.ends_with(suffix) && find_field(bare, schema) == k) short_forms.push_back(bare);
     }
   }
-  return error_at(text, at, "there is no field " + quoted(name),
-                  did_you_mean(name, keys, "--list-fields shows all of them"));
+  const std::string otherwise = did_you_mean(name, short_forms, "--list-fields shows all of them");
+  return error_at(text, at, "there is no field " + quoted(name), did_you_mean(name, keys, otherwise));
 }
 
 Class class_of(FieldType type) {

@@ -1,0 +1,86 @@
+"""The live table in a real terminal (tmux): drawn, sorted, resized, filtered, left with the screen as it was."""
+import os
+import shlex
+import subprocess
+import tempfile
+import uuid
+
+from harness import PLUMB, needs, wait_until
+from tcpconnect import TcpTest
+
+
+@needs("tmux")
+class Top(TcpTest):
+    def setUp(self):
+        super().setUp()
+        self.session = f"plumb-test-{uuid.uuid4().hex[:8]}"
+        self.socket_file = os.path.join(tempfile.mkdtemp(prefix="plumb-top-"), "tmux")
+        self.tmux("new-session", "-d", "-s", self.session, "-x", "110", "-y", "20", "sh", env={"PS1": "prompt$ "})
+        self.addCleanup(self.tmux, "kill-server")
+
+    def tmux(self, *args, env=None):
+        return subprocess.run(["tmux", "-S", self.socket_file, "-f", "/dev/null", *args], check=True,
+                              capture_output=True, text=True, env={**os.environ, "TERM": "xterm", **(env or {})}).stdout
+
+    def keys(self, *keys):
+        self.tmux("send-keys", "-t", self.session, *keys)
+
+    def screen(self):
+        return self.tmux("capture-pane", "-p", "-t", self.session)
+
+    def start(self, *args):
+        ready = os.path.join(os.path.dirname(self.socket_file), "ready")
+        self.keys(shlex.join([PLUMB, "tcpconnect", "--top", "--interval", "200ms", "--netns", self.ns.path,
+                              "--ready-file", ready, *args]) + "; echo status $?", "Enter")
+        wait_until(lambda: os.path.exists(ready), "the ready file")
+
+    def connect(self, times, port):
+        for _ in range(times):
+            s = self.socket()
+            s.connect_ex(("127.0.0.1", port))
+            s.close()
+
+    def rows(self):
+        """The port and total of each row, as they stand on the screen."""
+        lines = [line.split() for line in self.screen().splitlines()]
+        return [(int(w[3]), int(w[4])) for w in lines if len(w) > 5 and w[2] == "127.0.0.1"]
+
+    def test_live_table(self):
+        few, many = self.listener().getsockname()[1], self.closed_port()
+        self.start()
+        self.connect(3, few)
+        self.connect(7, many)
+        wait_until(lambda: self.rows() == [(many, 7), (few, 3)], "both rows, most attempts first")
+        self.assertIn("10 events", self.screen())
+        self.assertIn("sorted by TOTAL", self.screen())
+        self.keys("r")
+        wait_until(lambda: self.rows() == [(few, 3), (many, 7)], "the reverse order")
+        self.keys("r", "/")
+        self.keys("-l", str(few))
+        self.keys("Enter")
+        wait_until(lambda: self.rows() == [(few, 3)], "the filter")
+        self.keys("/", "Enter", "p")
+        wait_until(lambda: "PAUSED" in self.screen(), "the pause")
+        self.keys("p")
+        self.tmux("resize-window", "-t", self.session, "-x", "40", "-y", "10")
+        wait_until(lambda: max(map(len, self.screen().splitlines())) <= 40 and "PID COMM" in self.screen(), "40 columns")
+        self.keys("q")
+        wait_until(lambda: "status 0" in self.screen(), "the end")
+        self.assertNotIn("TOTAL", self.screen())  # the alternate screen is gone
+        self.assertIn("--top", self.tmux("capture-pane", "-p", "-J", "-t", self.session, "-S", "-50"))
+
+    def test_a_signal_restores_the_screen(self):
+        self.start()
+        wait_until(lambda: "TOTAL" in self.screen(), "the table")
+        self.keys("C-c")
+        wait_until(lambda: "status 0" in self.screen(), "the end")
+        self.assertNotIn("TOTAL", self.screen())
+        self.keys("echo typed", "Enter")  # echo is on again
+        wait_until(lambda: "echo typed" in self.screen(), "the echo of what is typed")
+
+    def test_a_crash_restores_the_screen(self):
+        self.start()
+        wait_until(lambda: "TOTAL" in self.screen(), "the table")
+        subprocess.run(["pkill", "-SEGV", "-f", self.socket_file.replace("tmux", "ready")], check=True)
+        wait_until(lambda: "status 139" in self.screen(), "the end")
+        self.assertNotIn("TOTAL", self.screen())
