@@ -4,7 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <optional>
+
+#include "base/utf8.h"
 
 namespace plumb::query {
 namespace {
@@ -236,8 +237,7 @@ class Lexer {
   }
 
   Error unexpected() const {
-    std::size_t end = at_ + 1;
-    while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xc0U) == 0x80U) ++end;
+    const std::size_t end = at_ + decode_utf8(text_.substr(at_)).size;
     const char c = text_[at_];
     std::string why;
     if (c == '=') why = "a comparison is written ==";

@@ -199,6 +199,17 @@ TEST_CASE("query errors: a long expression is shown around the place") {
   CHECK(line.substr(carets(e).find('^'), 6) == "((((((");
 }
 
+TEST_CASE("query errors: bytes that are no UTF-8 do not widen what is shown") {
+  const std::string stray(3000, '\x9a');
+  for (const std::string& text : {"\"" + stray + "\" nosuch " + stray, stray, "nosuch == \"" + stray + "\"",
+                                  "outcome == \"" + stray + "\""}) {
+    const Error e = error_of(text);
+    CHECK(e.excerpt.size() < 800);
+    CHECK(e.what.size() < 400);
+    CHECK(printable(e.excerpt));
+  }
+}
+
 TEST_CASE("query errors: nesting and length are bounded") {
   const Error deep = error_of(std::string(65, '(') + "cached" + std::string(65, ')'));
   CHECK(deep.what == "the expression nests too deep");
