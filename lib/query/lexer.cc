@@ -149,7 +149,7 @@ class Lexer {
     const char* const limit = text_.data() + text_.size();
     Number n{.negative = negative};
     const auto [end, status] = std::from_chars(begin, limit, n.value);
-    std::size_t stop = static_cast<std::size_t>(end - text_.data());
+    auto stop = static_cast<std::size_t>(end - text_.data());
     const auto exact = std::from_chars(begin, limit, n.magnitude);
     n.whole = exact.ec == std::errc{} && exact.ptr == end;
     const std::size_t unit_at = stop;
@@ -176,6 +176,7 @@ class Lexer {
   Error unknown_unit(Span at) const {
     const std::string_view name = text_.substr(at.begin, at.end - at.begin);
     std::vector<std::string_view> names;
+    names.reserve(kUnits.size());
     for (const UnitName& u : kUnits) names.push_back(u.name);
     return error_at(text_, at, "unknown unit " + quoted(name),
                     "units are " + enumerate(names, kUnits.size()));

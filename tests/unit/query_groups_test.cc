@@ -40,7 +40,7 @@ std::string names(const std::vector<const Group*>& groups) {
   return s;
 }
 
-GroupBy by(std::vector<std::string_view> keys, std::vector<std::string_view> measures = {},
+GroupBy by(const std::vector<std::string_view>& keys, const std::vector<std::string_view>& measures = {},
            std::size_t limit = 1000) {
   GroupBy b;
   for (const auto k : keys) b.keys.push_back(kSchema.find(k));
@@ -109,6 +109,11 @@ TEST_CASE("groups: different values never share a group") {
   two("", "abc");
   two("ab", "c");
   CHECK(groups.size() == 5);
+  two("a\x05"
+      "b",
+      "");  // \x05 is how text is tagged in an encoded key
+  two("a", "b\x05");
+  CHECK(groups.size() == 7);
   Groups addresses(kSchema, by({"peer"}));
   for (const char* text : {"1.2.3.4", "102:304::", "::ffff:1.2.3.4"}) {
     Event e;
