@@ -11,8 +11,14 @@ constexpr std::size_t kBefore = 48;  // bytes shown in front of the carets
 constexpr std::size_t kShown = 76;   // bytes shown in all
 constexpr std::string_view kCut = "...";
 
-bool continues_character(char c) {
-  return (static_cast<unsigned char>(c) & 0xc0U) == 0x80U;
+// `at`, or up to three bytes earlier where a UTF-8 character begins. What is no UTF-8 is cut anywhere.
+std::size_t character_start(std::string_view text, std::size_t at) {
+  const auto continues = [&](std::size_t i) {
+    return (static_cast<unsigned char>(text[i]) & 0xc0U) == 0x80U;
+  };
+  std::size_t start = at;
+  for (int i = 0; i < 3 && start > 0 && start < text.size() && continues(start); ++i) --start;
+  return start < text.size() && continues(start) ? at : start;
 }
 
 std::string printable(std::string_view text) {
@@ -26,10 +32,8 @@ std::string printable(std::string_view text) {
 Error error_at(std::string_view text, Span at, std::string_view what, std::string_view why) {
   at.begin = std::min(at.begin, text.size());
   at.end = std::clamp(at.end, at.begin, text.size());
-  std::size_t first = at.begin > kBefore ? at.begin - kBefore : 0;
-  while (first > 0 && continues_character(text[first])) --first;
-  std::size_t last = std::min(text.size(), first + kShown);
-  while (last < text.size() && last > at.begin + 1 && continues_character(text[last])) --last;
+  const std::size_t first = character_start(text, at.begin > kBefore ? at.begin - kBefore : 0);
+  const std::size_t last = character_start(text, std::min(text.size(), first + kShown));
 
   std::string excerpt = first > 0 ? std::string(kCut) : "";
   std::size_t column = excerpt.size();
@@ -46,8 +50,7 @@ Error error_at(std::string_view text, Span at, std::string_view what, std::strin
 
 std::string quoted(std::string_view word) {
   constexpr std::size_t kMost = 40;
-  std::size_t size = std::min(word.size(), kMost);
-  while (size < word.size() && size > 0 && continues_character(word[size])) --size;
+  const std::size_t size = character_start(word, std::min(word.size(), kMost));
   std::string s = "\"";
   s += word.substr(0, size);
   if (size < word.size()) s += kCut;

@@ -4,7 +4,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <optional>
+
+#include "base/utf8.h"
 
 namespace plumb::query {
 namespace {
@@ -148,7 +149,7 @@ class Lexer {
     const char* const limit = text_.data() + text_.size();
     Number n{.negative = negative};
     const auto [end, status] = std::from_chars(begin, limit, n.value);
-    std::size_t stop = static_cast<std::size_t>(end - text_.data());
+    auto stop = static_cast<std::size_t>(end - text_.data());
     const auto exact = std::from_chars(begin, limit, n.magnitude);
     n.whole = exact.ec == std::errc{} && exact.ptr == end;
     const std::size_t unit_at = stop;
@@ -175,6 +176,7 @@ class Lexer {
   Error unknown_unit(Span at) const {
     const std::string_view name = text_.substr(at.begin, at.end - at.begin);
     std::vector<std::string_view> names;
+    names.reserve(kUnits.size());
     for (const UnitName& u : kUnits) names.push_back(u.name);
     return error_at(text_, at, "unknown unit " + quoted(name),
                     "units are " + enumerate(names, kUnits.size()));
@@ -236,8 +238,7 @@ class Lexer {
   }
 
   Error unexpected() const {
-    std::size_t end = at_ + 1;
-    while (end < text_.size() && (static_cast<unsigned char>(text_[end]) & 0xc0U) == 0x80U) ++end;
+    const std::size_t end = at_ + decode_utf8(text_.substr(at_)).size;
     const char c = text_[at_];
     std::string why;
     if (c == '=') why = "a comparison is written ==";

@@ -10,9 +10,9 @@ namespace plumb::query {
 namespace {
 
 std::uint8_t order_bit(std::partial_ordering o) {
-  if (o < 0) return kLess;
-  if (o > 0) return kGreater;
-  return o == 0 ? kEqual : 0;  // NaN satisfies nothing
+  if (std::is_lt(o)) return kLess;
+  if (std::is_gt(o)) return kGreater;
+  return std::is_eq(o) ? kEqual : 0;  // NaN satisfies nothing
 }
 
 const std::string_view* text_of(const Value& v) {

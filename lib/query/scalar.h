@@ -59,7 +59,7 @@ class Scalar {
     if (a.kind_ == Kind::large) return a.bits_ <=> b.bits_;
     return static_cast<std::int64_t>(a.bits_) <=> static_cast<std::int64_t>(b.bits_);
   }
-  friend constexpr bool operator==(const Scalar& a, const Scalar& b) { return (a <=> b) == 0; }
+  friend constexpr bool operator==(const Scalar& a, const Scalar& b) { return std::is_eq(a <=> b); }
 
  private:
   enum class Kind : std::uint8_t { integer, large, real };  // up to INT64_MAX; above it; a double

@@ -22,17 +22,17 @@ struct Limit {
 bool satisfies(std::partial_ordering o, Compare c) {
   switch (c) {
     case Compare::equal:
-      return o == 0;
+      return std::is_eq(o);
     case Compare::not_equal:
-      return o < 0 || o > 0;
+      return std::is_lt(o) || std::is_gt(o);
     case Compare::less:
-      return o < 0;
+      return std::is_lt(o);
     case Compare::less_equal:
-      return o <= 0;
+      return std::is_lteq(o);
     case Compare::greater:
-      return o > 0;
+      return std::is_gt(o);
     case Compare::greater_equal:
-      return o >= 0;
+      return std::is_gteq(o);
     default:
       return false;
   }

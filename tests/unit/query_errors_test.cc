@@ -113,7 +113,7 @@ TEST_CASE("query errors: place, what and why") {
        "\"word\" in tags does, and =~ and !~"},
       {"5 in tags", "^", "the items of tags are text", "write it in quotes"},
       {"\"a\" in comm", "       ^^^^", "comm is text", "a value is looked for in a list only"},
-      {"\"a\" in (\"b\")", "^^^", "a field belongs on the left of in", ""},
+      {R"("a" in ("b"))", "^^^", "a field belongs on the left of in", ""},
       {"pid == comm", "^^^^^^^^^^^", "pid is a number, comm is text", "they do not compare"},
       {"latency > size", "^^^^^^^^^^^^^^", "latency_ms is a duration, size_bytes is a size",
        "they do not compare"},
@@ -144,7 +144,7 @@ TEST_CASE("query errors: place, what and why") {
       {"comm == \"curl", "        ^", "this quote is not closed", "the text ends without \""},
       {"comm == 'curl\"", "        ^", "this quote is not closed", "the text ends without '"},
       {"comm == \"\\", "        ^", "this quote is not closed", "the text ends without \""},
-      {"comm == \"\\xg0\"", "         ^^^^", "\\x takes two hexadecimal digits", ""},
+      {R"(comm == "\xg0")", "         ^^^^", "\\x takes two hexadecimal digits", ""},
       {"p99(latency_ms) > 5", "^^^", "there are no functions here: \"p99\"",
        "aggregates such as p99(latency_ms) belong to --fail-if"},
       {"pid > 0x10", "       ^^^", "unknown unit \"x10\"",
@@ -197,6 +197,18 @@ TEST_CASE("query errors: a long expression is shown around the place") {
   CHECK(line.starts_with("..."));
   CHECK(line.ends_with("..."));
   CHECK(line.substr(carets(e).find('^'), 6) == "((((((");
+}
+
+TEST_CASE("query errors: bytes that are no UTF-8 do not widen what is shown") {
+  const std::string stray(3000, '\x9a');
+  for (const char* front : {"", "\"", "cached && nosuch ", "nosuch == \"", "outcome == \""}) {
+    std::string text = front;
+    text.append(stray).append("\" ").append(stray);
+    const Error e = error_of(text);
+    CHECK(e.excerpt.size() < 800);
+    CHECK(e.what.size() < 400);
+    CHECK(printable(e.excerpt));
+  }
 }
 
 TEST_CASE("query errors: nesting and length are bounded") {
