@@ -4,9 +4,10 @@
 namespace plumb {
 
 extern const ToolInfo kTcpconnect;
+extern const ToolInfo kDrops;
 
 std::span<const ToolInfo* const> registry() {
-  static constexpr const ToolInfo* kTools[] = {&kTcpconnect};
+  static constexpr const ToolInfo* kTools[] = {&kTcpconnect, &kDrops};
   return kTools;
 }
 

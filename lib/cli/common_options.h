@@ -38,6 +38,7 @@ struct CommonOptions {
   bool summary = false;
   bool top = false;
   std::int64_t interval_ns = 1'000'000'000;
+  bool interval_given = false;
   bool list_fields = false;
   bool json_schema = false;
   // the run itself

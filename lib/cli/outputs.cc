@@ -45,9 +45,18 @@ Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, 
       if (!style) return std::move(style).error();
       return make_table_sink(schema, output, *std::move(style));
     }
+    case Format::folded:
+      if (tool.gives_stacks(options)) return make_folded_sink(output);
+      break;
+    case Format::svg:
+      if (tool.gives_stacks(options)) return make_svg_sink(output, tool.flame_graph(options));
+      break;
     default:
-      return Error{"this tool has no such format", "it gives table and json", "choose with --format"};
+      break;
   }
+  const char* given =
+      tool.gives_stacks(options) ? "it gives table, json, folded and svg" : "it gives table and json";
+  return Error{"this tool has no such format", given, "choose with --format"};
 }
 
 }  // namespace plumb

@@ -19,6 +19,7 @@
 #include "event/field.h"
 #include "proc/process.h"
 #include "query/predicate.h"
+#include "sink/formats.h"
 #include "sink/sink.h"
 
 struct bpf_object;
@@ -65,6 +66,10 @@ class Tool {
   virtual std::vector<std::string> columns(const CommonOptions&) const { return {}; }
   // What --top groups by in this run, by key; empty: the fields that the schema marks as `group`.
   virtual std::vector<std::string> group_by(const CommonOptions&) const { return {}; }
+  // Whether the tool gives aggregated stacks, so that --format folded and svg mean something.
+  virtual bool gives_stacks(const CommonOptions&) const { return false; }
+  // How its flame graph looks; only asked when it gives stacks.
+  virtual FlameGraphStyle flame_graph(const CommonOptions&) const { return {}; }
   // The hooks and their variants, for choosing and for `doctor`.
   virtual std::vector<Hook> hooks() const = 0;
 

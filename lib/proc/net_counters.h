@@ -1,0 +1,58 @@
+// The kernel's own counters of the network stack, by namespace: what /proc/net and the traffic control of
+// each device say. Plumb reads them before and after, and tells the differences. They show losses that no
+// hook does.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "proc/process.h"
+
+namespace plumb {
+
+// Names as nstat(8) has them ("TcpExtListenOverflows", "Ip6InDiscards"), and for what is not in there
+// "softnet_dropped", "rx_dropped", "qdisc_drops". `dev` is empty where a counter belongs to no device.
+struct CounterKey {
+  std::string name;
+  std::string dev;
+  friend auto operator<=>(const CounterKey&, const CounterKey&) = default;
+};
+using Counters = std::map<CounterKey, std::uint64_t>;
+
+// Parsers, each for one file. Unknown or broken lines are skipped.
+void parse_netstat(std::string_view text,
+                   Counters& out);  // netstat and snmp: pairs of lines, names and numbers
+void parse_snmp6(std::string_view text, Counters& out);    // "Ip6InReceives  7" a line
+void parse_softnet(std::string_view text, Counters& out);  // hexadecimal columns, a line a CPU
+void parse_net_dev(std::string_view text, Counters& out);  // a line a device
+
+// The counters of a namespace that a process is in. Empty when the process is gone.
+Counters read_counters(std::uint32_t pid, const ProcFs& procfs = system_procfs());
+// Those of the whole machine (softnet: each CPU has one queue for all namespaces).
+Counters read_host_counters(const ProcFs& procfs = system_procfs());
+
+// The network namespaces that are mounted somewhere, as ip-netns(8) does, by inode number: they may have no
+// process.
+std::vector<std::uint32_t> mounted_namespaces(const ProcFs& procfs = system_procfs());
+
+// Losses in queueing disciplines, asked by rtnetlink. The sockets are opened in every namespace at the start,
+// because entering a namespace takes CAP_SYS_ADMIN, which plumb gives up; later ones are not seen.
+class QdiscCounters {
+ public:
+  // Opens a socket in each of these (namespace, process in it). Those that cannot be entered are left out.
+  static QdiscCounters open(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& namespaces);
+  // Adds "qdisc_drops" and "qdisc_requeues" by device.
+  void read(std::uint32_t netns, Counters& out);
+  std::size_t namespaces() const { return sockets_.size(); }
+
+ private:
+  std::map<std::uint32_t, UniqueFd> sockets_;
+};
+
+}  // namespace plumb

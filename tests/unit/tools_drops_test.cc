@@ -1,0 +1,262 @@
+// drops from the bytes of the ring buffer to the line's values, and the join of retransmits with drops.
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "tools/drops.h"
+#include "tools/drops_cause.h"
+#include "tools/drops_options.h"
+
+using namespace plumb;
+
+namespace {
+
+class StoppedClock final : public ClockSource {
+ public:
+  BootTime boot() const override { return {0}; }
+  UnixTime real() const override { return {1'000}; }
+};
+
+const StoppedClock kSource;
+
+drops_event event(drops_type type) {
+  drops_event e{};
+  e.type = static_cast<std::uint8_t>(type);
+  e.time_ns = 5;
+  e.netns = 7;
+  std::strcpy(e.dev, "eth0");
+  return e;
+}
+
+void put_udp(drops_event& e) {
+  const std::uint8_t packet[] = {0x45, 0, 0,   28, 0,   0, 0,    0,    64, 17,   0, 0, 192, 0,
+                                 2,    1, 198, 51, 100, 2, 0x10, 0x92, 0,  0x35, 0, 8, 0,   0};
+  std::memcpy(e.header, packet, sizeof packet);
+  e.header_size = sizeof packet;
+  e.ethertype = 0x0800;
+}
+
+void put_ends(drops_event& e) {
+  e.known |= KNOWN_ENDS;
+  e.family = AF_INET;
+  e.socket_protocol = 6;
+  inet_pton(AF_INET, "10.0.0.1", e.local_addr);
+  inet_pton(AF_INET, "10.0.0.2", e.remote_addr);
+  e.local_port = 5000;
+  e.remote_port = 443;
+}
+
+bool decode(const drops_event& e, DropLine& line) {
+  static const BootClock clock(kSource);
+  return decode_drop(std::as_bytes(std::span(&e, 1)), clock, line);
+}
+
+std::string text(const IpAddress& a) {
+  char out[IpAddress::kMaxText];
+  return std::string(out, a.format(out));
+}
+
+std::string value(const DropLine& line, std::string_view key) {
+  const Value v = kDropSchema.get(kDropSchema.find(key), &line);
+  if (std::holds_alternative<None>(v)) return "null";
+  if (const auto* s = std::get_if<std::string_view>(&v)) return std::string(*s);
+  if (const auto* n = std::get_if<Name>(&v)) return std::string(n->text);
+  if (const auto* u = std::get_if<std::uint64_t>(&v)) return std::to_string(*u);
+  if (const auto* a = std::get_if<IpAddress>(&v)) return text(*a);
+  return "?";
+}
+
+FlowKey flow(std::uint16_t port) {
+  return {*IpAddress::parse("10.0.0.1"), *IpAddress::parse("10.0.0.2"), port, 443};
+}
+
+}  // namespace
+
+TEST_CASE("a drop's addresses come from the packet, not from the socket") {
+  drops_event e = event(DROPS_DROP);
+  put_udp(e);
+  put_ends(e);
+  e.direction = DIRECTION_IN;
+  e.length = 28;
+  DropLine line;
+  REQUIRE(decode(e, line));
+  CHECK(value(line, "src") == "192.0.2.1");
+  CHECK(value(line, "src_port") == "4242");
+  CHECK(value(line, "dst") == "198.51.100.2");
+  CHECK(value(line, "dst_port") == "53");
+  CHECK(value(line, "protocol") == "udp");
+  CHECK(value(line, "direction") == "in");
+  CHECK(value(line, "dev") == "eth0");
+  CHECK(value(line, "tcp_flags") == "null");
+  CHECK(value(line, "pid") == "null");
+  CHECK(value(line, "owner_source") == "null");
+  CHECK(value(line, "count") == "1");
+}
+
+TEST_CASE("a drop without headers takes the socket's ends, by its direction") {
+  drops_event e = event(DROPS_DROP);
+  put_ends(e);
+  for (const auto direction : {DIRECTION_IN, DIRECTION_OUT}) {
+    e.direction = static_cast<std::uint8_t>(direction);
+    DropLine line;
+    REQUIRE(decode(e, line));
+    CHECK(value(line, "src") == (direction == DIRECTION_IN ? "10.0.0.2" : "10.0.0.1"));
+    CHECK(value(line, "dst_port") == (direction == DIRECTION_IN ? "5000" : "443"));
+    CHECK(value(line, "protocol") == "tcp");
+  }
+}
+
+TEST_CASE("a reset without a socket goes back to where the packet came from") {
+  drops_event e = event(DROPS_RESET);
+  put_udp(e);
+  e.header[9] = 6;
+  e.direction = DIRECTION_OUT;
+  DropLine line;
+  REQUIRE(decode(e, line));
+  CHECK(value(line, "src") == "198.51.100.2");
+  CHECK(value(line, "src_port") == "53");
+  CHECK(value(line, "dst_port") == "4242");
+  CHECK(value(line, "tcp_flags") == "RST");
+  CHECK(value(line, "length_bytes") == "null");
+}
+
+TEST_CASE("a retransmit tells its connection") {
+  drops_event e = event(DROPS_RETRANSMIT);
+  put_ends(e);
+  e.direction = DIRECTION_OUT;
+  e.kind = KIND_TLP;
+  e.state = 1;
+  e.sequence = 99;
+  e.retransmits = 3;
+  e.known |= KNOWN_SEQUENCE | KNOWN_RTT | KNOWN_STATE;
+  DropLine line;
+  REQUIRE(decode(e, line));
+  CHECK(value(line, "kind") == "tlp");
+  CHECK(value(line, "state") == "established");
+  CHECK(value(line, "sequence") == "99");
+  CHECK(value(line, "srtt_ms") == "null");  // never measured
+  CHECK(value(line, "cause_certainty") == "null");
+}
+
+TEST_CASE("records that are none of ours are refused") {
+  drops_event e = event(DROPS_DROP);
+  DropLine line;
+  CHECK(decode(e, line));
+  e.type = DROPS_COUNTER;
+  CHECK_FALSE(decode(e, line));
+  e.type = DROPS_DROP;
+  e.direction = 9;
+  CHECK_FALSE(decode(e, line));
+  e = event(DROPS_DROP);
+  e.header_size = 60000;
+  CHECK(decode(e, line));
+  CHECK_FALSE(decode_drop({}, BootClock(kSource), line));
+  std::memset(&e, 0xff, sizeof e);
+  CHECK_FALSE(decode(e, line));
+}
+
+TEST_CASE("the socket of a packet is at its destination on the way in, at its source on the way out") {
+  drops_event e = event(DROPS_DROP);
+  put_udp(e);
+  DropLine line;
+  REQUIRE(decode(e, line));
+  CHECK_FALSE(socket_addresses(line).has_value());
+  line.direction = DIRECTION_FORWARD;
+  CHECK_FALSE(socket_addresses(line).has_value());
+  line.direction = DIRECTION_IN;
+  REQUIRE(socket_addresses(line).has_value());
+  CHECK(socket_addresses(line)->local_port == 53);
+  line.direction = DIRECTION_OUT;
+  CHECK(socket_addresses(line)->local_port == 4242);
+}
+
+TEST_CASE("a retransmit's cause: the same segment is preferred to a newer drop") {
+  CauseJoin join;
+  join.dropped(flow(1), {1'000}, 100, 50, "NETFILTER_DROP", "a+0x1");
+  join.dropped(flow(1), {2'000}, 150, 50, "XDP", "b+0x1");
+  const Duration window{1'000'000};
+  auto cause = join.find(flow(1), {5'000}, 149, window);  // within the first segment
+  REQUIRE(cause.has_value());
+  CHECK(cause->reason == "NETFILTER_DROP");
+  CHECK(cause->same_segment);
+  CHECK(cause->age.ns == 4'000);
+  cause = join.find(flow(1), {5'000}, 300, window);
+  REQUIRE(cause.has_value());
+  CHECK(cause->reason == "XDP");
+  CHECK_FALSE(cause->same_segment);
+  CHECK_FALSE(join.find(flow(2), {5'000}, 100, window).has_value());
+  CHECK_FALSE(join.find(flow(1), {5'000'000}, 100, window).has_value());
+  CHECK_FALSE(join.find(flow(1), {500}, 100, window).has_value());  // from the future
+}
+
+TEST_CASE("sequence numbers wrap, and a SYN takes one") {
+  CauseJoin join;
+  join.dropped(flow(1), {1}, 0xfffffff0U, 0x20, "R", "l");
+  CHECK(join.find(flow(1), {2}, 0x5, {100})->same_segment);
+  CHECK_FALSE(join.find(flow(1), {2}, 0x10, {100})->same_segment);
+  join.dropped(flow(2), {1}, 7, 0, "R", "l");
+  CHECK(join.find(flow(2), {2}, 7, {100})->same_segment);
+  CHECK_FALSE(join.find(flow(2), {2}, 8, {100})->same_segment);
+}
+
+TEST_CASE("the join's memory is bounded") {
+  CauseJoin join;
+  for (unsigned i = 0; i < 3 * CauseJoin::kMaxFlows; ++i) {
+    join.dropped(
+        {*IpAddress::parse("10.0.0.1"), *IpAddress::parse("10.0.0.2"), static_cast<std::uint16_t>(i), 1}, {1},
+        i, 1, "R", "l");
+    REQUIRE(join.flows() <= CauseJoin::kMaxFlows);
+  }
+}
+
+TEST_CASE("how far back a cause may lie") {
+  CHECK(cause_window(0, 0, 0).ns == 2'000'000'000);  // before the first measurement: 1 s, twice
+  CHECK(cause_window(0, 0, 3).ns == 16'000'000'000);
+  CHECK(cause_window(50'000, 10'000, 0).ns == 2'000'000'000);  // at least
+  CHECK(cause_window(3'000'000, 1'000'000, 1).ns == 16'000'000'000);
+  CHECK(cause_window(3'000'000, 1'000'000, 200).ns == 120'000'000'000);  // at most
+}
+
+TEST_CASE("--reason becomes what the kernel side compares") {
+  auto reasons = DropReasons::from(
+      {{"SKB_DROP_REASON_NO_SOCKET", 3}, {"SKB_DROP_REASON_TCP_OLD_ACK", 4}, {"QDISC_X", 196609}}, {});
+  auto resets = DropReasons::from({{"SK_RST_REASON_NO_SOCKET", 1}}, {});
+  DropsOptions o;
+  drops_config c{};
+  REQUIRE(configure_drops(o, reasons, resets, c));
+  CHECK(c.treatment[3] == TREAT_SHOW);
+  CHECK(c.treatment[4] == TREAT_BENIGN);
+  CHECK(c.other_reasons == 0);
+
+  o.all = true;
+  c = {};
+  REQUIRE(configure_drops(o, reasons, resets, c));
+  CHECK(c.treatment[4] == TREAT_SHOW);
+
+  o = {};
+  o.reasons = {{"no_socket", false}, {"QDISC_X", false}};
+  c = {};
+  REQUIRE(configure_drops(o, reasons, resets, c));
+  CHECK(c.treatment[3] == TREAT_SHOW);
+  CHECK(c.treatment[4] == TREAT_IGNORE);
+  CHECK(c.reset_treatment[1] == TREAT_SHOW);
+  CHECK(c.reset_treatment[0] == TREAT_IGNORE);
+  REQUIRE(c.other_reasons == 1);
+  CHECK(c.other_reason[0] == 196609);
+  CHECK_FALSE(c.other_exclude);
+
+  o.reasons = {{"NO_SOCKET", true}};
+  c = {};
+  REQUIRE(configure_drops(o, reasons, resets, c));
+  CHECK(c.treatment[3] == TREAT_IGNORE);
+  CHECK(c.treatment[4] == TREAT_BENIGN);
+  CHECK(c.other_exclude);
+
+  o.reasons = {{"NO_SOKET", false}};
+  const auto r = configure_drops(o, reasons, resets, c);
+  REQUIRE_FALSE(r);
+  CHECK(r.error().hint.find("NO_SOCKET") != std::string::npos);
+}

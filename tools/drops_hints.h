@@ -1,0 +1,27 @@
+// What a reason or a counter means and what to look at, one sentence each, and which reasons are no loss.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace plumb {
+
+// For a drop or reset reason by its short name ("NO_SOCKET"); for names that are not in the table a sentence
+// that says so. Never empty, except for an empty name.
+std::string_view reason_hint(std::string_view reason);
+std::string_view reset_hint(std::string_view reason);
+// Whether the table has this name.
+bool has_reason_hint(std::string_view reason);
+bool has_reset_hint(std::string_view reason);
+
+// Reasons that mean no loss: the packet had done its work, or nobody was ever meant to get it. Folded without
+// --all.
+bool is_benign_reason(std::string_view reason);
+std::span<const std::string_view> benign_reasons();
+// Functions whose unexplained drops (NOT_SPECIFIED, or kernels without reasons) mean no loss.
+bool is_benign_function(std::string_view function);
+
+// A hint for the counters that mean loss; empty for all other counters, which are not told.
+std::string_view counter_hint(std::string_view counter);
+
+}  // namespace plumb
