@@ -47,6 +47,55 @@ _plumb_tcpconnect_options() {
         -h --version --
 }
 
+# $1 with the names of the fields.
+_plumb_drops_fields() {
+    case $fields in
+        summary) "$1" 'type' 'event' 'reason' 'subsystem' 'count' 'total_bytes' 'location' 'dev' 'netns' 'direction' 'protocol' 'src' 'dst' 'dst_port' 'hint' ;;
+        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'reason' 'subsystem' 'hint' 'location' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'tcp_flags' 'length_bytes' 'dev' 'direction' 'state' 'owner_source' 'stack' 'count' 'inner_protocol' 'inner_src' 'inner_src_port' 'inner_dst' 'inner_dst_port' 'kind' 'sequence' 'srtt_ms' 'retransmits' 'cause' 'cause_location' 'cause_certainty' 'cause_age_ms' 'counter' 'delta' ;;
+    esac
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_drops_value() {
+    case $1 in
+        --type) ;;
+        --reason) ;;
+        --host) ;;
+        --port) ;;
+        --proto) ;;
+        --dev) ;;
+        --by) ;;
+        --max-rate) ;;
+        -p | --pid) _plumb_pids ;;
+        --comm) _plumb_comms ;;
+        -u | --uid) _plumb_users ;;
+        --cgroup) _plumb_files -d ;;
+        --container) _plumb_containers ;;
+        --netns) _plumb_files ;;
+        --where) ;;
+        -d | --duration) ;;
+        -n | --count) ;;
+        -f | --format) _plumb_values 'table' 'json' 'folded' 'svg' 'pprof' 'speedscope' ;;
+        -o | --output) _plumb_files ;;
+        --columns) _plumb_drops_fields _plumb_list ;;
+        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --color) _plumb_values 'auto' 'always' 'never' ;;
+        --interval) ;;
+        --fail-if) ;;
+        --ready-file) _plumb_files ;;
+        *) return 1 ;;
+    esac
+    return 0
+}
+
+_plumb_drops_options() {
+    _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --by --max-rate \
+        --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
+        --format -f --json -j --output -o --columns --wide --time --color --summary --top \
+        --interval --fail-if --list-fields --json-schema --ready-file --stats --verbose -v --help \
+        -h --version --
+}
+
 # Completes the value of option $1; fails when it takes none.
 _plumb_doctor_value() {
     return 1
@@ -185,11 +234,11 @@ _plumb() {
     value=${words[count-1]}
     tool=${words[0]##*/}
     case $tool in
-        tcpconnect) ;;
+        tcpconnect | drops) ;;
         *)
             item=$value
             if ((count == 2)); then
-                _plumb_values tcpconnect doctor --help --version
+                _plumb_values tcpconnect drops doctor --help --version
                 return
             fi
             tool=${words[1]} first=2
@@ -223,4 +272,4 @@ _plumb() {
     [[ -z $whole && -z $open ]] && "_plumb_${tool}_options"
 }
 
-complete -F _plumb plumb tcpconnect
+complete -F _plumb plumb tcpconnect drops

@@ -181,7 +181,115 @@ function __plumb_tcpconnect
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
-    complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn: 1s unless given'
+    complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
+    complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
+    complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
+    complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
+    complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
+    complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
+end
+
+# $argv[1] with the names of the fields and what they mean.
+function __plumb_drops_fields
+    if contains -- --summary (commandline -opc)
+        $argv[1] \
+            type\t'summary' \
+            event\t'drop, retransmit or reset' \
+            reason\t'As in the lines; for retransmits their kind' \
+            subsystem\t'The part of the kernel that the reason comes from' \
+            count\t'How many, exactly' \
+            total_bytes\t'The sum of the packets\' lengths' \
+            location\t'The kernel function with the offset in it; null when not grouped by it' \
+            dev\t'The device; null when not known or not grouped by it' \
+            netns\t'The network namespace; null when not known or not grouped by device' \
+            direction\t'in, out or forward, as in the lines' \
+            protocol\t'What the IP header carries; null when not grouped by flow' \
+            src\t'Source address; null when not grouped by flow' \
+            dst\t'Destination address; null when not grouped by flow' \
+            dst_port\t'Destination port; source ports are not told apart' \
+            hint\t'What the reason means'
+        return
+    end
+    $argv[1] \
+        time\t'When it happened; of a counter, when its growth was read' \
+        type\t'drop: a packet was thrown away; retransmit: a TCP segment was sent again; reset: a TCP reset was sent or received; counter: a loss counter of the kernel grew' \
+        pid\t'The process that owns the socket; null when that is not known or there is none' \
+        tid\t'Always null: a socket belongs to a process, not to one of its threads' \
+        comm\t'The owner\'s command name' \
+        uid\t'The owner\'s user id' \
+        container\t'The owner\'s container: its name, or the start of its id; null outside containers' \
+        pod\t'The owner\'s Kubernetes pod' \
+        namespace\t'The pod\'s Kubernetes namespace' \
+        netns\t'The network namespace\'s inode number, as lsns(8) shows it; null for counters of the whole machine' \
+        reason\t'drop, reset: the running kernel\'s own name for why; null on kernels that give none (drops before 5.17, resets before 6.10), for retransmits and for received resets' \
+        subsystem\t'The part of the kernel that the reason comes from: core, qdisc, openvswitch, mac80211_unusable, ..' \
+        hint\t'What the reason or counter means and what to look at' \
+        location\t'drop: the kernel function that threw it away, with the offset in it; a number where the kernel hides its symbols' \
+        protocol\t'tcp, udp, icmp, icmpv6, arp, gre, ipip, vxlan, ...: what the outermost IP header carries' \
+        src\t'The packet\'s source, from its headers; of ARP the sender' \
+        src_port\t'Source port; null where the protocol has none' \
+        dst\t'The packet\'s destination; of ARP the target' \
+        dst_port\t'Destination port; null where the protocol has none' \
+        tcp_flags\t'TCP flags of the packet, such as SYN or PSH|ACK; null when it is not TCP or its header is not there' \
+        length_bytes\t'The packet\'s bytes from the header on that the kernel was looking at; of aggregates their sum' \
+        dev\t'The device that the packet was on or came from; null when it is not known' \
+        direction\t'out: made on this host, it was never received on a device; forward: received, with a route that leaves again; in: any other received packet; null when it is no network packet' \
+        state\t'The state of the TCP socket; null when there is no socket or it is not TCP' \
+        owner_source\t'How the owner was found: rx_sk, the receiving socket; skb_sk, the packet\'s socket; socket, the connection\'s own; table, by its addresses in the namespace\'s socket table; null when it was not found' \
+        stack\t'The kernel\'s stack, root first; null without --stack' \
+        count\t'How many events this line stands for: 1, except where there were more than --max-rate allows; then one line a second and place has the exact number of the others' \
+        inner_protocol\t'In a tunnel (IP in IP, GRE, VXLAN): the protocol of the packet in it' \
+        inner_src\t'In a tunnel: the inner packet\'s source' \
+        inner_src_port\t'In a tunnel: the inner source port' \
+        inner_dst\t'In a tunnel: the inner packet\'s destination' \
+        inner_dst_port\t'In a tunnel: the inner destination port' \
+        kind\t'rto: the timer ran out; fast: duplicate acknowledgements; tlp: a tail loss probe; syn, syn_ack: of the handshake; null when the connection\'s state does not tell' \
+        sequence\t'The sequence number of the segment\'s first byte, as on the wire; null for a SYN-ACK' \
+        srtt_ms\t'The connection\'s smoothed round-trip time; null before the first measurement' \
+        retransmits\t'Segments that the connection has sent again so far, this one included; of a SYN-ACK, how often it was before' \
+        cause\t'The reason (or location) of a drop on this host that explains the retransmit; null when none was seen' \
+        cause_location\t'Where that drop happened' \
+        cause_certainty\t'segment: this very sequence number was dropped; connection: another segment of the connection was, within its last retransmission timeouts' \
+        cause_age_ms\t'How long before the retransmit that drop was' \
+        counter\t'The kernel\'s counter, as nstat(8) names it; softnet_*, rx_*, tx_*, qdisc_* for what is not in there' \
+        delta\t'By how much it grew since the last line about it, or since the trace began'
+end
+
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_drops
+    complete -c $argv[1] -n $argv[2] -l all -f -d 'Benign drops too: packets that had done their work, that nobody was meant to get, or that are no network packets'
+    complete -c $argv[1] -n $argv[2] -l type -fr -d 'Only these kinds of lines: drop, retransmit, reset, counter'
+    complete -c $argv[1] -n $argv[2] -l reason -fr -d 'Only drops and resets for these reasons, by the kernel\'s names (NO_SOCKET, NETFILTER_DROP, ...); with ! all but these'
+    complete -c $argv[1] -n $argv[2] -l host -fr -d 'Only packets from or to these addresses or prefixes; with ! all but these'
+    complete -c $argv[1] -n $argv[2] -l port -fr -d 'Only packets from or to these ports; with ! all but these'
+    complete -c $argv[1] -n $argv[2] -l proto -fr -d 'Only these protocols: tcp, udp, icmp, icmpv6, arp, gre, ..., or a number'
+    complete -c $argv[1] -n $argv[2] -l dev -fr -d 'Only packets on these devices'
+    complete -c $argv[1] -n $argv[2] -l stack -f -d 'The kernel\'s stack with each drop'
+    complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Flame graph with the root at the top'
+    complete -c $argv[1] -n $argv[2] -l by -fr -d 'What --summary tells apart besides the reason: location, dev, flow (default: all three)'
+    complete -c $argv[1] -n $argv[2] -l max-rate -fr -d 'At most about N lines a second (default 2000; 0: no limit)'
+    complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
+    complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'
+    complete -c $argv[1] -n $argv[2] -s u -l uid -fr -a '(__plumb_users)' -d 'Only this user, by name or number'
+    complete -c $argv[1] -n $argv[2] -l cgroup -fr -a '(__fish_complete_directories (__plumb_value))' -d 'Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount'
+    complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
+    complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
+    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
+    complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
+    complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'folded\' \'svg\' \'pprof\' \'speedscope\'' -d 'table (default) or json; flame adds folded, svg, pprof, speedscope'
+    complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
+    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output; the format follows the ending unless --format is given'
+    complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_drops_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them)'
+    complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
+    complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
+    complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
+    complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
@@ -201,6 +309,7 @@ end
 
 complete -c plumb -f
 complete -c plumb -n __plumb_first -a tcpconnect -d 'who connects where over TCP, how it ends and how long it takes'
+complete -c plumb -n __plumb_first -a drops -d 'where packets die and why, what TCP resends, who resets'
 complete -c plumb -n __plumb_first -a doctor -d 'what this machine and user can trace, and what is missing'
 complete -c plumb -n __plumb_first -s h -l help -d 'Show the tools and exit'
 complete -c plumb -n __plumb_first -l version -d 'Print the version and exit'
@@ -208,5 +317,9 @@ __plumb_tcpconnect plumb '__plumb_in tcpconnect'
 complete -c tcpconnect -f
 __plumb_tcpconnect tcpconnect __plumb_before_command
 complete -c tcpconnect -n __plumb_behind_dashes -a '(__plumb_command)'
+__plumb_drops plumb '__plumb_in drops'
+complete -c drops -f
+__plumb_drops drops __plumb_before_command
+complete -c drops -n __plumb_behind_dashes -a '(__plumb_command)'
 __plumb_doctor plumb '__plumb_in doctor'
 complete -c plumb -n __plumb_behind_dashes -a '(__plumb_command)'

@@ -119,8 +119,8 @@ constexpr auto kFields = std::to_array<Field<DropLine>>({
       .type = FieldType::text,
       .width = 18,
       .types = kEvents,
-      .shown = true,
       .group = true,
+      .shown = true,
       .otlp = "error.type",
       .help = "drop, reset: the running kernel's own name for why; null on kernels that give none (drops "
               "before 5.17, "
@@ -145,8 +145,8 @@ constexpr auto kFields = std::to_array<Field<DropLine>>({
       .type = FieldType::text,
       .width = 28,
       .types = kEvents,
-      .shown = true,
       .group = true,
+      .shown = true,
       .help = "drop: the kernel function that threw it away, with the offset in it; a number where the "
               "kernel hides its "
               "symbols."},
@@ -219,8 +219,8 @@ constexpr auto kFields = std::to_array<Field<DropLine>>({
       .heading = "DEV",
       .type = FieldType::text,
       .width = 8,
-      .shown = true,
       .group = true,
+      .shown = true,
       .otlp = "network.interface.name",
       .help = "The device that the packet was on or came from; null when it is not known."},
      [](const DropLine& l) -> Value { return text_or_none(l.dev); }},
