@@ -129,7 +129,6 @@ struct drops_host {
 };
 
 struct drops_config {
-	__u8 types; /* 1 << enum drops_type, or-ed */
 	__u8 has_reason; /* the tracepoint kfree_skb has a third argument */
 	__u8 has_rx_sk;  /* and a fourth */
 	__u8 has_reset_reason;
@@ -141,6 +140,7 @@ struct drops_config {
 	__u8 stack;       /* records carry a stack */
 	__u8 stack_totals; /* stacks are aggregated instead */
 	__u8 other_exclude; /* other_reasons are those not wanted */
+	__u8 padding;
 	__u32 lines_per_tick; /* of 100 ms; 0: no limit */
 	__u32 other_reasons; /* number of entries; 0: all reasons above DROPS_CORE_REASONS are wanted */
 	__u32 ports;

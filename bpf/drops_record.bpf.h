@@ -11,7 +11,6 @@
 #include "ringbuf.bpf.h"
 
 const volatile struct drops_config config = {
-	.types = 1 << DROPS_DROP | 1 << DROPS_RETRANSMIT | 1 << DROPS_RESET,
 	.lines = 1,
 };
 

@@ -147,7 +147,8 @@ class Drops final : public Tool {
                             std::uint8_t present = 0;
                             return bpf_map_lookup_elem(fd, &pid, &present) == 0;
                           });
-    if (options_.wants(DROPS_COUNTER) && lines() && !session.options.summary) counters_.emplace(owners_, session.filter.netns);
+    if (options_.wants(DROPS_COUNTER) && lines() && !session.options.summary)
+      counters_.emplace(owners_, session.filter.netns);
     next_second_ = session.clock.now().ns + kSecond;
     next_counters_ = session.clock.now().ns + static_cast<std::uint64_t>(session.options.interval_ns);
     return skeleton_->attach();
@@ -195,7 +196,8 @@ class Drops final : public Tool {
   const bpf_object* object() const override { return skeleton_ ? (**skeleton_).obj : nullptr; }
 
  private:
-  // Whether the kernel side gives records; --summary with an expression or a process filter adds them up here.
+  // Whether the kernel side gives records; --summary with an expression or a process filter adds them up
+  // here.
   bool lines() const { return !kernel_summary_ && !stacks_; }
 
   // Hooks of types that nobody wants stay off.
@@ -230,7 +232,6 @@ class Drops final : public Tool {
     config.has_rx_sk = arguments >= 4;
     config.has_reset_reason = tracepoint_arguments(*types, "tcp_send_reset").value_or(2) >= 3;
     has_reason_ = config.has_reason != 0;
-    config.types = options_.types;
     config.lines = lines();
     config.summary = kernel_summary_;
     config.by_location = options_.by_location;
@@ -375,8 +376,7 @@ class Drops final : public Tool {
     if (line.type == DROPS_DROP) {
       const LocationInfo& location = texts_->location(e.key.location);
       line.location = location.text;
-      const bool unexplained = !has_reason_ || line.reason == "NOT_SPECIFIED";
-      if (unexplained && location.benign && !options_.all && options_.reasons.empty()) {
+      if (location.benign && is_unexplained(line.reason)) {
         benign_ += count;
         return;
       }
@@ -407,34 +407,18 @@ class Drops final : public Tool {
   }
 
   void push_summary(const DropTotal& e) {
-    DropSummary s;
-    s.key = &e.key;
-    s.total = &e.total;
-    s.dev = {e.total.dev, ::strnlen(e.total.dev, sizeof e.total.dev)};
-    if (e.key.type == DROPS_RETRANSMIT) s.reason = kind_name(static_cast<std::uint8_t>(e.key.reason));
-    if ((e.key.known & KNOWN_REASON) != 0) {
-      const ReasonInfo& info = texts_->reason(static_cast<drops_type>(e.key.type), e.key.reason);
-      s.reason = info.reason;
-      s.subsystem = info.subsystem;
-      s.hint = info.hint;
-    }
-    if (e.key.location != 0) {
-      const LocationInfo& location = texts_->location(e.key.location);
-      s.location = location.text;
-      const bool unexplained = !has_reason_ || s.reason == "NOT_SPECIFIED";
-      if (unexplained && location.benign && !options_.all && options_.reasons.empty()) {
-        benign_ += e.total.count;
-        return;
-      }
-    }
-    if (e.key.protocol == DROPS_PROTOCOL_ARP) {
-      s.protocol = "arp";
-    } else if (e.key.family != 0) {
-      s.protocol = ip_protocol_name(e.key.protocol);
-      s.src = e.key.family == 2 ? IpAddress::v4(e.key.src) : IpAddress::v6(e.key.src);
-      s.dst = e.key.family == 2 ? IpAddress::v4(e.key.dst) : IpAddress::v6(e.key.dst);
+    const DropSummary s = describe(e, *texts_);
+    if (e.key.location != 0 && is_unexplained(s.reason) && texts_->location(e.key.location).benign) {
+      benign_ += e.total.count;
+      return;
     }
     out_->push(Row(kDropSummarySchema, s));
+  }
+
+  // Whether the kernel gives no reason, so that the place decides what is benign; no, when benign ones are
+  // wanted.
+  bool is_unexplained(std::string_view reason) const {
+    return (!has_reason_ || reason == "NOT_SPECIFIED") && !options_.all && options_.reasons.empty();
   }
 
   void push_stacks() {
@@ -451,10 +435,9 @@ class Drops final : public Tool {
   // The reason stands on top, in brackets: it is no function.
   void push_stack(const drops_stack_key& key, std::uint64_t count) {
     read_frames(key.stack, DROPS_STACK_DEPTH, &LocationInfo::function);
-    const bool unexplained =
-        !has_reason_ || (key.known != 0 && texts_->reason(DROPS_DROP, key.reason).reason == "NOT_SPECIFIED");
-    if (unexplained && !options_.all && options_.reasons.empty() &&
-        is_benign_function(dropping_function(frames_))) {
+    const std::string_view known =
+        key.known != 0 ? texts_->reason(DROPS_DROP, key.reason).reason : std::string_view{};
+    if (is_unexplained(known) && is_benign_function(dropping_function(frames_))) {
       benign_ += count;
       return;
     }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "event/value.h"
+
 namespace plumb {
 namespace {
 
@@ -22,7 +24,162 @@ void set_flow(drops_key& key, const DropLine& line) {
   std::ranges::copy(line.dst.bytes(), key.dst);
 }
 
+constexpr std::string_view kEvents[] = {"drop", "retransmit", "reset"};
+constexpr std::string_view kDirections[] = {"in", "out", "forward"};
+
+Value direction(std::uint32_t v) {
+  return v == 0 || v > std::size(kDirections) ? Value{None{}} : Value{Name{kDirections[v - 1]}};
+}
+
+constexpr std::string_view kSummaryTypes[] = {"summary"};
+std::size_t summary_type(const DropSummary&) {
+  return 0;
+}
+
+constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
+    {{.key = "type",
+      .heading = "TYPE",
+      .type = FieldType::enumeration,
+      .width = 7,
+      .values = kSummaryTypes,
+      .help = "summary."},
+     [](const DropSummary&) -> Value { return Name{kSummaryTypes[0]}; }},
+    {{.key = "event",
+      .heading = "EVENT",
+      .type = FieldType::enumeration,
+      .width = 10,
+      .shown = true,
+      .values = kEvents,
+      .help = "drop, retransmit or reset."},
+     [](const DropSummary& s) -> Value { return Name{kDropTypes[s.key->type]}; }},
+    {{.key = "reason",
+      .heading = "REASON",
+      .type = FieldType::text,
+      .width = 20,
+      .shown = true,
+      .help = "As in the lines; for retransmits their kind."},
+     [](const DropSummary& s) -> Value { return text_or_none(s.reason); }},
+    {{.key = "subsystem",
+      .heading = "SUBSYS",
+      .type = FieldType::text,
+      .width = 11,
+      .help = "The part of the kernel that the reason comes from."},
+     [](const DropSummary& s) -> Value { return text_or_none(s.subsystem); }},
+    {{.key = "count",
+      .heading = "COUNT",
+      .type = FieldType::unsigned_integer,
+      .width = 9,
+      .shown = true,
+      .help = "How many, exactly."},
+     [](const DropSummary& s) -> Value { return std::uint64_t{s.total->count}; }},
+    {{.key = "total_bytes",
+      .heading = "BYTES",
+      .type = FieldType::bytes,
+      .width = 6,
+      .shown = true,
+      .help = "The sum of the packets' lengths."},
+     [](const DropSummary& s) -> Value { return std::uint64_t{s.total->bytes}; }},
+    {{.key = "location",
+      .heading = "LOCATION",
+      .type = FieldType::text,
+      .width = 28,
+      .shown = true,
+      .help = "The kernel function with the offset in it; null when not grouped by it."},
+     [](const DropSummary& s) -> Value { return text_or_none(s.location); }},
+    {{.key = "dev",
+      .heading = "DEV",
+      .type = FieldType::text,
+      .width = 8,
+      .shown = true,
+      .help = "The device; null when not known or not grouped by it."},
+     [](const DropSummary& s) -> Value { return text_or_none(s.dev); }},
+    {{.key = "netns",
+      .heading = "NETNS",
+      .type = FieldType::unsigned_integer,
+      .width = 10,
+      .help = "The network namespace; null when not known or not grouped by device."},
+     [](const DropSummary& s) -> Value {
+       return s.key->netns == 0 ? Value{None{}} : Value{std::uint64_t{s.key->netns}};
+     }},
+    {{.key = "direction",
+      .heading = "DIR",
+      .type = FieldType::enumeration,
+      .width = 7,
+      .shown = true,
+      .values = kDirections,
+      .help = "in, out or forward, as in the lines."},
+     [](const DropSummary& s) -> Value { return direction(s.key->direction); }},
+    {{.key = "protocol",
+      .heading = "PROTO",
+      .type = FieldType::text,
+      .width = 6,
+      .shown = true,
+      .help = "What the IP header carries; null when not grouped by flow."},
+     [](const DropSummary& s) -> Value { return text_or_none(s.protocol); }},
+    {{.key = "src",
+      .heading = "SRC",
+      .type = FieldType::address,
+      .width = 15,
+      .shown = true,
+      .help = "Source address; null when not grouped by flow."},
+     [](const DropSummary& s) -> Value { return address_or_none(s.src); }},
+    {{.key = "dst",
+      .heading = "DST",
+      .type = FieldType::address,
+      .width = 15,
+      .shown = true,
+      .help = "Destination address; null when not grouped by flow."},
+     [](const DropSummary& s) -> Value { return address_or_none(s.dst); }},
+    {{.key = "dst_port",
+      .heading = "DPORT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .shown = true,
+      .help = "Destination port; source ports are not told apart."},
+     [](const DropSummary& s) -> Value {
+       return s.key->dst_port == 0 ? Value{None{}} : Value{std::uint64_t{s.key->dst_port}};
+     }},
+    {{.key = "hint",
+      .heading = "HINT",
+      .type = FieldType::text,
+      .width = 40,
+      .help = "What the reason means."},
+     [](const DropSummary& s) -> Value { return text_or_none(s.hint); }},
+});
+static_assert(valid_fields(kSummaryFields));
+
+IpAddress address(std::uint16_t family, const std::uint8_t* bytes) {
+  return family == AF_INET ? IpAddress::v4(bytes) : IpAddress::v6(bytes);
+}
+
 }  // namespace
+
+constexpr Schema kDropSummarySchemaValue =
+    Schema::of<DropSummary, summary_type>(kSummaryFields, kSummaryTypes);
+const Schema kDropSummarySchema = kDropSummarySchemaValue;
+
+DropSummary describe(const DropTotal& e, DropTexts& texts) {
+  DropSummary s;
+  s.key = &e.key;
+  s.total = &e.total;
+  s.dev = {e.total.dev, ::strnlen(e.total.dev, sizeof e.total.dev)};
+  if (e.key.type == DROPS_RETRANSMIT) s.reason = kind_name(static_cast<std::uint8_t>(e.key.reason));
+  if ((e.key.known & KNOWN_REASON) != 0) {
+    const ReasonInfo& info = texts.reason(static_cast<drops_type>(e.key.type), e.key.reason);
+    s.reason = info.reason;
+    s.subsystem = info.subsystem;
+    s.hint = info.hint;
+  }
+  if (e.key.location != 0) s.location = texts.location(e.key.location).text;
+  if (e.key.protocol == DROPS_PROTOCOL_ARP) {
+    s.protocol = "arp";
+  } else if (e.key.family != 0) {
+    s.protocol = ip_protocol_name(e.key.protocol);
+    s.src = address(e.key.family, e.key.src);
+    s.dst = address(e.key.family, e.key.dst);
+  }
+  return s;
+}
 
 void DropSums::add(const DropLine& line, const DropsOptions& grouping) {
   if (line.type == DROPS_COUNTER) return;

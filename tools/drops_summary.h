@@ -1,5 +1,5 @@
-// The totals of --summary, from wherever they come: the kernel's own, or events that an expression or a process filter
-// had to look at one by one.
+// The totals of --summary, from wherever they come: the kernel's own, or events that an expression or a
+// process filter had to look at one by one.
 #pragma once
 
 #include <map>
@@ -8,6 +8,7 @@
 
 #include "bpf/drops.h"
 #include "tools/drops.h"
+#include "tools/drops_enrich.h"
 #include "tools/drops_options.h"
 
 namespace plumb {
@@ -16,6 +17,9 @@ struct DropTotal {
   drops_key key{};
   drops_total total{};
 };
+
+// An entry in names. A view of `entry` and `texts`.
+DropSummary describe(const DropTotal& entry, DropTexts& texts);
 
 class DropSums {
  public:

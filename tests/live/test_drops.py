@@ -449,6 +449,13 @@ class Output(DropTest):
             self.assertReason(line, "NO_SOCKET")
             self.assertPacket(line, src="127.0.0.1", dst="127.0.0.1", dev="lo", direction="in")
 
+    def test_summary_of_what_an_expression_keeps(self):
+        with Plumb("drops", "--summary", "--by", "flow", "--where", "dst_port == 9", f"--netns={self.ns.path}") as plumb:
+            self.flood(300, 9)
+            self.flood(100, 10)
+        line, = plumb.lines
+        self.assertPacket(line, count=300, dst_port=9, dev=None, location=None, protocol="udp")
+
     def test_filters_in_the_kernel(self):
         cases = [(("--port", "9"), {9}), (("--port", "!9"), {10}), (("--host", "127.0.0.0/8"), {9, 10}),
                  (("--host", "!127.0.0.1"), set()), (("--host", "10.0.0.0/8"), set()), (("--proto", "udp"), {9, 10}),
