@@ -88,14 +88,14 @@ class Drops final : public Tool {
 
   Result<void> check(const CommonOptions& common) override {
     stacks_ = chosen_format(common) == Format::folded || chosen_format(common) == Format::svg;
-    const bool by_owner = !common.pids.empty() || !common.comms.empty() || common.uid ||
-                          !common.cgroups.empty() || !common.containers.empty() || !common.command.empty();
-    if (by_owner && stacks_) {
+    by_owner_ = !common.pids.empty() || !common.comms.empty() || common.uid || !common.cgroups.empty() ||
+                !common.containers.empty() || !common.command.empty();
+    if (by_owner_ && stacks_) {
       return Error{"flame graphs of drops cannot be limited to processes",
                    "stacks are counted in the kernel, which does not know who owns a dropped packet",
                    "filter by --host, --port, --dev or --netns, or take lines with --stack --json"};
     }
-    kernel_summary_ = common.kernel_summary() && !by_owner;
+    kernel_summary_ = common.kernel_summary() && !by_owner_;
     if (common.summary && stacks_) return Error{"--summary and --format folded or svg exclude each other"};
     return check_drops_options(options_);
   }
@@ -200,6 +200,13 @@ class Drops final : public Tool {
   // here.
   bool lines() const { return !kernel_summary_ && !stacks_; }
 
+  // An expression or a process filter has to look at every event: what is counted in the kernel has no
+  // addresses.
+  bool sees_each_event() const {
+    const CommonOptions& common = session_->options;
+    return by_owner_ || !common.where.empty() || !common.fail_if.empty();
+  }
+
   // Hooks of types that nobody wants stay off.
   Result<void> choose() {
     std::vector<Hook> wanted;
@@ -239,8 +246,10 @@ class Drops final : public Tool {
     config.by_flow = options_.by_flow;
     config.stack = options_.stack && lines();
     config.stack_totals = stacks_;
-    config.lines_per_tick = static_cast<std::uint32_t>(
-        options_.max_rate == 0 ? 0 : std::clamp<std::uint64_t>(options_.max_rate / 10, 1, UINT32_MAX));
+    if (!sees_each_event()) {
+      config.lines_per_tick = static_cast<std::uint32_t>(
+          options_.max_rate == 0 ? 0 : std::clamp<std::uint64_t>(options_.max_rate / 10, 1, UINT32_MAX));
+    }
     std::memcpy(&(*skeleton_)->rodata->config, &config, sizeof config);
     if (stacks_) bpf_map__set_max_entries((*skeleton_)->maps.stack_totals, kStackEntries);
     texts_.emplace(KernelSymbols::open(), std::move(reasons), std::move(resets));
@@ -471,6 +480,7 @@ class Drops final : public Tool {
   DropsOptions options_;
   bool stacks_ = false;
   bool kernel_summary_ = false;
+  bool by_owner_ = false;
   bool has_reason_ = false;
   Session* session_ = nullptr;
   Pipeline* out_ = nullptr;

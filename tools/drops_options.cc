@@ -130,8 +130,8 @@ constexpr auto kOptions = std::to_array<Option<DropsOptions>>({
       .metavar = "N",
       .group = kGroup,
       .help = "At most about N lines a second (default 2000; 0: no limit). What is beyond is counted in the "
-              "kernel, and "
-              "lines with its exact count come once a second."},
+              "kernel, and lines with its exact count come once a second. No limit where an expression or a "
+              "process filter has to look at each event."},
      [](DropsOptions& o, std::string_view v) -> Result<void> {
        if (v == "0") return o.max_rate = 0, Result<void>{};
        auto n = parse_count(v);
