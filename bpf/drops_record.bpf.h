@@ -35,9 +35,9 @@ struct {
 	__type(value, __u64);
 } stack_totals SEC(".maps");
 
-/* Room for keys that the stack of a program cannot hold. Each CPU's own; a program that interrupts another on the same
- * CPU is not run by the kernel (recursion protection of tracing programs, since 5.11 and by the preemption counter
- * before), so that nothing is overwritten in between. */
+/* Room for keys that the stack of a program cannot hold. Each CPU's own. A drop in a hard interrupt on top of a run of
+ * the same program (rare: the stack frees packets later, in softirq) is skipped and counted by newer kernels; on older
+ * ones it may mix two stacks, never a count. */
 struct scratch {
 	struct drops_stack_key stack;
 };

@@ -1,4 +1,5 @@
-// The kernel's text files about sockets and counters, with any bytes in them: device names are chosen by users.
+// The kernel's text files about sockets and counters, with any bytes in them: device names are chosen by
+// users.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -13,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     parse(text, counters);
     if (counters.size() > 16 * (size + 1)) std::abort();
   }
-  if (const auto line = plumb::parse_socket_table_line(text, 17); line && line->addresses.protocol != 17) std::abort();
+  if (const auto line = plumb::parse_socket_table_line(text, 17); line && line->addresses.protocol != 17)
+    std::abort();
   return 0;
 }

@@ -1,4 +1,5 @@
-// Headers of any bytes: parsing is bounded, and what it says of a packet, a longer capture of it says as well.
+// Headers of any bytes: parsing is bounded, and what it says of a packet, a longer capture of it says as
+// well.
 #include <cstdint>
 #include <cstdlib>
 #include <span>

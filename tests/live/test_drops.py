@@ -247,7 +247,8 @@ class Loopback(DropTest):
             raw.sendto(ipv4("127.0.0.1", "127.0.0.1", 6, segment), ("127.0.0.1", 0))
         line, = self.here(plumb.lines, type="drop", src_port=source, dst_port=target)
         self.assertReason(line, "TCP_INVALID_SEQUENCE", "TCP_OLD_SEQUENCE", "TCP_INVALID_END_SEQUENCE")
-        self.assertPacket(line, protocol="tcp", tcp_flags="PSH|ACK", direction="in", state="established")
+        self.assertPacket(line, protocol="tcp", tcp_flags="PSH|ACK", direction="in",
+                          state="established" if RELEASE >= (6, 11) else None)  # no socket is named before
         self.assertMine(line)
 
     @core
