@@ -49,8 +49,8 @@ ZeroRun longest_zero_run(const std::array<unsigned, 8>& words) {
   return best;
 }
 
-// The text of inet_ntop(3), byte for byte (a fuzz target compares them). That one goes through sprintf for each
-// word: about 300 ns more for an address, where a whole JSON line takes 400.
+// The text of inet_ntop(3), byte for byte (a fuzz target compares them). That one goes through sprintf for
+// each word: about 300 ns more for an address, where a whole JSON line takes 400.
 char* write_v6(char* out, const std::uint8_t* bytes) {
   std::array<unsigned, 8> words;
   for (std::size_t i = 0; i < 8; ++i) words[i] = static_cast<unsigned>(bytes[2 * i] << 8 | bytes[2 * i + 1]);

@@ -25,9 +25,7 @@ class IpAddress {
   bool is_v4() const { return family_ == Family::v4; }
   bool is_v6() const { return family_ == Family::v6; }
   // 0.0.0.0 or ::, which stand for "any" or "none yet" (RFC 4291 section 2.5.2).
-  bool is_unspecified() const {
-    return family_ != Family::none && bytes_ == std::array<std::uint8_t, 16>{};
-  }
+  bool is_unspecified() const { return family_ != Family::none && bytes_ == std::array<std::uint8_t, 16>{}; }
   // Network byte order; the first 4 bytes for v4, all 16 for v6.
   const std::array<std::uint8_t, 16>& bytes() const { return bytes_; }
 

@@ -223,7 +223,8 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
     {{.name = "interval",
       .metavar = "TIME",
       .group = kOut,
-      .help = "How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)."},
+      .help = "How often --top is redrawn (1s unless given), and how often drops tells its counters (at the "
+              "end unless given)."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        auto ns = parse_duration_ns(v);
        if (!ns) return std::move(ns).error();

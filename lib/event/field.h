@@ -48,7 +48,7 @@ struct FieldSpec {
   FieldType type = FieldType::text;
   std::uint8_t width = 0;  // usual columns in a table; a longer value widens its line, it is never cut
   TypeMask types = kAllTypes;
-  bool group = false;  // --top and --summary group rows by it
+  bool group = false;                             // --top and --summary group rows by it
   bool shown = false;                             // a table column without --columns or --wide
   std::string_view otlp = {};                     // OpenTelemetry attribute; empty: "plumb.<key>"
   std::span<const std::string_view> values = {};  // for enumeration
@@ -56,13 +56,14 @@ struct FieldSpec {
   std::string_view help;                          // one sentence: meaning, unit, when it is null
 };
 
-// A captureless function of the event. Never null, by construction: comparing a function's address with nullptr is no
-// constant expression where GCC's -fsanitize=undefined is on, so that a static_assert could not tell.
+// A captureless function of the event. Never null, by construction: comparing a function's address with
+// nullptr is no constant expression where GCC's -fsanitize=undefined is on, so that a static_assert could not
+// tell.
 template <class Event>
 class Getter {
  public:
   template <class Function>
-    requires std::convertible_to<Function, Value (*)(const Event&)>
+  requires std::convertible_to<Function, Value (*)(const Event&)>
   constexpr Getter(Function get) : get_(get) {}
   Getter(std::nullptr_t) = delete;
   Value operator()(const Event& event) const { return get_(event); }
@@ -149,8 +150,8 @@ class Schema {
   std::span<const std::string_view> types() const { return types_; }
   std::size_t type_of(const void* event) const { return type_of_(event); }
 
-  // Whether rows of this schema are Events. The one question that erasing the type leaves open; sinks ask it to show
-  // aggregated stacks as rows.
+  // Whether rows of this schema are Events. The one question that erasing the type leaves open; sinks ask it
+  // to show aggregated stacks as rows.
   template <class Event>
   bool describes() const {
     return event_ == &detail::event_tag<Event>;

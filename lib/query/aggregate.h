@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/quantiles.h"
 #include "event/field.h"
 #include "query/predicate.h"
-#include "base/quantiles.h"
 #include "query/scalar.h"
 #include "query/syntax.h"
 
