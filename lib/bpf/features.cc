@@ -156,7 +156,7 @@ Feature Features::tracepoint(std::string_view name) {
 Feature Features::fentry(std::string_view function) {
   if (state_->no_fentry) return *state_->no_fentry;
   const std::string name(function);
-  const Feature answer = state_->answer("fentry " + name, [&] {
+  Feature answer = state_->answer("fentry " + name, [&] {
     return state_->load_tracing(BPF_TRACE_FENTRY, name, BTF_KIND_FUNC, "fentry programs are",
                                 "no function " + name + " in this kernel's BTF");
   });
