@@ -90,7 +90,7 @@ constexpr auto kOptions = std::to_array<Option<TcpconnectOptions>>({
      }},
 });
 
-Feature both(Feature a, Feature b) {
+Feature both(const Feature& a, const Feature& b) {
   return a.works ? b : a;
 }
 

@@ -175,8 +175,8 @@ class SvgSink final : public Sink {
 
   void text(std::string_view id, double x, double y, std::string_view anchor, std::string_view content) {
     std::string& out = output_->buffer();
-    fmt::format_to(std::back_inserter(out), "<text id=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">",
-                   id, x, y, anchor);
+    fmt::format_to(std::back_inserter(out), R"(<text id="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}">)", id, x,
+                   y, anchor);
     append_xml(out, content);
     out += "</text>\n";
   }
@@ -215,8 +215,7 @@ class SvgSink final : public Sink {
                  width = share * pixels;
     std::string& out = output_->buffer();
     fmt::format_to(std::back_inserter(out),
-                   "<g class=\"f\" data-x=\"{:.9g}\" data-w=\"{:.9g}\" data-d=\"{}\" data-n=\"", x, share,
-                   depth);
+                   R"(<g class="f" data-x="{:.9g}" data-w="{:.9g}" data-d="{}" data-n=")", x, share, depth);
     append_xml(out, name);
     out += "\"><title>";
     append_xml(out, name);

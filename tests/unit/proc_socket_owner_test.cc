@@ -18,7 +18,7 @@ class FakeProc final : public ProcFs {
   mutable int scans = 0, table_reads = 0;
 
   void process(std::uint32_t pid, const std::string& comm, std::uint64_t netns,
-               std::vector<std::uint64_t> sockets) {
+               const std::vector<std::uint64_t>& sockets) {
     const std::string d = "/proc/" + std::to_string(pid);
     directories["/proc"].push_back(std::to_string(pid));
     inodes[d + "/ns/net"] = netns;
