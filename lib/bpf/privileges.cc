@@ -176,14 +176,12 @@ Error refused(const std::string& what, int error, const Privileges& p) {
     e.hint = "run it on the host, or in a container without user namespace (--userns=host)";
     return e;
   }
-  auto missing = missing_for_tracing(p);
-  const bool cannot_trace = !missing.empty();
+  const auto missing = missing_for_tracing(p);
   const auto some = missing_for_some(p);
-  missing.insert(missing.end(), some.begin(), some.end());
-  if (cannot_trace) {
+  if (!missing.empty()) {  // exactly these: a tool that needs more says so once it has them
     e.why += "; missing: " + capability_list(missing);
     if (!p.split()) e.why += " (this kernel has no CAP_BPF yet)";
-    e.hint = "run it as root, or once: " + setcap_line(p, !some.empty());
+    e.hint = "run it as root, or once: " + setcap_line(p, false);
     return e;
   }
   if (!p.lockdown.empty() && p.lockdown != "none") {

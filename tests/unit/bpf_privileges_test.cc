@@ -37,9 +37,8 @@ std::string shown(const Privileges& p, int error = EPERM) {
 
 TEST_CASE("exactly the missing capabilities are named, and the line that grants them") {
   CHECK(shown(with(0)) ==
-        "cannot load: EPERM: Operation not permitted; missing: CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and "
-        "CAP_SYS_PTRACE\n"
-        "run it as root, or once: setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace+ep /usr/bin/plumb");
+        "cannot load: EPERM: Operation not permitted; missing: CAP_BPF and CAP_PERFMON\n"
+        "run it as root, or once: setcap cap_bpf,cap_perfmon+ep /usr/bin/plumb");
   CHECK(shown(with(kBpf | kNetAdmin | kSysPtrace)) ==
         "cannot load: EPERM: Operation not permitted; missing: CAP_PERFMON\n"
         "run it as root, or once: setcap cap_bpf,cap_perfmon+ep /usr/bin/plumb");
