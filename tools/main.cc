@@ -1,5 +1,6 @@
 #include "cli/main.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -25,9 +26,18 @@ void grow_heap_in_large_steps() {
   if (grown > to_huge + kHuge) ::madvise(first + to_huge, (grown - to_huge) / kHuge * kHuge, MADV_HUGEPAGE);
 }
 
+// A descriptor of 0 to 2 that the caller closed would be given to the next file or BPF map, and data written
+// into that. Kept by one that cannot be written, it gives a clear error instead.
+void keep_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/", O_RDONLY | O_DIRECTORY);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_descriptors();
   grow_heap_in_large_steps();
   const std::vector<std::string> arguments(argv, argv + argc);
   return plumb::plumb_main(arguments);

@@ -8,6 +8,7 @@
 #include "cli/common_options.h"
 #include "cli/doctor.h"
 #include "cli/help.h"
+#include "cli/outputs.h"
 #include "cli/parse.h"
 #include "cli/run.h"
 #include "sink/formats.h"
@@ -59,6 +60,7 @@ int run_named_tool(const ToolInfo& info, std::span<const std::string> arguments)
     return wrong_command_line(r.error());
   auto expressions = Expressions::compile(options, *info.schema);
   if (!expressions) return wrong_command_line(expressions.error());
+  if (auto r = check_format(*tool, options); !r) return wrong_command_line(r.error());
   if (options.top && options.summary) return wrong_command_line({"--top and --summary exclude each other"});
   return run_tool(info, *tool, options, *expressions);
 }

@@ -25,6 +25,12 @@ Result<TableStyle> table_style(const Schema& schema, const Tool& tool, const Com
   return style;
 }
 
+Error no_such_format(const Tool& tool, const CommonOptions& options) {
+  const char* given =
+      tool.gives_stacks(options) ? "it gives table, json, folded and svg" : "it gives table and json";
+  return Error{"this tool has no such format", given, "choose with --format"};
+}
+
 }  // namespace
 
 bool use_color(ColorMode mode, bool terminal) {
@@ -33,6 +39,14 @@ bool use_color(ColorMode mode, bool terminal) {
   const char* term = std::getenv("TERM");
   const bool dumb = term != nullptr && std::string_view(term) == "dumb";
   return terminal && !dumb && (no_color == nullptr || *no_color == '\0');
+}
+
+Result<void> check_format(const Tool& tool, const CommonOptions& options) {
+  const Format format = chosen_format(options);
+  const bool rows = format == Format::table || format == Format::json;
+  const bool stacks = format == Format::folded || format == Format::svg;
+  if (rows || (stacks && tool.gives_stacks(options))) return {};
+  return no_such_format(tool, options);
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
@@ -54,9 +68,7 @@ Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, 
     default:
       break;
   }
-  const char* given =
-      tool.gives_stacks(options) ? "it gives table, json, folded and svg" : "it gives table and json";
-  return Error{"this tool has no such format", given, "choose with --format"};
+  return no_such_format(tool, options);
 }
 
 }  // namespace plumb

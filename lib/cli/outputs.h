@@ -11,6 +11,9 @@
 
 namespace plumb {
 
+// A format that the tool does not give is a wrong command line.
+Result<void> check_format(const Tool& tool, const CommonOptions& options);
+
 // `output` outlives the sink. A format that the tool does not give is an Error.
 Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
                                         Output& output, const BootClock& clock);
