@@ -1,7 +1,5 @@
 #include "tools/drops_enrich.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 
 #include "tools/drops_hints.h"
@@ -9,10 +7,8 @@
 namespace plumb {
 namespace {
 
-bool is_multicast_or_broadcast(const IpAddress& a) {
-  const auto& b = a.bytes();
-  if (a.is_v6()) return b[0] == 0xff;
-  return a.is_v4() && (b[0] >= 224 || b[3] == 255);  // the last: of the usual /24 nets; others stay shown
+FlowKey flow_of(const DropLine& line) {
+  return {line.src, line.dst, line.src_port, line.dst_port};
 }
 
 }  // namespace
@@ -50,16 +46,28 @@ const LocationInfo& DropTexts::location(std::uint64_t address) {
   return locations_.emplace(address, std::move(info)).first->second;
 }
 
-bool is_benign_drop(const drops_event& e, const DropLine& line, const LocationInfo& location,
-                    bool has_reason) {
-  // No packet of a network: messages of local sockets, netlink, kernel-internal ones.
-  const bool inet = e.socket_family == AF_INET || e.socket_family == AF_INET6;
-  if (e.ethertype == 0 && e.header_size == 0 && !inet) return true;
-  if (e.socket_family == AF_UNIX || e.socket_family == AF_NETLINK) return true;
-  const bool unexplained = !has_reason || line.reason == "NOT_SPECIFIED";
-  if (unexplained && location.benign) return true;
-  // Announcements to everybody (mDNS, SSDP, DHCP) that nobody here listens to.
-  return line.reason == "NO_SOCKET" && is_multicast_or_broadcast(line.dst);
+void DropTexts::name_reason(DropLine& line) {
+  if (!line.has_reason) return;
+  const ReasonInfo& info = reason(line.type, line.reason_number);
+  line.reason = info.reason;
+  line.subsystem = info.subsystem;
+  line.hint = info.hint;
+}
+
+void remember_drop(const DropLine& line, CauseJoin& causes) {
+  if (line.protocol != "tcp" || !line.has_ports) return;
+  causes.dropped(flow_of(line), line.time, line.sequence, line.payload_bytes, line.reason, line.location);
+}
+
+void find_cause(DropLine& line, const drops_event& e, const CauseJoin& causes) {
+  const auto window = cause_window(e.srtt_us, e.rttvar_us,
+                                   std::max<unsigned>(e.backoff, e.kind == KIND_SYN_ACK ? e.retransmits : 0));
+  const auto cause = causes.find(flow_of(line), line.time, line.sequence, window);
+  if (!cause) return;
+  line.cause = cause->reason.empty() ? cause->location : cause->reason;
+  line.cause_location = cause->location;
+  line.cause_is_segment = cause->same_segment;
+  line.cause_age = cause->age;
 }
 
 OwnerFilter::OwnerFilter(const TaskFilter& filter, std::function<bool(std::uint32_t)> follows)

@@ -36,6 +36,8 @@ class DropTexts {
 
   const ReasonInfo& reason(drops_type type, std::uint32_t reason);
   const LocationInfo& location(std::uint64_t address);
+  // Fills in what the line's reason is called and means, if it has one.
+  void name_reason(DropLine& line);
   const KernelSymbols& symbols() const { return symbols_; }
 
   static constexpr std::size_t kMaxLocations = 65'536;
@@ -47,9 +49,10 @@ class DropTexts {
   std::unordered_map<std::uint64_t, LocationInfo> locations_;
 };
 
-// Whether a drop means no loss although its reason alone does not say so.
-bool is_benign_drop(const drops_event& event, const DropLine& line, const LocationInfo& location,
-                    bool has_reason);
+// Keeps a TCP segment's drop for the retransmit that may follow.
+void remember_drop(const DropLine& line, CauseJoin& causes);
+// Fills in the drop that explains a retransmit, if one does.
+void find_cause(DropLine& line, const drops_event& event, const CauseJoin& causes);
 
 // -p, --comm, -u, --cgroup and -- COMMAND, decided here: the kernel side never knows who owns a socket.
 class OwnerFilter {

@@ -193,6 +193,19 @@ OptionTable drops_option_table(DropsOptions& options) {
   return OptionTable::of(kOptions, options);
 }
 
+std::vector<std::string> drop_columns(const DropsOptions& o) {
+  if (o.types == 1U << DROPS_COUNTER) return {"time", "netns", "counter", "delta", "dev", "hint"};
+  std::vector<std::string> names{"time",         "type", "pid",       "comm",    "reason",
+                                 "protocol",     "src",  "src_port",  "dst",     "dst_port",
+                                 "length_bytes", "dev",  "direction", "location"};
+  if (o.types == 1U << DROPS_RETRANSMIT)
+    names = {"time",     "pid",   "comm", "src",     "src_port",    "dst",
+             "dst_port", "state", "kind", "srtt_ms", "retransmits", "cause"};
+  if (o.wants(DROPS_COUNTER)) names.insert(names.end(), {"counter", "delta"});
+  if (o.stack) names.emplace_back("stack");
+  return names;
+}
+
 Result<void> check_drops_options(const DropsOptions& o) {
   if (o.ports.size() > DROPS_MAX_PORTS) return too_many("port", DROPS_MAX_PORTS);
   if (o.hosts.size() > DROPS_MAX_HOSTS) return too_many("host", DROPS_MAX_HOSTS);

@@ -35,6 +35,8 @@ struct DropsOptions {
 };
 
 OptionTable drops_option_table(DropsOptions& options);
+// The table's columns, by key.
+std::vector<std::string> drop_columns(const DropsOptions& options);
 // More values than the kernel side has room for, or that exclude each other.
 Result<void> check_drops_options(const DropsOptions& options);
 // Fills all of the kernel side's constants that follow from the options; a reason that this kernel does not

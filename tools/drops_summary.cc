@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bpf/map_entries.h"
 #include "event/value.h"
 
 namespace plumb {
@@ -158,6 +159,31 @@ constexpr Schema kDropSummarySchemaValue =
     Schema::of<DropSummary, summary_type>(kSummaryFields, kSummaryTypes);
 const Schema kDropSummarySchema = kDropSummarySchemaValue;
 
+std::vector<DropTotal> read_totals(int map_fd) {
+  std::vector<DropTotal> entries;
+  for_each_entry<drops_key, drops_total>(map_fd, [&](const drops_key& key, const drops_total& total) {
+    entries.push_back({key, total});
+  });
+  return entries;
+}
+
+DropLine line_of(const DropTotal& e, UnixTime time) {
+  DropLine line;
+  line.type = static_cast<drops_type>(e.key.type);
+  line.time = time;
+  line.netns = e.key.netns;
+  line.location_address = e.key.location;
+  line.reason_number = e.key.reason;
+  line.has_reason = (e.key.known & KNOWN_REASON) != 0;
+  line.ifindex = e.key.ifindex;
+  line.direction = static_cast<drops_direction>(e.key.direction);
+  line.count = e.total.count;
+  line.length_bytes = e.total.bytes;
+  line.dev = {e.total.dev, ::strnlen(e.total.dev, sizeof e.total.dev)};
+  if (line.type == DROPS_RETRANSMIT) line.kind = static_cast<drops_kind>(e.key.reason);
+  return line;
+}
+
 DropSummary describe(const DropTotal& e, DropTexts& texts) {
   DropSummary s;
   s.key = &e.key;
@@ -205,6 +231,18 @@ void DropSums::add(const DropTotal& entry) {
   if (fresh) return;
   at->second.total.count += entry.total.count;
   at->second.total.bytes += entry.total.bytes;
+}
+
+std::vector<DropTotal> DropGrowth::since_last(std::vector<DropTotal> totals) {
+  std::erase_if(totals, [this](DropTotal& e) {
+    drops_total& last = last_[bytes_of(e.key)];
+    const drops_total now = e.total;
+    e.total.count -= last.count;
+    e.total.bytes -= last.bytes;
+    last = now;
+    return e.total.count == 0;
+  });
+  return totals;
 }
 
 std::vector<DropTotal> DropSums::sorted() const {

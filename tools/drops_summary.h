@@ -18,6 +18,11 @@ struct DropTotal {
   drops_total total{};
 };
 
+// All that the kernel has added up in its map.
+std::vector<DropTotal> read_totals(int map_fd);
+// The line for what rate limits left out. A view of `grown`; names are still to come.
+DropLine line_of(const DropTotal& grown, UnixTime time);
+
 // An entry in names. A view of `entry` and `texts`.
 DropSummary describe(const DropTotal& entry, DropTexts& texts);
 
@@ -32,6 +37,16 @@ class DropSums {
 
  private:
   std::map<std::string, DropTotal> totals_;  // by the bytes of the key
+};
+
+// By how much totals that only grow did.
+class DropGrowth {
+ public:
+  // Those that grew since the last call, each with the difference.
+  std::vector<DropTotal> since_last(std::vector<DropTotal> totals);
+
+ private:
+  std::map<std::string, drops_total> last_;  // by the bytes of the key
 };
 
 }  // namespace plumb

@@ -1,7 +1,6 @@
 // tcpconnect: every TCP connection attempt of the host, who made it, how it ended and how long it took.
 #include "tools/tcpconnect.h"
 
-#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 
@@ -12,6 +11,7 @@
 
 #include "bpf/filter_config.h"
 #include "bpf/iterator.h"
+#include "bpf/map_entries.h"
 #include "bpf/missed_runs.h"
 #include "cli/address_filter.h"
 #include "cli/bpf_tool.h"
@@ -197,7 +197,13 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
 
   Result<void> finish(Pipeline& out) override {
     if (!session().options.summary) return {};
-    if (session().options.kernel_summary()) read_summaries();
+    if (session().options.kernel_summary()) {
+      for_each_entry<tcpconnect_summary_key, tcpconnect_summary>(
+          bpf_map__fd(skeleton().maps.summaries),
+          [this](const tcpconnect_summary_key& key, const tcpconnect_summary& value) {
+            sums_.add(key, value);
+          });
+    }
     sums_.push(out);
     return {};
   }
@@ -325,17 +331,6 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
     if (!event) return true;
     enrich(*event, session().processes);
     return out.push(Row(kConnectSchema, *event));
-  }
-
-  void read_summaries() {
-    const int fd = bpf_map__fd(skeleton().maps.summaries);
-    tcpconnect_summary_key key{};
-    tcpconnect_summary value{};
-    const void* previous = nullptr;
-    while (bpf_map_get_next_key(fd, previous, &key) == 0) {
-      if (bpf_map_lookup_elem(fd, &key, &value) == 0) sums_.add(key, value);
-      previous = &key;
-    }
   }
 
   ConnectSums sums_;
