@@ -21,21 +21,17 @@ namespace {
 struct CapabilityInfo {
   unsigned number;
   std::string_view name;
-  std::string_view setcap;
 };
 // Numbers as in linux/capability.h: ABI. Those of BPF and PERFMON are younger than some C libraries' headers.
-constexpr std::array<CapabilityInfo, kCapabilities> kInfo{{
-    {39, "CAP_BPF", "cap_bpf"},
-    {38, "CAP_PERFMON", "cap_perfmon"},
-    {CAP_NET_ADMIN, "CAP_NET_ADMIN", "cap_net_admin"},
-    {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "cap_sys_ptrace"},
-    {CAP_SYS_ADMIN, "CAP_SYS_ADMIN", "cap_sys_admin"},
-    {CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE", "cap_sys_resource"},
-    {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "cap_dac_read_search"},
-}};
-const CapabilityInfo& info_of(Capability c) {
-  return kInfo[static_cast<std::size_t>(c)];
-}
+constexpr CapabilityInfo kInfo[] = {{39, "CAP_BPF"},
+                                    {38, "CAP_PERFMON"},
+                                    {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+                                    {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
+                                    {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
+                                    {CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE"},
+                                    {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"},
+                                    {CAP_KILL, "CAP_KILL"}};
+static_assert(std::size(kInfo) == static_cast<std::size_t>(Capability::kill) + 1);
 
 // A file below /proc or /sys, at most 4 KiB of it; empty when it cannot be read.
 std::string small_file(const char* path) {
@@ -49,13 +45,6 @@ std::optional<int> number(std::string_view text) {
   int n = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
   return error == std::errc{} ? std::optional(n) : std::nullopt;
-}
-
-std::uint64_t effective_capabilities() {
-  __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> data{};
-  if (::syscall(SYS_capget, &head, data.data()) != 0) return 0;
-  return std::uint64_t{data[1].effective} << 32 | data[0].effective;
 }
 
 // "none [integrity] confidentiality": the one in force stands in brackets.
@@ -114,19 +103,41 @@ std::vector<Capability> lacking(const Privileges& p, std::initializer_list<Capab
 }  // namespace
 
 std::string_view capability_name(Capability c) {
-  return info_of(c).name;
+  return kInfo[static_cast<std::size_t>(c)].name;
+}
+
+std::string setcap_name(Capability c) {
+  std::string name(capability_name(c));
+  for (char& letter : name) letter = letter == '_' ? '_' : static_cast<char>(letter - 'A' + 'a');
+  return name;
+}
+
+std::uint64_t capability_bit(Capability c) {
+  return std::uint64_t{1} << kInfo[static_cast<std::size_t>(c)].number;
+}
+
+Result<CapabilitySets> own_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> words{};  // 64 capabilities as two words
+  if (::syscall(SYS_capget, &header, words.data()) != 0)
+    return Error{"cannot read plumb's own capabilities", errno_text(errno)};
+  const auto joined = [&](__u32 __user_cap_data_struct::*set) {
+    return std::uint64_t{words[1].*set} << 32 | words[0].*set;
+  };
+  return CapabilitySets{joined(&__user_cap_data_struct::effective),
+                        joined(&__user_cap_data_struct::permitted)};
 }
 
 bool Privileges::has(Capability c) const {
-  const auto bit = [&](Capability x) { return (effective >> info_of(x).number & 1U) != 0; };
-  if (bit(c)) return true;
+  if ((effective & capability_bit(c)) != 0) return true;
   // CAP_SYS_ADMIN still implies these two (bpf_capable(), perfmon_capable() in linux/capability.h).
-  return (c == Capability::bpf || c == Capability::perfmon) && bit(Capability::sys_admin);
+  return (c == Capability::bpf || c == Capability::perfmon) &&
+         (effective & capability_bit(Capability::sys_admin)) != 0;
 }
 
 Privileges own_privileges() {
   Privileges p;
-  p.effective = effective_capabilities();
+  if (const auto own = own_capabilities()) p.effective = own->effective;
   p.last_capability = static_cast<unsigned>(number(small_file("/proc/sys/kernel/cap_last_cap")).value_or(40));
   p.euid = ::geteuid();
   p.initial_user_namespace = in_initial_user_namespace();
@@ -137,6 +148,14 @@ Privileges own_privileges() {
   p.memlock_counts = missing_for_tracing(p).empty() && memlock_counts_for_bpf();
   p.program = own_path();
   return p;
+}
+
+std::vector<Capability> held_for_tracing(const Privileges& p) {
+  std::vector<Capability> out;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Capability::kill); ++i) {
+    if (p.has(static_cast<Capability>(i))) out.push_back(static_cast<Capability>(i));
+  }
+  return out;
 }
 
 std::vector<Capability> missing_for_tracing(const Privileges& p) {
@@ -158,15 +177,12 @@ std::string capability_list(const std::vector<Capability>& capabilities) {
 }
 
 std::string setcap_line(const Privileges& p, bool and_some) {
-  std::string out = "setcap ";
-  if (p.split()) {
-    out +=
-        std::string(info_of(Capability::bpf).setcap) + "," + std::string(info_of(Capability::perfmon).setcap);
-  } else {
-    out += info_of(Capability::sys_admin).setcap;
-  }
-  if (and_some) out += ",cap_net_admin,cap_sys_ptrace";
-  return out + "+ep " + p.program;
+  std::vector<Capability> wanted{Capability::sys_admin};
+  if (p.split()) wanted = {Capability::bpf, Capability::perfmon};
+  if (and_some) wanted.insert(wanted.end(), {Capability::net_admin, Capability::sys_ptrace});
+  std::string names;
+  for (const Capability c : wanted) names += (names.empty() ? "" : ",") + setcap_name(c);
+  return "setcap " + names + "+ep " + p.program;
 }
 
 Error refused(const std::string& what, int error, const Privileges& p) {

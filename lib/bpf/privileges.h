@@ -14,7 +14,7 @@
 
 namespace plumb {
 
-// What tracing may need (capabilities(7)), in the order in which messages name them.
+// The capabilities (capabilities(7)) that plumb has a use for, in the order in which messages name them.
 enum class Capability : std::uint8_t {
   bpf,
   perfmon,
@@ -22,11 +22,20 @@ enum class Capability : std::uint8_t {
   sys_ptrace,
   sys_admin,
   sys_resource,
-  dac_read_search
+  dac_read_search,
+  kill,  // not for tracing: to signal a command that runs as another user
 };
-inline constexpr std::size_t kCapabilities = 7;
 
 std::string_view capability_name(Capability c);  // "CAP_BPF"
+std::string setcap_name(Capability c);           // "cap_bpf", as setcap(8) spells it
+std::uint64_t capability_bit(Capability c);      // in a mask by the kernel's numbers
+
+// Masks by the kernel's numbers.
+struct CapabilitySets {
+  std::uint64_t effective = 0;
+  std::uint64_t permitted = 0;
+};
+Result<CapabilitySets> own_capabilities();
 
 // What this process may do and what the machine forbids. A struct of facts, so that tests can make one up.
 struct Privileges {
@@ -49,6 +58,8 @@ struct Privileges {
 
 Privileges own_privileges();
 
+// Of all that tracing may need, what is held.
+std::vector<Capability> held_for_tracing(const Privileges& p);
 // Of what loading and attaching needs (CAP_BPF, CAP_PERFMON; before 5.8 CAP_SYS_ADMIN), what is not held.
 std::vector<Capability> missing_for_tracing(const Privileges& p);
 // Of what only some tools need (CAP_NET_ADMIN, CAP_SYS_PTRACE), what is not held.

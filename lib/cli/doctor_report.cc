@@ -106,15 +106,6 @@ class Page {
   std::size_t at_ = 0;
 };
 
-std::vector<Capability> held(const Privileges& p) {
-  std::vector<Capability> out;
-  for (std::size_t i = 0; i < kCapabilities; ++i) {
-    const auto c = static_cast<Capability>(i);
-    if (p.has(c)) out.push_back(c);
-  }
-  return out;
-}
-
 std::vector<Capability> missing(const Privileges& p) {
   std::vector<Capability> out = missing_for_tracing(p);
   for (const Capability c : missing_for_some(p)) out.push_back(c);
@@ -149,7 +140,7 @@ void show_machine(Page& page, const DoctorReport& r) {
 void show_privileges(Page& page, const Privileges& p) {
   page.heading("Privileges");
   page.line("user", p.euid == 0 ? "root" : fmt::format("uid {}", p.euid));
-  const auto have = held(p);
+  const auto have = held_for_tracing(p);
   page.line("held", have.empty() ? "none of those that tracing needs" : capability_list(have));
   const auto lack = missing(p);
   page.line("missing", lack.empty() ? "nothing" : capability_list(lack),
@@ -244,7 +235,7 @@ nlohmann::ordered_json names_json(const std::vector<Capability>& capabilities) {
 nlohmann::ordered_json privileges_json(const Privileges& p) {
   nlohmann::ordered_json out;
   out["uid"] = p.euid;
-  out["held"] = names_json(held(p));
+  out["held"] = names_json(held_for_tracing(p));
   out["missing"] = names_json(missing(p));
   out["initial_user_namespace"] = p.initial_user_namespace;
   out["seccomp"] = p.seccomp;

@@ -8,39 +8,21 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <string_view>
+
+#include "bpf/privileges.h"
 
 namespace plumb {
 namespace {
 
-struct KeptCapability {
-  int number;
-  std::string_view name;
-};
-constexpr KeptCapability kKept[] = {{CAP_KILL, "cap_kill"},
-                                    {CAP_DAC_READ_SEARCH, "cap_dac_read_search"},
-                                    {CAP_SYS_PTRACE, "cap_sys_ptrace"},
-                                    {CAP_SYS_ADMIN, "cap_sys_admin"},
-                                    {CAP_BPF, "cap_bpf"}};
+constexpr Capability kKept[] = {Capability::kill, Capability::dac_read_search, Capability::sys_ptrace,
+                                Capability::sys_admin, Capability::bpf};
 
-// The kernel takes 64 capabilities as two words (capset(2), version 3).
-using Words = std::array<__user_cap_data_struct, 2>;
-
-bool get(Words& words) {
+bool set(const CapabilitySets& sets) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  return ::syscall(SYS_capget, &header, words.data()) == 0;
-}
-
-bool set(const Words& words) {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const std::array<__user_cap_data_struct, 2> words{
+      {{static_cast<__u32>(sets.effective), static_cast<__u32>(sets.permitted), 0},
+       {static_cast<__u32>(sets.effective >> 32), static_cast<__u32>(sets.permitted >> 32), 0}}};
   return ::syscall(SYS_capset, &header, words.data()) == 0;
-}
-
-std::size_t word_of(int capability) {
-  return static_cast<std::size_t>(capability) / 32;
-}
-std::uint32_t bit_of(int capability) {
-  return std::uint32_t{1} << (static_cast<unsigned>(capability) % 32);
 }
 
 void empty_bounding_set() {
@@ -50,34 +32,33 @@ void empty_bounding_set() {
 }  // namespace
 
 Result<void> drop_privileges(bool signals_others) {
-  Words held{};
-  if (!get(held)) return Error{"cannot read plumb's own capabilities", errno_text(errno)};
-  if ((held[word_of(CAP_SETPCAP)].effective & bit_of(CAP_SETPCAP)) != 0) empty_bounding_set();
+  const auto held = own_capabilities();
+  if (!held) return held.error();
+  if ((held->effective >> CAP_SETPCAP & 1U) != 0) empty_bounding_set();
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  const bool split = (held[word_of(CAP_BPF)].effective & bit_of(CAP_BPF)) != 0;
-  Words kept{};
-  for (const KeptCapability& k : kKept) {
-    if ((k.number == CAP_SYS_ADMIN && split) || (k.number == CAP_KILL && !signals_others)) continue;
-    const std::size_t w = word_of(k.number);
-    kept[w].permitted |= held[w].permitted & bit_of(k.number);
-    kept[w].effective |= held[w].effective & bit_of(k.number);
+  const bool split = (held->effective & capability_bit(Capability::bpf)) != 0;
+  std::uint64_t kept = 0;
+  for (const Capability c : kKept) {
+    if ((c == Capability::sys_admin && split) || (c == Capability::kill && !signals_others)) continue;
+    kept |= capability_bit(c);
   }
-  if (!set(kept)) return Error{"cannot give up capabilities", errno_text(errno)};
+  if (!set({held->effective & kept, held->permitted & kept}))
+    return Error{"cannot give up capabilities", errno_text(errno)};
   return {};
 }
 
 std::string capability_names() {
-  Words held{};
-  if (!get(held)) return "unknown";
+  const auto held = own_capabilities();
+  if (!held) return "unknown";
+  std::uint64_t others = held->effective;
   std::string names;
-  for (const KeptCapability& k : kKept) {
-    if ((held[word_of(k.number)].effective & bit_of(k.number)) == 0) continue;
-    if (!names.empty()) names += ',';
-    names += k.name;
-    held[word_of(k.number)].effective &= ~bit_of(k.number);
+  for (const Capability c : kKept) {
+    if ((held->effective & capability_bit(c)) == 0) continue;
+    names += (names.empty() ? "" : ",") + setcap_name(c);
+    others &= ~capability_bit(c);
   }
-  if ((held[0].effective | held[1].effective) != 0) names += names.empty() ? "others" : " and others";
+  if (others != 0) names += names.empty() ? "others" : " and others";
   return names.empty() ? "none" : names;
 }
 
