@@ -222,15 +222,15 @@ class Drops final : public BpfTool<drops_bpf> {
     line.owner_source = static_cast<drops_owner_source>(e.owner_source);
     if (owner == nullptr && e.inode == 0 && line.reason != "NO_SOCKET") {
       if (const auto addresses = socket_addresses(line))
-        owner = owners_.by_inode(owners_.find(line.netns, *addresses));
+        owner = owners_.by_inode(owners_.find(line.origin.netns, *addresses));
       line.owner_source = OWNER_TABLE;
     }
     if (owner == nullptr) return !owner_filter_->active();
     if (owner_filter_->active() && !owner_filter_->selects(*owner)) return false;
-    line.pid = owner->pid;
-    line.uid = owner->uid;
-    line.comm = owner->comm;
-    line.names = session().processes.find({owner->pid, owner->start_ns}, 0);
+    line.origin.pid = owner->pid;
+    line.origin.uid = owner->uid;
+    line.origin.comm = owner->comm;
+    line.origin.names = session().processes.find({owner->pid, owner->start_ns}, 0);
     return true;
   }
 
@@ -264,8 +264,8 @@ class Drops final : public BpfTool<drops_bpf> {
     counters_->tell([&, now = session().clock.to_unix(session().clock.now())](const CounterGrowth& g) {
       DropLine line;
       line.type = DROPS_COUNTER;
-      line.time = now;
-      line.netns = g.netns;
+      line.origin.time = now;
+      line.origin.netns = g.netns;
       line.counter = g.counter;
       line.dev = g.dev;
       line.hint = g.hint;

@@ -11,9 +11,9 @@
 #include "base/clock.h"
 #include "base/ip.h"
 #include "bpf/drops.h"
+#include "cli/origin.h"
 #include "event/field.h"
 #include "packet/headers.h"
-#include "proc/process.h"
 #include "proc/socket_owner.h"
 
 namespace plumb {
@@ -21,13 +21,7 @@ namespace plumb {
 // In the order of meaning: one exists at a time, so its size costs nothing.
 struct DropLine {  // NOLINT(clang-analyzer-optin.performance.Padding)
   drops_type type = DROPS_DROP;
-  UnixTime time;
-  std::uint32_t netns = 0;
-  // owner
-  std::uint32_t pid = 0;  // 0: not known
-  std::uint32_t uid = 0;
-  std::string_view comm;
-  ContainerNames names;
+  Origin origin;
   drops_owner_source owner_source = OWNER_UNKNOWN;
   // what happened, in the kernel's own terms: for grouping
   std::uint64_t location_address = 0;

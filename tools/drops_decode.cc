@@ -71,8 +71,8 @@ bool decode_drop(std::span<const std::byte> record, const BootClock& clock, Drop
   const auto& e = *reinterpret_cast<const drops_event*>(record.data());
   if (!is_valid(e)) return false;
   out.type = static_cast<drops_type>(e.type);
-  out.time = clock.to_unix({e.time_ns});
-  out.netns = e.netns;
+  out.origin.time = clock.to_unix({e.time_ns});
+  out.origin.netns = e.netns;
   out.location_address = e.location;
   out.reason_number = e.reason;
   out.has_reason = (e.known & KNOWN_REASON) != 0;

@@ -26,9 +26,6 @@ template <class T>
 Value number(const std::optional<T>& v) {
   return v ? Value{std::uint64_t{*v}} : Value{None{}};
 }
-Value owned(const DropLine& l, std::uint64_t v) {
-  return l.pid == 0 ? Value{None{}} : Value{v};
-}
 Value port(bool known, std::uint16_t v) {
   return known ? Value{std::uint64_t{v}} : Value{None{}};
 }
@@ -38,82 +35,18 @@ Value one_of(const std::string_view (&names)[N], unsigned v) {
   return v == 0 || v > N ? Value{None{}} : Value{Name{names[v - 1]}};
 }
 
-constexpr auto kFields = std::to_array<Field<DropLine>>({
-    {{.key = "time",
-      .heading = "TIME",
-      .type = FieldType::time,
-      .width = 12,
-      .shown = true,
-      .help = "When it happened; of a counter, when its growth was read."},
-     [](const DropLine& l) -> Value { return l.time; }},
-    {{.key = "type",
-      .heading = "TYPE",
-      .type = FieldType::enumeration,
-      .width = 10,
-      .shown = true,
-      .values = kTypes,
-      .help = "drop: a packet was thrown away; retransmit: a TCP segment was sent again; reset: a TCP reset "
-              "was sent or "
-              "received; counter: a loss counter of the kernel grew."},
-     [](const DropLine& l) -> Value { return Name{kTypes[l.type]}; }},
-    {{.key = "pid",
-      .heading = "PID",
-      .type = FieldType::unsigned_integer,
-      .width = 7,
-      .shown = true,
-      .otlp = "process.pid",
-      .help = "The process that owns the socket; null when that is not known or there is none."},
-     [](const DropLine& l) -> Value { return owned(l, l.pid); }},
-    {{.key = "tid",
-      .heading = "TID",
-      .type = FieldType::unsigned_integer,
-      .width = 7,
-      .otlp = "thread.id",
-      .help = "Always null: a socket belongs to a process, not to one of its threads."},
-     [](const DropLine&) -> Value { return None{}; }},
-    {{.key = "comm",
-      .heading = "COMM",
-      .type = FieldType::text,
-      .width = 15,
-      .shown = true,
-      .otlp = "process.executable.name",
-      .help = "The owner's command name."},
-     [](const DropLine& l) -> Value { return text_or_none(l.comm); }},
-    {{.key = "uid",
-      .heading = "UID",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .otlp = "process.owner.id",
-      .help = "The owner's user id."},
-     [](const DropLine& l) -> Value { return owned(l, l.uid); }},
-    {{.key = "container",
-      .heading = "CONTAINER",
-      .type = FieldType::text,
-      .width = 12,
-      .otlp = "container.name",
-      .help = "The owner's container: its name, or the start of its id; null outside containers."},
-     [](const DropLine& l) -> Value { return text_or_none(l.names.container); }},
-    {{.key = "pod",
-      .heading = "POD",
-      .type = FieldType::text,
-      .width = 20,
-      .otlp = "k8s.pod.name",
-      .help = "The owner's Kubernetes pod."},
-     [](const DropLine& l) -> Value { return text_or_none(l.names.pod); }},
-    {{.key = "namespace",
-      .heading = "NAMESPACE",
-      .type = FieldType::text,
-      .width = 12,
-      .otlp = "k8s.namespace.name",
-      .help = "The pod's Kubernetes namespace."},
-     [](const DropLine& l) -> Value { return text_or_none(l.names.namespace_); }},
-    {{.key = "netns",
-      .heading = "NETNS",
-      .type = FieldType::unsigned_integer,
-      .width = 10,
-      .help = "The network namespace's inode number, as lsns(8) shows it; null for counters of the whole "
-              "machine."},
-     [](const DropLine& l) -> Value { return l.netns == 0 ? Value{None{}} : Value{std::uint64_t{l.netns}}; }},
+constexpr auto kSharedFields = shared_fields<DropLine, type_of, kTypes>(
+    {.time = "When it happened; of a counter, when its growth was read.",
+     .type = "drop: a packet was thrown away; retransmit: a TCP segment was sent again; reset: a TCP reset "
+             "was sent or received; counter: a loss counter of the kernel grew.",
+     .pid = "The process that owns the socket; null when that is not known or there is none.",
+     .tid = "Always null: a socket belongs to a process, not to one of its threads.",
+     .netns = "The network namespace's inode number, as lsns(8) shows it; null for counters of the whole "
+              "machine.",
+     .group_by_process = false,
+     .comm_width = 15});
+
+constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
     {{.key = "reason",
       .heading = "REASON",
       .type = FieldType::text,
@@ -255,7 +188,7 @@ constexpr auto kFields = std::to_array<Field<DropLine>>({
           "connection's own; table, by its addresses in the namespace's socket table; null when it was not "
           "found."},
      [](const DropLine& l) -> Value {
-       return l.pid == 0 ? Value{None{}} : one_of(kOwnerSources, l.owner_source);
+       return l.origin.pid == 0 ? Value{None{}} : one_of(kOwnerSources, l.owner_source);
      }},
     {{.key = "stack",
       .heading = "STACK",
@@ -403,6 +336,7 @@ constexpr auto kFields = std::to_array<Field<DropLine>>({
       .help = "By how much it grew since the last line about it, or since the trace began."},
      [](const DropLine& l) -> Value { return l.delta; }},
 });
+constexpr auto kFields = joined(kSharedFields, kOwnFields);
 static_assert(valid_fields(kFields));
 
 }  // namespace

@@ -99,9 +99,7 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .type = FieldType::unsigned_integer,
       .width = 10,
       .help = "The network namespace; null when not known or not grouped by device."},
-     [](const DropSummary& s) -> Value {
-       return s.key->netns == 0 ? Value{None{}} : Value{std::uint64_t{s.key->netns}};
-     }},
+     [](const DropSummary& s) -> Value { return number_or_none(s.key->netns); }},
     {{.key = "direction",
       .heading = "DIR",
       .type = FieldType::enumeration,
@@ -137,9 +135,7 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .width = 5,
       .shown = true,
       .help = "Destination port; source ports are not told apart."},
-     [](const DropSummary& s) -> Value {
-       return s.key->dst_port == 0 ? Value{None{}} : Value{std::uint64_t{s.key->dst_port}};
-     }},
+     [](const DropSummary& s) -> Value { return number_or_none(s.key->dst_port); }},
     {{.key = "hint",
       .heading = "HINT",
       .type = FieldType::text,
@@ -170,8 +166,8 @@ std::vector<DropTotal> read_totals(int map_fd) {
 DropLine line_of(const DropTotal& e, UnixTime time) {
   DropLine line;
   line.type = static_cast<drops_type>(e.key.type);
-  line.time = time;
-  line.netns = e.key.netns;
+  line.origin.time = time;
+  line.origin.netns = e.key.netns;
   line.location_address = e.key.location;
   line.reason_number = e.key.reason;
   line.has_reason = (e.key.known & KNOWN_REASON) != 0;
@@ -216,7 +212,7 @@ void DropSums::add(const DropLine& line, const DropsOptions& grouping) {
   entry.key.direction = line.direction;
   if (grouping.by_location) entry.key.location = line.location_address;
   if (grouping.by_dev) {
-    entry.key.netns = line.netns;
+    entry.key.netns = line.origin.netns;
     entry.key.ifindex = line.ifindex;
     line.dev.copy(entry.total.dev, sizeof entry.total.dev - 1);
   }

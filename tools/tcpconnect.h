@@ -5,23 +5,20 @@
 #include <cstddef>
 #include <optional>
 #include <span>
-#include <string_view>
 
 #include "base/clock.h"
 #include "base/ip.h"
 #include "bpf/tcpconnect.h"
+#include "cli/origin.h"
 #include "event/field.h"
-#include "proc/process.h"
 
 namespace plumb {
 
 struct Connect {
   const tcpconnect_event* wire = nullptr;
-  UnixTime time;
+  Origin origin;
   IpAddress local;
   IpAddress remote;
-  std::string_view comm;  // empty: the owner is not known
-  ContainerNames names;
 
   bool knows(tcpconnect_known what) const { return (wire->known & what) != 0; }
 };

@@ -26,12 +26,6 @@ Value role_name(std::uint8_t role) {
          : role == ROLE_SERVER ? Value{Name{kRoles[1]}}
                                : Value{None{}};
 }
-Value owned(const Connect& e, std::uint64_t value) {
-  return e.knows(KNOWN_OWNER) ? Value{value} : Value{None{}};
-}
-Value port(std::uint16_t value) {
-  return value == 0 ? Value{None{}} : Value{std::uint64_t{value}};
-}
 Value duration(bool known, std::uint64_t ns) {
   return known ? Value{Duration{static_cast<std::int64_t>(ns)}} : Value{None{}};
 }
@@ -40,82 +34,14 @@ std::size_t type_of(const Connect& e) {
   return e.wire->type;
 }
 
-constexpr auto kFields = std::to_array<Field<Connect>>({
-    {{.key = "time",
-      .heading = "TIME",
-      .type = FieldType::time,
-      .width = 12,
-      .shown = true,
-      .help = "When the attempt was decided, or the connection closed."},
-     [](const Connect& e) -> Value { return e.time; }},
-    {{.key = "type",
-      .heading = "TYPE",
-      .type = FieldType::enumeration,
-      .width = 7,
-      .shown = true,
-      .values = kTypes,
-      .help =
-          "connect: an attempt was decided; accept: a server took a connection; close: a connection ended."},
-     [](const Connect& e) -> Value { return Name{kTypes[e.wire->type]}; }},
-    {{.key = "pid",
-      .heading = "PID",
-      .type = FieldType::unsigned_integer,
-      .width = 7,
-      .group = true,
-      .shown = true,
-      .otlp = "process.pid",
-      .help = "The process that owns the socket; null when that is not known."},
-     [](const Connect& e) -> Value { return owned(e, e.wire->task.pid); }},
-    {{.key = "tid",
-      .heading = "TID",
-      .type = FieldType::unsigned_integer,
-      .width = 7,
-      .otlp = "thread.id",
-      .help = "The thread that called connect or accept."},
-     [](const Connect& e) -> Value { return owned(e, e.wire->task.tid); }},
-    {{.key = "comm",
-      .heading = "COMM",
-      .type = FieldType::text,
-      .width = 16,
-      .group = true,
-      .shown = true,
-      .otlp = "process.executable.name",
-      .help = "The owner's command name."},
-     [](const Connect& e) -> Value { return text_or_none(e.comm); }},
-    {{.key = "uid",
-      .heading = "UID",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .otlp = "process.owner.id",
-      .help = "The owner's user id."},
-     [](const Connect& e) -> Value { return owned(e, e.wire->task.uid); }},
-    {{.key = "container",
-      .heading = "CONTAINER",
-      .type = FieldType::text,
-      .width = 12,
-      .otlp = "container.name",
-      .help = "The owner's container: its name, or the start of its id; null outside containers."},
-     [](const Connect& e) -> Value { return text_or_none(e.names.container); }},
-    {{.key = "pod",
-      .heading = "POD",
-      .type = FieldType::text,
-      .width = 20,
-      .otlp = "k8s.pod.name",
-      .help = "The owner's Kubernetes pod."},
-     [](const Connect& e) -> Value { return text_or_none(e.names.pod); }},
-    {{.key = "namespace",
-      .heading = "NAMESPACE",
-      .type = FieldType::text,
-      .width = 12,
-      .otlp = "k8s.namespace.name",
-      .help = "The pod's Kubernetes namespace."},
-     [](const Connect& e) -> Value { return text_or_none(e.names.namespace_); }},
-    {{.key = "netns",
-      .heading = "NETNS",
-      .type = FieldType::unsigned_integer,
-      .width = 10,
-      .help = "The network namespace's inode number, as lsns(8) shows it."},
-     [](const Connect& e) -> Value { return std::uint64_t{e.wire->netns}; }},
+constexpr auto kSharedFields = shared_fields<Connect, type_of, kTypes>(
+    {.time = "When the attempt was decided, or the connection closed.",
+     .type =
+         "connect: an attempt was decided; accept: a server took a connection; close: a connection ended.",
+     .pid = "The process that owns the socket; null when that is not known.",
+     .tid = "The thread that called connect or accept."});
+
+constexpr auto kOwnFields = std::to_array<Field<Connect>>({
     {{.key = "role",
       .heading = "ROLE",
       .type = FieldType::enumeration,
@@ -139,7 +65,7 @@ constexpr auto kFields = std::to_array<Field<Connect>>({
       .shown = true,
       .otlp = "network.local.port",
       .help = "This side's port; null when none was bound."},
-     [](const Connect& e) -> Value { return port(e.wire->local_port); }},
+     [](const Connect& e) -> Value { return number_or_none(e.wire->local_port); }},
     {{.key = "remote_addr",
       .heading = "REMOTE",
       .type = FieldType::address,
@@ -157,7 +83,7 @@ constexpr auto kFields = std::to_array<Field<Connect>>({
       .shown = true,
       .otlp = "network.peer.port",
       .help = "The other side's port."},
-     [](const Connect& e) -> Value { return port(e.wire->remote_port); }},
+     [](const Connect& e) -> Value { return number_or_none(e.wire->remote_port); }},
     {{.key = "remote_name",
       .heading = "NAME",
       .type = FieldType::text,
@@ -245,6 +171,7 @@ constexpr auto kFields = std::to_array<Field<Connect>>({
                                                   : Value{Name{kClosedBy[e.wire->closed_by - 1]}};
      }},
 });
+constexpr auto kFields = joined(kSharedFields, kOwnFields);
 static_assert(valid_fields(kFields));
 
 constexpr std::string_view kSummaryTypes[] = {"summary"};
@@ -276,9 +203,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .shown = true,
       .otlp = "process.pid",
       .help = "The process that owned the sockets; null when that is not known."},
-     [](const ConnectSummary& s) -> Value {
-       return s.key->pid == 0 ? Value{None{}} : Value{std::uint64_t{s.key->pid}};
-     }},
+     [](const ConnectSummary& s) -> Value { return number_or_none(s.key->pid); }},
     {{.key = "comm",
       .heading = "COMM",
       .type = FieldType::text,
@@ -449,17 +374,17 @@ std::optional<Connect> decode_connect(std::span<const std::byte> record, const B
   }
   Connect e;
   e.wire = wire;
-  e.time = clock.to_unix({wire->time_ns});
+  e.origin.time = clock.to_unix({wire->time_ns});
+  e.origin.netns = wire->netns;
   e.local = address(wire->family, wire->local_addr);
   if (e.local.is_unspecified()) e.local = {};  // 0.0.0.0, ::: nothing was chosen yet
   e.remote = address(wire->family, wire->remote_addr);
-  if (e.knows(KNOWN_OWNER)) e.comm = {wire->task.comm, ::strnlen(wire->task.comm, sizeof wire->task.comm)};
+  if (e.knows(KNOWN_OWNER)) set_process(e.origin, wire->task);
   return e;
 }
 
 void enrich(Connect& e, ProcessCache& processes) {
-  if (e.knows(KNOWN_OWNER))
-    e.names = processes.find({e.wire->task.pid, e.wire->task.start_ns}, e.wire->task.cgroup_id);
+  if (e.knows(KNOWN_OWNER)) set_container(e.origin, e.wire->task, processes);
 }
 
 ConnectSummary summary_of(const tcpconnect_summary_key& key, const tcpconnect_summary& value) {

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "event/value.h"
 
@@ -77,6 +78,22 @@ struct Field {
   FieldSpec spec;
   Getter<Event> get;
 };
+
+namespace detail {
+template <class Event, std::size_t A, std::size_t B, std::size_t... I, std::size_t... J>
+consteval std::array<Field<Event>, A + B> joined(const std::array<Field<Event>, A>& a,
+                                                 const std::array<Field<Event>, B>& b,
+                                                 std::index_sequence<I...>, std::index_sequence<J...>) {
+  return {a[I]..., b[J]...};
+}
+}  // namespace detail
+
+// Two tables after one another, such as the fields that tools share and a tool's own.
+template <class Event, std::size_t A, std::size_t B>
+consteval std::array<Field<Event>, A + B> joined(const std::array<Field<Event>, A>& a,
+                                                 const std::array<Field<Event>, B>& b) {
+  return detail::joined(a, b, std::make_index_sequence<A>{}, std::make_index_sequence<B>{});
+}
 
 namespace detail {
 constexpr bool is_snake_case(std::string_view s) {

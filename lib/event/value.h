@@ -36,6 +36,10 @@ inline Value text_or_none(std::string_view s) {
 inline Value name_or_none(std::string_view s) {
   return s.empty() ? Value{None{}} : Value{Name{s}};
 }
+// For numbers that are never 0 when they are known: a pid, an inode number, a port.
+inline Value number_or_none(std::uint64_t n) {
+  return n == 0 ? Value{None{}} : Value{n};
+}
 inline Value address_or_none(const IpAddress& a) {
   return a.family() == IpAddress::Family::none ? Value{None{}} : Value{a};
 }

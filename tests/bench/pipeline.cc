@@ -206,7 +206,7 @@ int run(std::size_t events, int rounds) {
 
   auto first = decode_connect(std::as_bytes(std::span(records.data(), 1)), clock);
   enrich(*first, processes);
-  if (first->names.container.empty()) fmt::print("note: enrichment finds no container\n");
+  if (first->origin.names.container.empty()) fmt::print("note: enrichment finds no container\n");
 
   const auto for_each = [&records](std::size_t n, auto step) {
     for (std::size_t i = 0; i < n; ++i) step(std::as_bytes(std::span(&records[i % kRecords], 1)));

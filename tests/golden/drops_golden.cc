@@ -141,16 +141,16 @@ class Feeder {
   DropLine& counter(std::string_view name, std::uint64_t delta) {
     line_ = {};
     line_.type = DROPS_COUNTER;
-    line_.time = {kBoot + static_cast<std::int64_t>(++seconds_) * 1'000'000'000};
+    line_.origin.time = {kBoot + static_cast<std::int64_t>(++seconds_) * 1'000'000'000};
     line_.counter = name;
     line_.delta = delta;
     return line_;
   }
   void own(std::uint32_t pid, std::string_view comm, ContainerNames names = {}) {
-    line_.pid = pid;
-    line_.uid = 1000;
-    line_.comm = comm;
-    line_.names = names;
+    line_.origin.pid = pid;
+    line_.origin.uid = 1000;
+    line_.origin.comm = comm;
+    line_.origin.names = names;
   }
   void stack(std::span<const __u64> leaf_first) {
     read_frames(leaf_first, texts_, &LocationInfo::text, frames_);
@@ -283,7 +283,7 @@ void feed_counters(Feeder& f) {
   f.counter("TcpExtListenOverflows", kMost);
   f.send();
   DropLine& line = f.counter("qdisc_drops", 1);
-  line.netns = 4026532177;
+  line.origin.netns = 4026532177;
   line.dev = kHostile;
   line.hint = "The queue of the device was full.";
   f.send();
