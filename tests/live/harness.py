@@ -4,10 +4,12 @@
 Run as a program, it finds and runs every test_*.py beside it (arguments: parts of test names; --core: only those marked
 so) and ends with "N passed, N failed, N skipped". PLUMB names the executable under test.
 """
+import atexit
 import contextlib
 import ctypes
 import datetime
 import fcntl
+import functools
 import json
 import os
 import re
@@ -297,13 +299,13 @@ class LiveTest(unittest.TestCase):
 class Cgroup:
     """A cgroup of the v2 hierarchy, wherever that is mounted. None there: the test skips."""
 
-    def __init__(self):
+    def __init__(self, name=None):
         with open("/proc/mounts") as f:
             mounts = [line.split() for line in f]
         roots = [m[1] for m in mounts if m[2] == "cgroup2"]
         if not roots:
             raise unittest.SkipTest("no cgroup v2 mount")
-        self.path = os.path.join(roots[0], f"plumb-test-{uuid.uuid4().hex[:8]}")
+        self.path = os.path.join(roots[0], name or f"plumb-test-{uuid.uuid4().hex[:8]}")
         os.mkdir(self.path)
 
     def prefix(self):
@@ -325,6 +327,24 @@ class Cgroup:
             return True
         except OSError:
             return False
+
+
+def compiled(source, *flags):
+    """The executable of a C program of clients/, built once a run."""
+    path = os.path.join(_programs(), source.replace(".c", ""))
+    if not os.path.exists(path):
+        done = subprocess.run(["cc", "-O1", "-Wall", *flags, "-o", path, os.path.join(HERE, "clients", source)],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise AssertionError(f"{source} does not compile:\n{done.stderr}")
+    return path
+
+
+@functools.cache
+def _programs():
+    directory = tempfile.mkdtemp(prefix="plumb-clients-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 class Result(unittest.TextTestResult):

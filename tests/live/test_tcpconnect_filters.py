@@ -1,8 +1,14 @@
 """Each filter keeps what it names and nothing else, and they combine."""
+import contextlib
+import io
+import json
 import os
+import shutil
 import socket
 import sys
+import tempfile
 import unittest
+import uuid
 
 from harness import APART_MS, Cgroup, Namespace, Plumb, core, needs
 from tcpconnect import TcpTest, tcpconnect
@@ -93,6 +99,39 @@ class Filters(TcpTest):
             self.connect()
             pids = [self.connect(prefix=g.prefix()) for g in (group, below)]
         self.assertEqual([e["pid"] for e in plumb.lines], pids)
+
+    @core
+    @needs("unshare", "mount")
+    def test_container_by_name_and_by_id(self):
+        """Docker's files and cgroups, made by the test; plumb sees the files in a mount namespace of its own."""
+        files = tempfile.mkdtemp(prefix="plumb-docker-")
+        self.addCleanup(shutil.rmtree, files)
+        ids = {name: uuid.uuid4().hex * 2 for name in ("tc-web", "tc-other")}
+        groups = {}
+        for name, id in ids.items():
+            groups[name] = Cgroup(f"docker-{id}.scope")
+            self.addCleanup(groups[name].close)
+            os.makedirs(f"{files}/docker/containers/{id}")
+            with open(f"{files}/docker/containers/{id}/config.v2.json", "w") as f:
+                json.dump({"ID": id, "Name": f"/{name}", "State": {"Running": True}}, f)
+        below = groups["tc-web"].child("below")
+        self.addCleanup(below.close)
+        prefix = ["unshare", "--mount", "sh", "-c", f'mount --bind {files} /var/lib && exec "$@"', "sh"]
+        for container in ("tc-web", ids["tc-web"][:12], ids["tc-web"]):
+            with self.subTest(container=container):
+                with tcpconnect("--container", container, "--role", "both", prefix=prefix) as plumb:
+                    self.connect()
+                    self.connect(prefix=groups["tc-other"].prefix())
+                    pids = [self.connect(prefix=g.prefix()) for g in (groups["tc-web"], below)]
+                self.assertEqual([(e["pid"], e["container"]) for e in plumb.lines], [(pid, "tc-web") for pid in pids])
+        with tcpconnect(prefix=prefix) as plumb:  # and without the filter each has its container's name
+            pids = [self.connect(), *(self.connect(prefix=groups[name].prefix()) for name in ids)]
+        self.assertEqual([(e["pid"], e["container"], e["pod"]) for e in self.mine(plumb.lines)],
+                         list(zip(pids, (None, *ids), [None] * 3)))
+        with self.assertRaisesRegex(AssertionError, "ended before it was ready, status 1"):
+            with contextlib.redirect_stderr(io.StringIO()) as said, tcpconnect("--container", "tc-wbe", prefix=prefix):
+                pass
+        self.assertIn("tc-web", said.getvalue())  # a near name
 
     @core
     def test_netns_by_pid_and_by_path(self):
