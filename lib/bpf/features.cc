@@ -14,7 +14,7 @@
 #include <optional>
 
 #include "base/fd.h"
-#include "bpf/kernel_btf_names.h"
+#include "bpf/kernel_btf.h"
 #include "bpf/privileges.h"
 
 namespace plumb {
@@ -60,7 +60,7 @@ std::string first_line(const char* path) {
 struct Features::State {
   std::unique_ptr<btf, FreeBtf> types;
   std::optional<Error> no_types;
-  std::optional<Result<KernelBtfNames>> names;
+  std::optional<Result<KernelBtf>> kernel;
   std::optional<Privileges> privileges;
   std::map<std::string, Feature, std::less<>> answers;
   std::optional<Feature> no_fentry;  // such programs are refused whatever the function: EPERM
@@ -68,11 +68,12 @@ struct Features::State {
   template <class F>
   Feature answer(std::string question, F probe);
   Feature refused(const std::string& what, int error);
-  // Loads two instructions against the kernel type `name` of `kind`. `missing` says that there is no such
-  // type.
-  Feature load_tracing(bpf_attach_type attach, const std::string& name, std::uint32_t kind,
-                       const std::string& what, const std::string& missing);
-  Feature find(const std::string& name, std::uint32_t kind, const std::string& missing, std::uint32_t& id);
+  // Loads two instructions that attach to `target`. `missing` says that there is no such target.
+  Feature load_tracing(bpf_attach_type attach, const std::string& target, const std::string& what,
+                       const std::string& missing);
+  const Result<KernelBtf>& kernel_types();
+  Feature find(bpf_attach_type attach, const std::string& target, const std::string& missing,
+               std::uint32_t& id);
   Feature load_socket_storage();
   Feature open_kprobe();
 };
@@ -117,19 +118,30 @@ Feature Features::State::refused(const std::string& what, int error) {
   return feature;
 }
 
-Feature Features::State::find(const std::string& name, std::uint32_t kind, const std::string& missing,
+const Result<KernelBtf>& Features::State::kernel_types() {
+  if (!kernel) kernel.emplace(KernelBtf::load());
+  return *kernel;
+}
+
+Result<const KernelBtf*> Features::kernel_types() {
+  const Result<KernelBtf>& types = state_->kernel_types();
+  if (!types) return types.error();
+  return &*types;
+}
+
+Feature Features::State::find(bpf_attach_type attach, const std::string& target, const std::string& missing,
                               std::uint32_t& id) {
-  if (!names) names.emplace(KernelBtfNames::load());
-  if (!*names) return {false, "the kernel's BTF cannot be read: " + names->error().why, ENOENT};
-  id = (*names)->find(name, kind);
+  const Result<KernelBtf>& types = kernel_types();
+  if (!types) return {false, "the kernel's BTF cannot be read: " + types.error().why, ENOENT};
+  id = types->find_target(attach, target);
   return id != 0 ? yes() : Feature{false, missing, ENOENT};
 }
 
-Feature Features::State::load_tracing(bpf_attach_type attach, const std::string& name, std::uint32_t kind,
+Feature Features::State::load_tracing(bpf_attach_type attach, const std::string& target,
                                       const std::string& what, const std::string& missing) {
   LIBBPF_OPTS(bpf_prog_load_opts, options);
   std::uint32_t id = 0;
-  if (Feature found = find(name, kind, missing, id); !found.works) return found;
+  if (Feature found = find(attach, target, missing, id); !found.works) return found;
   options.expected_attach_type = attach;
   options.attach_btf_id = id;
   const int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, kProbeName, kLicense, kReturnNothing, 2, &options);
@@ -140,36 +152,34 @@ Feature Features::State::load_tracing(bpf_attach_type attach, const std::string&
 
 // A tracepoint of a module stands in the module's BTF, not in the kernel's: plumb uses none of these.
 Feature Features::tracepoint(std::string_view name) {
-  const std::string type = "btf_trace_" + std::string(name);
-  const std::string missing = "no tracepoint " + std::string(name) + " in this kernel's BTF";
-  return state_->answer("tp " + std::string(name), [&]() -> Feature {
+  const std::string target(name);
+  const std::string missing = "no tracepoint " + target + " in this kernel's BTF";
+  return state_->answer("tp " + target, [&]() -> Feature {
     std::uint32_t id = 0;
-    if (Feature found = state_->find(type, BTF_KIND_TYPEDEF, missing, id); !found.works) return found;
+    if (Feature found = state_->find(BPF_TRACE_RAW_TP, target, missing, id); !found.works) return found;
     // Whether such programs may be loaded does not depend on the tracepoint: tried once.
-    Feature loads = state_->answer("tp", [&] {
-      return state_->load_tracing(BPF_TRACE_RAW_TP, type, BTF_KIND_TYPEDEF, "tp_btf programs are", missing);
-    });
+    Feature loads = state_->answer(
+        "tp", [&] { return state_->load_tracing(BPF_TRACE_RAW_TP, target, "tp_btf programs are", missing); });
     return loads;
   });
 }
 
 Feature Features::fentry(std::string_view function) {
   if (state_->no_fentry) return *state_->no_fentry;
-  const std::string name(function);
-  Feature answer = state_->answer("fentry " + name, [&] {
-    return state_->load_tracing(BPF_TRACE_FENTRY, name, BTF_KIND_FUNC, "fentry programs are",
-                                "no function " + name + " in this kernel's BTF");
+  const std::string target(function);
+  Feature answer = state_->answer("fentry " + target, [&] {
+    return state_->load_tracing(BPF_TRACE_FENTRY, target, "fentry programs are",
+                                "no function " + target + " in this kernel's BTF");
   });
   if (answer.error == EPERM) state_->no_fentry = answer;
   return answer;
 }
 
-Feature Features::iterator(std::string_view target) {
-  const std::string name(target);
-  return state_->answer("iter " + name, [&] {
-    return state_->load_tracing(BPF_TRACE_ITER, "bpf_iter_" + name, BTF_KIND_FUNC,
-                                "iter/" + name + " programs are",
-                                "no iterator over " + name + " in this kernel's BTF");
+Feature Features::iterator(std::string_view name) {
+  const std::string target(name);
+  return state_->answer("iter " + target, [&] {
+    return state_->load_tracing(BPF_TRACE_ITER, target, "iter/" + target + " programs are",
+                                "no iterator over " + target + " in this kernel's BTF");
   });
 }
 
@@ -192,10 +202,8 @@ Feature Features::State::load_socket_storage() {
   LIBBPF_OPTS(bpf_map_create_opts, map_options);
   LIBBPF_OPTS(bpf_prog_load_opts, options);
   std::uint32_t id = 0;
-  if (Feature f = find("btf_trace_inet_sock_set_state", BTF_KIND_TYPEDEF, "no tracepoint to try it in", id);
-      !f.works) {
+  if (Feature f = find(BPF_TRACE_RAW_TP, "inet_sock_set_state", "no tracepoint to try it in", id); !f.works)
     return f;
-  }
   const auto types = btf_of_int();
   if (types == nullptr) return refused("BTF for the storage is refused", errno);
   map_options.map_flags = BPF_F_NO_PREALLOC;

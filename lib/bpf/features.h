@@ -16,6 +16,8 @@ struct btf;
 
 namespace plumb {
 
+class KernelBtf;
+
 // The answer to one probe.
 struct Feature {
   bool works = false;
@@ -34,9 +36,11 @@ class Features {
   ~Features();
   Features(Features&&) noexcept;
 
-  // The kernel's own BTF; an Error where the kernel has none. Parsed at the first call, which takes 5 to 9
-  // ms: for types and enumerations. The probes do not need it: they look a name up in 1.5 ms in all, see
-  // kernel_btf_names.h.
+  // The kernel's own types, as the probes and Skeleton use them; an Error where the kernel has none.
+  Result<const KernelBtf*> kernel_types();
+
+  // The same as libbpf reads them, with an index of all, which takes 5 to 9 ms: to walk enumerations and
+  // prototypes.
   Result<const btf*> kernel_btf();
 
   Feature tracepoint(std::string_view name);  // tp_btf/<name>

@@ -1,7 +1,7 @@
 // Skeleton<T>: the one owner of a libbpf skeleton. T is the struct that `bpftool gen skeleton` wrote; its
 // generated functions are the only ones used. Destroying it detaches every probe and frees every map.
 //
-//   auto skel = Skeleton<tcpconnect_bpf>::open();
+//   auto skel = Skeleton<tcpconnect_bpf>::open(kernel_btf);
 //   skel->rodata->... = ...;  set_autoload(skel->progs.x, false);
 //   if (auto r = skel.load(); !r) return r;
 //   if (auto r = skel.attach(); !r) return r;
@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "bpf/object_types.h"
 
 namespace plumb {
 
@@ -31,10 +32,16 @@ Error bpf_error(const std::string& what, int error);
 template <class T>
 class Skeleton {
  public:
-  static Result<Skeleton> open() {
-    T* raw = T::open(nullptr);
+  // `kernel` has to stay until the object is loaded.
+  static Result<Skeleton> open(const KernelBtf& kernel) {
+    auto types = ObjectTypes::create();
+    if (!types) return std::move(types).error();
+    const bpf_object_open_opts options = types->open_options();
+    T* raw = T::open(&options);
     if (raw == nullptr) return bpf_error("cannot open the BPF object", errno);
-    return Skeleton(raw);
+    Skeleton opened(raw, *std::move(types));
+    if (auto r = opened.types_.fill(opened->obj, kernel); !r) return std::move(r).error();
+    return opened;
   }
 
   T* operator->() { return skel_.get(); }
@@ -54,8 +61,9 @@ class Skeleton {
   struct Destroy {
     void operator()(T* skel) const { T::destroy(skel); }
   };
-  explicit Skeleton(T* skel) : skel_(skel) {}
+  Skeleton(T* skel, ObjectTypes types) : skel_(skel), types_(std::move(types)) {}
   std::unique_ptr<T, Destroy> skel_;
+  ObjectTypes types_;
 };
 
 }  // namespace plumb

@@ -27,7 +27,9 @@ class BpfTool : public Tool {
  public:
   Result<void> attach(Session& session) final {
     session_ = &session;
-    auto opened = Skeleton<Skel>::open();
+    auto types = session.features.kernel_types();
+    if (!types) return std::move(types).error();
+    auto opened = Skeleton<Skel>::open(**types);
     if (!opened) return std::move(opened).error();
     skeleton_.emplace(*std::move(opened));
     if (auto r = prepare_filter(skeleton(), session.filter); !r) return r;

@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "bpf/kernel_btf_names.h"
+#include "bpf/kernel_btf.h"
 #include "bpf/skeleton.h"
 #include "proc/mounts.h"
 
@@ -79,7 +79,7 @@ DoctorReport examine(std::span<const ToolInfo* const> tools, const ProcFs& procf
     report.release = names.release;
     report.machine = names.machine;
   }
-  if (const auto btf = KernelBtfNames::load(); !btf) report.no_btf = btf.error().why;
+  if (const auto btf = KernelBtf::load(); !btf) report.no_btf = btf.error().why;
   report.jit = jit_state(procfs);
   report.privileges = own_privileges();
   if (const auto mounts = cgroup_mounts(procfs); mounts) {

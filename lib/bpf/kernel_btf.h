@@ -1,0 +1,67 @@
+// The running kernel's types (BTF), read without libbpf's index of all of them: that copies 5 to 10 MB and
+// takes 5 to 9 ms for a kernel's 130,000 types, and libbpf would build one at each load of an object. Here
+// the file is mapped where the kernel allows it and walked once, in 0.5 ms.
+#pragma once
+
+#include <bpf/bpf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+struct btf_type;
+
+namespace plumb {
+
+class KernelBtf {
+ public:
+  // /sys/kernel/btf/vmlinux; an Error with a hint where the kernel has none.
+  static Result<KernelBtf> load(const char* path = "/sys/kernel/btf/vmlinux");
+  // Takes any bytes; what is not BTF of this machine's byte order is an Error.
+  static Result<KernelBtf> parse(std::vector<char> bytes);
+
+  // The id of the first type with this name and kind (BTF_KIND_FUNC, ...); 0: there is none.
+  std::uint32_t find(std::string_view name, std::uint32_t kind) const;
+
+  // The id that a tracing program attaches to: tp_btf, fentry, fexit or iter on `target`; 0: there is none.
+  std::uint32_t find_target(bpf_attach_type attach, std::string_view target) const;
+
+  // The bytes of a BTF with every struct, union, enum and typedef that bears one of these names (flavours
+  // left off: all after "___"), and what they embed; pointers lead to void. Ids are new. It is all that CO-RE
+  // relocations of fields, sizes, existence and enumerators look at; not of type ids, nor of what a pointer
+  // points to.
+  std::vector<char> subset(const std::vector<std::string_view>& names) const;
+
+ private:
+  friend class BtfSubset;
+  struct Unmap {
+    Unmap() : size(0) {}
+    explicit Unmap(std::size_t n) : size(n) {}
+    std::size_t size;
+    void operator()(const char* bytes) const;
+  };
+  static Result<KernelBtf> view(const char* bytes, std::size_t size);
+  bool index();
+  btf_type type(std::uint32_t id) const;
+  // Empty for an offset out of bounds.
+  std::string_view text(std::uint32_t offset) const;
+
+  // One of these two owns what bytes_ points to.
+  std::unique_ptr<const char, Unmap> mapped_;
+  std::vector<char> read_;
+  const char* bytes_ = nullptr;
+  std::size_t types_ = 0, types_end_ = 0;
+  std::size_t strings_ = 0, strings_end_ = 0;
+  // By id; 0 is void, which has no record.
+  std::vector<std::uint32_t> records_;  // where it begins, from bytes_
+  std::vector<std::uint32_t> names_;    // its name's offset among the strings, 0: none
+};
+
+// A type's name without its flavour: "task_struct" of "task_struct___old".
+std::string_view without_flavour(std::string_view name);
+
+}  // namespace plumb
