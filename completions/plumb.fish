@@ -139,7 +139,7 @@ function __plumb_tcpconnect_fields
         local_port\t'This side\'s port; null when none was bound' \
         remote_addr\t'The other side\'s address' \
         remote_port\t'The other side\'s port' \
-        remote_name\t'The other side\'s name, where plumb saw it resolved; otherwise null' \
+        remote_name\t'The other side\'s name; always null so far: plumb does not watch names being resolved yet' \
         outcome\t'How the attempt ended' \
         error\t'The name of a failed attempt\'s errno, such as ECONNREFUSED; null when there was none' \
         latency_ms\t'client: from the first SYN until decided; server: the round trip of the SYN-ACK' \

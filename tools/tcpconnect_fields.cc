@@ -89,7 +89,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::text,
       .width = 20,
       .otlp = "server.address",
-      .help = "The other side's name, where plumb saw it resolved; otherwise null."},
+      .help = "The other side's name; always null so far: plumb does not watch names being resolved yet."},
      [](const Connect&) -> Value { return None{}; }},
     {{.key = "outcome",
       .heading = "OUTCOME",
