@@ -35,6 +35,8 @@ namespace plumb {
 namespace {
 
 constexpr int kDrainIntervalMs = 50;
+constexpr std::string_view kNoRoom = "no room left in the kernel's buffers";
+constexpr std::string_view kMissedRuns = "a probe would have interrupted itself";
 
 Result<void> create_ready_file(const std::string& path) {
   if (path.empty()) return {};
@@ -148,6 +150,7 @@ class Run {
     fanout_->end();
     live_.reset();  // the terminal is back before anything is said
     judge();
+    print_losses();
     if (options_.stats)
       stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_ + reported_missed_});
     if (result && fanout_->error()) return *fanout_->error();
@@ -163,16 +166,23 @@ class Run {
                  verdict.text());
       threshold_held_ = threshold_held_ || verdict.holds;
     }
-    if (!expressions_.thresholds.empty() && reported_lost_ + reported_missed_ != 0) {
-      fmt::print(stderr, "plumb: {} events were lost; the values above are of those that were seen\n",
-                 reported_lost_ + reported_missed_);
-    }
+  }
+
+  // In all, on standard error: the places where losses were noticed may be far up, or in a file.
+  void print_losses() const {
+    const auto print = [](std::uint64_t count, std::string_view why) {
+      if (count != 0) fmt::print(stderr, "plumb: {} event{} lost: {}\n", count, count == 1 ? "" : "s", why);
+    };
+    print(reported_lost_, kNoRoom);
+    print(reported_missed_, kMissedRuns);
+    if (!expressions_.thresholds.empty() && reported_lost_ + reported_missed_ != 0)
+      fmt::print(stderr, "plumb: the values above are of those that were seen\n");
   }
 
   // One turn: drain, say what was lost, write out.
   Result<void> step() {
     if (auto r = tool_.drain(*fanout_); !r) return r;
-    report_losses(tool_.lost(), reported_lost_, "no room left in the kernel's buffers");
+    report_losses(tool_.lost(), reported_lost_, kNoRoom);
     fanout_->flush();
     return {};
   }
@@ -183,9 +193,7 @@ class Run {
     before = now;
   }
 
-  void report_missed_runs() {
-    report_losses(tool_.missed(), reported_missed_, "a probe would have interrupted itself");
-  }
+  void report_missed_runs() { report_losses(tool_.missed(), reported_missed_, kMissedRuns); }
 
   Result<void> loop() {
     const BootTime start = clock_.now();
