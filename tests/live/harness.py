@@ -382,7 +382,8 @@ def main():
 
     add(unittest.defaultTestLoader.discover(HERE, "test_*.py"))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(suite)
-    failed = len({t.id() for t, _ in result.failures + result.errors}) + len(result.unexpectedSuccesses)
+    failed = {getattr(t, "test_case", t).id() for t, _ in result.failures + result.errors}  # a sub-test is part of its test
+    failed = len(failed) + len(result.unexpectedSuccesses)
     passed = result.testsRun - failed - len(result.skipped)
     print(f"{passed} passed, {failed} failed, {len(result.skipped)} skipped")
     return 1 if failed or result.testsRun == 0 else 0
