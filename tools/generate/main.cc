@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -30,8 +31,12 @@ Result<std::string> read_file(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(in), {});
 }
 
+std::string prose_path(const std::string& root, std::string_view name) {
+  return fmt::format("{}/man/{}.prose.mdoc", root, name);
+}
+
 Result<Prose> read_prose(const std::string& root, std::string_view name) {
-  const std::string path = fmt::format("{}/man/{}.prose.mdoc", root, name);
+  const std::string path = prose_path(root, name);
   auto text = read_file(path);
   if (!text) return std::move(text).error();
   return parse_prose(*text, path);
@@ -51,7 +56,9 @@ Result<std::vector<GeneratedFile>> generate(const std::string& root) {
   files.push_back({"man/plumb.1", main_man_page(commands, *main_prose, *shared)});
   for (const CommandDescription& c : commands) {
     if (!c.is_tool()) continue;
-    auto prose = read_prose(root, c.name);
+    // A tool whose tables say all that there is to say needs no prose.
+    const bool has_prose = std::filesystem::exists(prose_path(root, c.name));
+    auto prose = has_prose ? read_prose(root, c.name) : Prose{main_prose->date, {}};
     if (!prose) return std::move(prose).error();
     files.push_back({fmt::format("man/plumb-{}.1", c.name), man_page(c, *prose, *shared)});
   }
