@@ -6,7 +6,7 @@ import signal
 import socket
 import unittest
 
-from harness import needs, wait_until
+from harness import Plumb, needs, wait_until
 from tcpconnect import TcpTest, tcpconnect
 
 
@@ -73,6 +73,22 @@ class Losses(TcpTest):
         self.assertGreaterEqual(lost, made - room)
         self.assertEqual(seen, room)  # the others were never followed
         self.assertEqual({e["outcome"] for e in self.mine(plumb.lines)}, {"cancelled"})
+
+    def test_full_summary(self):
+        room = 8192  # pairs of process and destination
+        made = room + 500
+        for how in ([], ["--where", "remote_port != 0"]):  # added up in the kernel, and by plumb itself
+            with self.subTest(how=how):
+                with Plumb("tcpconnect", "--netns", self.ns.path, "--summary", *how) as plumb, \
+                        self.ns.inside():
+                    for port in range(1, made + 1):
+                        with socket.socket() as s:
+                            self.assertEqual(s.connect_ex(("127.0.0.1", port)), errno.ECONNREFUSED)
+                rows = [e for e in plumb.lines if e["type"] == "summary"]
+                lost = sum(e["count"] for e in plumb.lines if e["type"] == "lost")
+                self.assertEqual(sum(e["attempts"] for e in rows) + lost, made)
+                self.assertGreaterEqual(lost, made - room)
+                self.assertIn(f"plumb: {lost} events lost: no room left", plumb.stderr)
 
 
 if __name__ == "__main__":
