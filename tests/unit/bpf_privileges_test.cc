@@ -92,3 +92,16 @@ TEST_CASE("lists of capabilities read as text") {
   CHECK(capability_list({Capability::bpf}) == "CAP_BPF");
   CHECK(capability_list({Capability::bpf, Capability::perfmon}) == "CAP_BPF and CAP_PERFMON");
 }
+
+TEST_CASE("capabilities by name, number, and use") {
+  CHECK(setcap_name(Capability::dac_read_search) == "cap_dac_read_search");
+  CHECK(capability_bit(Capability::bpf) == kBpf);
+  CHECK(capability_bit(Capability::kill) == bit(CAP_KILL));
+  CHECK(held_for_tracing(with(kBpf | bit(CAP_KILL))) == std::vector{Capability::bpf});  // not for tracing
+  CHECK(
+      held_for_tracing(with(bit(CAP_SYS_ADMIN))) ==
+      std::vector{Capability::bpf, Capability::perfmon, Capability::sys_admin});  // which implies the others
+  const auto own = own_capabilities();
+  REQUIRE(own.ok());
+  CHECK((own->effective & ~own->permitted) == 0);
+}

@@ -7,8 +7,11 @@
 #include <vector>
 
 #include "tools/drops.h"
+#include "tools/drops_benign.h"
 #include "tools/drops_cause.h"
 #include "tools/drops_options.h"
+#include "tools/drops_stack.h"
+#include "tools/drops_summary.h"
 
 using namespace plumb;
 
@@ -259,4 +262,72 @@ TEST_CASE("--reason becomes what the kernel side compares") {
   const auto r = configure_drops(o, reasons, resets, c);
   REQUIRE_FALSE(r);
   CHECK(r.error().hint.find("NO_SOCKET") != std::string::npos);
+}
+
+TEST_CASE("what is benign: no packet of a network, no reason at a place that loses nothing, announcements") {
+  BenignDrops benign;
+  benign.set(true, true);
+  drops_event e = event(DROPS_DROP);
+  put_udp(e);
+  DropLine line;
+  REQUIRE(decode(e, line));
+  const LocationInfo lossy{"tcp_v4_rcv+0x1", "tcp_v4_rcv", false};
+  const LocationInfo harmless{"skb_queue_purge+0x1", "skb_queue_purge", true};
+  line.reason = "NOT_SPECIFIED";
+  CHECK_FALSE(benign.takes(e, line, lossy));
+  CHECK(benign.takes(e, line, harmless));
+  line.reason = "NETFILTER_DROP";
+  CHECK_FALSE(benign.takes(e, line, harmless));
+  line.reason = "NO_SOCKET";
+  CHECK_FALSE(benign.takes(e, line, lossy));
+  line.dst = *IpAddress::parse("224.0.0.251");
+  CHECK(benign.takes(e, line, lossy));
+  line.dst = *IpAddress::parse("ff02::fb");
+  CHECK(benign.takes(e, line, lossy));
+
+  const drops_event message = event(DROPS_DROP);  // neither headers nor a socket with addresses
+  CHECK(benign.takes(message, DropLine{}, lossy));
+  e.socket_family = AF_UNIX;
+  CHECK(benign.takes(e, line, lossy));
+
+  benign.set(true, false);  // a kernel that gives no reasons
+  CHECK(benign.takes({}, true, 7));
+  CHECK_FALSE(benign.takes({}, false, 7));
+  benign.set(false, true);  // --all
+  CHECK_FALSE(benign.takes(message, DropLine{}, harmless));
+  CHECK_FALSE(benign.takes("NOT_SPECIFIED", true, 1));
+}
+
+TEST_CASE("a stack is read root first, without the probe; who dropped is below what frees") {
+  DropTexts texts(KernelSymbols::open("/dev/null"), DropReasons::from({}, {}), DropReasons::from({}, {}));
+  std::vector<std::string_view> frames;
+  const __u64 addresses[] = {0x30, 0x20, 0, 0x10, 0, 0};
+  read_frames(addresses, texts, &LocationInfo::function, frames);
+  CHECK(frames == std::vector<std::string_view>{"0x10", "0x20", "0x30"});
+  read_frames({}, texts, &LocationInfo::function, frames);
+  CHECK(frames.empty());
+
+  CHECK(dropping_function({}).empty());
+  frames = {"ip_rcv", "tcp_v4_rcv", "sk_skb_reason_drop", "__kfree_skb"};
+  CHECK(dropping_function(frames) == "tcp_v4_rcv");
+  frames = {"kfree_skb"};
+  CHECK(dropping_function(frames).empty());
+}
+
+TEST_CASE("totals that grew, by how much") {
+  DropGrowth growth;
+  DropTotal a, b;
+  a.key.reason = 1;
+  a.total.count = 5, a.total.bytes = 500;
+  b.key.reason = 2;
+  b.total.count = 1, b.total.bytes = 10;
+  CHECK(growth.since_last({a, b}).size() == 2);
+  CHECK(growth.since_last({a, b}).empty());
+  a.total.count += 2, a.total.bytes += 60;
+  const auto grown = growth.since_last({b, a});
+  REQUIRE(grown.size() == 1);
+  CHECK(grown[0].key.reason == 1);
+  CHECK(grown[0].total.count == 2);
+  CHECK(grown[0].total.bytes == 60);
+  CHECK(growth.since_last({a, b}).empty());
 }
