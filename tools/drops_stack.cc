@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 
 namespace plumb {
 namespace {
@@ -18,8 +17,8 @@ bool is_probe_frame(std::string_view frame) {
 void read_frames(std::span<const __u64> addresses, DropTexts& texts, std::string LocationInfo::*name,
                  std::vector<std::string_view>& frames) {
   frames.clear();
-  for (const __u64 address : addresses | std::views::reverse) {
-    if (address != 0) frames.push_back(texts.location(address).*name);
+  for (std::size_t i = addresses.size(); i-- > 0;) {
+    if (addresses[i] != 0) frames.push_back(texts.location(addresses[i]).*name);
   }
   while (!frames.empty() && is_probe_frame(frames.back())) frames.pop_back();
 }
