@@ -140,18 +140,19 @@ class Drops final : public BpfTool<drops_bpf> {
 
   Result<void> configure(drops_bpf& skel, const CommonOptions& common,
                          const std::vector<HookChoice>&) override {
-    auto types = session().features.kernel_btf();
+    auto types = session().features.kernel_types();
     if (!types) return std::move(types).error();
-    DropReasons reasons = DropReasons::from(*types);
-    DropReasons resets = DropReasons::from(enum_values(*types, "sk_rst_reason"), {});
+    const KernelBtf& kernel = **types;
+    DropReasons reasons = DropReasons::of_drops(kernel);
+    DropReasons resets = DropReasons::of_resets(kernel);
     // The skeleton's own type of the constants has no C++ identity with drops_config, but the same bytes.
     drops_config config{};
     static_assert(sizeof(config) == sizeof(skel.rodata->config));
     if (auto r = configure_drops(options_, reasons, resets, config); !r) return r;
-    const unsigned arguments = tracepoint_arguments(*types, "kfree_skb").value_or(2);
+    const unsigned arguments = kernel.tracepoint_arguments("kfree_skb").value_or(2);
     config.has_reason = arguments >= 3;
     config.has_rx_sk = arguments >= 4;
-    config.has_reset_reason = tracepoint_arguments(*types, "tcp_send_reset").value_or(2) >= 3;
+    config.has_reset_reason = kernel.tracepoint_arguments("tcp_send_reset").value_or(2) >= 3;
     benign_.set(!options_.all && options_.reasons.empty(), config.has_reason != 0);
     config.lines = lines();
     config.summary = kernel_summary_;

@@ -8,6 +8,8 @@
 #include <cctype>
 #include <memory>
 
+#include "bpf/kernel_btf.h"
+
 namespace plumb {
 namespace {
 
@@ -37,8 +39,7 @@ std::string lower(std::string_view s) {
   return out;
 }
 
-}  // namespace
-
+// The values of every enumeration whose name ends in `suffix`; empty when there is none.
 std::vector<EnumValue> enum_values(const btf* types, std::string_view suffix) {
   std::vector<EnumValue> out;
   // A module's BTF continues the numbers of the kernel's.
@@ -53,16 +54,20 @@ std::vector<EnumValue> enum_values(const btf* types, std::string_view suffix) {
   return out;
 }
 
-std::optional<unsigned> tracepoint_arguments(const btf* types, std::string_view name) {
-  const std::string type = "btf_trace_" + std::string(name);
-  const int id = btf__find_by_name_kind(types, type.c_str(), BTF_KIND_TYPEDEF);
-  if (id <= 0) return std::nullopt;
-  const btf_type* t = btf__type_by_id(types, btf__type_by_id(types, static_cast<std::uint32_t>(id))->type);
-  if (t == nullptr || !btf_is_ptr(t)) return std::nullopt;
-  t = btf__type_by_id(types, t->type);
-  if (t == nullptr || !btf_is_func_proto(t) || btf_vlen(t) == 0) return std::nullopt;
-  return btf_vlen(t) - 1U;  // the first is the tracepoint's own
+using Btf = std::unique_ptr<btf, void (*)(btf*)>;
+
+Btf kernel_enums(const KernelBtf& kernel, std::string_view suffix) {
+  const std::vector<char> bytes =
+      kernel.subset([&](std::string_view name) { return name.ends_with(suffix); });
+  return {btf__new(bytes.data(), static_cast<std::uint32_t>(bytes.size())), btf__free};
 }
+
+std::vector<EnumValue> kernel_enum_values(const KernelBtf& kernel, std::string_view suffix) {
+  const Btf types = kernel_enums(kernel, suffix);
+  return types == nullptr ? std::vector<EnumValue>{} : enum_values(types.get(), suffix);
+}
+
+}  // namespace
 
 std::string_view short_reason(std::string_view name) {
   while (name.starts_with('_')) name.remove_prefix(1);
@@ -94,24 +99,29 @@ DropReasons DropReasons::from(const std::vector<EnumValue>& reasons,
   return out;
 }
 
-DropReasons DropReasons::from(const btf* types) {
-  DropReasons out = from(enum_values(types, "drop_reason"), enum_values(types, "skb_drop_reason_subsys"));
-  out.types_ = types;
+DropReasons DropReasons::of_drops(const KernelBtf& kernel) {
+  DropReasons out =
+      from(kernel_enum_values(kernel, "drop_reason"), kernel_enum_values(kernel, "skb_drop_reason_subsys"));
+  out.modules_loaded_ = false;
   return out;
 }
 
-// Each loaded module's own types, in /sys/kernel/btf: those that have drop reasons add theirs.
+DropReasons DropReasons::of_resets(const KernelBtf& kernel) {
+  return from(kernel_enum_values(kernel, "sk_rst_reason"), {});
+}
+
+// Each loaded module's own types, in /sys/kernel/btf: those that have drop reasons add theirs. They build on
+// the kernel's, which libbpf reads whole for that.
 void DropReasons::load_modules() {
   modules_loaded_ = true;
-  if (types_ == nullptr) return;
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir("/sys/kernel/btf"), ::closedir);
-  if (directory == nullptr) return;
+  const Btf kernel(btf__load_vmlinux_btf(), btf__free);
+  if (directory == nullptr || kernel == nullptr) return;
   while (const dirent* entry = ::readdir(directory.get())) {
     const std::string_view name = entry->d_name;
     if (name.starts_with('.') || name == "vmlinux") continue;
     const std::string path = "/sys/kernel/btf/" + std::string(name);
-    const std::unique_ptr<btf, void (*)(btf*)> types(btf__parse_split(path.c_str(), const_cast<btf*>(types_)),
-                                                     btf__free);
+    const Btf types(btf__parse_split(path.c_str(), kernel.get()), btf__free);
     if (types != nullptr) add(enum_values(types.get(), "drop_reason"));
   }
 }

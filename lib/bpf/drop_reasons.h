@@ -14,19 +14,14 @@
 
 #include "base/result.h"
 
-struct btf;
-
 namespace plumb {
+
+class KernelBtf;
 
 struct EnumValue {
   std::string name;
   std::uint32_t value = 0;
 };
-
-// The values of every enumeration whose name ends in `suffix`; empty when there is none.
-std::vector<EnumValue> enum_values(const btf* types, std::string_view suffix);
-// The arguments of a tracepoint, as tp_btf programs see them; nothing when the kernel has no such tracepoint.
-std::optional<unsigned> tracepoint_arguments(const btf* types, std::string_view name);
 
 // Both views are valid as long as the DropReasons.
 struct ReasonName {
@@ -37,7 +32,8 @@ struct ReasonName {
 class DropReasons {
  public:
   // The enumerations of the kernel itself. Those of modules are read when a number of theirs is met.
-  static DropReasons from(const btf* types);
+  static DropReasons of_drops(const KernelBtf& kernel);
+  static DropReasons of_resets(const KernelBtf& kernel);
   // From values alone, for tests.
   static DropReasons from(const std::vector<EnumValue>& reasons, const std::vector<EnumValue>& subsystems);
 
@@ -52,8 +48,7 @@ class DropReasons {
   void add(const std::vector<EnumValue>& values);
   void load_modules();
 
-  const btf* types_ = nullptr;
-  bool modules_loaded_ = false;
+  bool modules_loaded_ = true;
   std::deque<std::string> texts_;
   std::map<std::uint32_t, std::string_view> by_number_;
   std::map<std::uint32_t, std::string_view> subsystems_;

@@ -58,8 +58,6 @@ std::string first_line(const char* path) {
 }  // namespace
 
 struct Features::State {
-  std::unique_ptr<btf, FreeBtf> types;
-  std::optional<Error> no_types;
   std::optional<Result<KernelBtf>> kernel;
   std::optional<Privileges> privileges;
   std::map<std::string, Feature, std::less<>> answers;
@@ -81,20 +79,6 @@ struct Features::State {
 Features::Features() : state_(std::make_unique<State>()) {}
 Features::~Features() = default;
 Features::Features(Features&&) noexcept = default;
-
-Result<const btf*> Features::kernel_btf() {
-  if (state_->no_types) return *state_->no_types;
-  if (state_->types == nullptr) {
-    state_->types.reset(btf__load_vmlinux_btf());
-    if (state_->types == nullptr) {
-      state_->no_types =
-          Error{"this kernel's type information (BTF) cannot be read", errno_text(errno),
-                "it takes a kernel built with CONFIG_DEBUG_INFO_BTF=y: most distributions' since 2021"};
-      return *state_->no_types;
-    }
-  }
-  return static_cast<const btf*>(state_->types.get());
-}
 
 template <class F>
 Feature Features::State::answer(std::string question, F probe) {

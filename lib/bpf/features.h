@@ -12,7 +12,6 @@
 #include "base/result.h"
 
 struct bpf_object;
-struct btf;
 
 namespace plumb {
 
@@ -38,10 +37,6 @@ class Features {
 
   // The kernel's own types, as the probes and Skeleton use them; an Error where the kernel has none.
   Result<const KernelBtf*> kernel_types();
-
-  // The same as libbpf reads them, with an index of all, which takes 5 to 9 ms: to walk enumerations and
-  // prototypes.
-  Result<const btf*> kernel_btf();
 
   Feature tracepoint(std::string_view name);  // tp_btf/<name>
   Feature fentry(std::string_view function);  // fentry, fexit on <function>

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/fd.h"
 
@@ -190,9 +189,27 @@ std::uint32_t KernelBtf::find_target(bpf_attach_type attach, std::string_view ta
   }
 }
 
+// typedef void (*btf_trace_NAME)(void *, ...): the first argument is the tracepoint's own.
+std::optional<unsigned> KernelBtf::tracepoint_arguments(std::string_view name) const {
+  std::uint32_t id = find_target(BPF_TRACE_RAW_TP, name);
+  for (const std::uint32_t kind : {BTF_KIND_TYPEDEF, BTF_KIND_PTR}) {
+    if (id == 0 || id >= records_.size() || BTF_INFO_KIND(type(id).info) != kind) return std::nullopt;
+    id = type(id).type;
+  }
+  if (id == 0 || id >= records_.size()) return std::nullopt;
+  const std::uint32_t prototype = type(id).info;
+  if (BTF_INFO_KIND(prototype) != BTF_KIND_FUNC_PROTO || BTF_INFO_VLEN(prototype) == 0) return std::nullopt;
+  return BTF_INFO_VLEN(prototype) - 1;
+}
+
 std::string_view without_flavour(std::string_view name) {
-  const std::size_t flavour = name.find("___", 1);
-  return name.substr(0, flavour);
+  constexpr std::string_view kMark = "___";
+  for (std::size_t at = name.rfind(kMark); at != std::string_view::npos && at > 0;
+       at = name.rfind(kMark, at - 1)) {
+    const std::size_t after = at + kMark.size();
+    if (name[at - 1] != '_' && after < name.size() && name[after] != '_') return name.substr(0, at);
+  }
+  return name;
 }
 
 // Copies types into a BTF of their own. Each id of the kernel's gets a new one when it is first met, and is
@@ -322,10 +339,7 @@ class BtfSubset {
   std::string strings_ = std::string(1, '\0');
 };
 
-std::vector<char> KernelBtf::subset(const std::vector<std::string_view>& names) const {
-  std::unordered_set<std::string_view> wanted;
-  for (const std::string_view name : names) wanted.insert(without_flavour(name));
-  wanted.erase(std::string_view{});
+std::vector<char> KernelBtf::subset(const std::function<bool(std::string_view)>& wanted) const {
   BtfSubset out(*this);
   for (std::uint32_t id = 1; id < records_.size(); ++id) {
     if (names_[id] == 0) continue;
@@ -335,7 +349,7 @@ std::vector<char> KernelBtf::subset(const std::vector<std::string_view>& names) 
       case BTF_KIND_ENUM:
       case BTF_KIND_ENUM64:
       case BTF_KIND_TYPEDEF:
-        if (wanted.contains(without_flavour(text(names_[id])))) out.add(id);
+        if (wanted(without_flavour(text(names_[id])))) out.add(id);
         break;
       default:
         break;

@@ -7,7 +7,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -30,11 +32,14 @@ class KernelBtf {
   // The id that a tracing program attaches to: tp_btf, fentry, fexit or iter on `target`; 0: there is none.
   std::uint32_t find_target(bpf_attach_type attach, std::string_view target) const;
 
-  // The bytes of a BTF with every struct, union, enum and typedef that bears one of these names (flavours
-  // left off: all after "___"), and what they embed; pointers lead to void. Ids are new. It is all that CO-RE
-  // relocations of fields, sizes, existence and enumerators look at; not of type ids, nor of what a pointer
-  // points to.
-  std::vector<char> subset(const std::vector<std::string_view>& names) const;
+  // How many arguments tp_btf programs see at this tracepoint; nothing when there is no such tracepoint.
+  std::optional<unsigned> tracepoint_arguments(std::string_view name) const;
+
+  // The bytes of a BTF with every struct, union, enum and typedef whose name is wanted (its flavour left off:
+  // all after
+  // "___"), and what they embed; pointers lead to void. Ids are new. It is all that CO-RE relocations of
+  // fields, sizes, existence and enumerators look at; not of type ids, nor of what a pointer points to.
+  std::vector<char> subset(const std::function<bool(std::string_view)>& wanted) const;
 
  private:
   friend class BtfSubset;
@@ -61,7 +66,7 @@ class KernelBtf {
   std::vector<std::uint32_t> names_;    // its name's offset among the strings, 0: none
 };
 
-// A type's name without its flavour: "task_struct" of "task_struct___old".
+// A type's name without its flavour, "task_struct" of "task_struct___old": what CO-RE goes by.
 std::string_view without_flavour(std::string_view name);
 
 }  // namespace plumb

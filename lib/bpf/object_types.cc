@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace plumb {
@@ -88,14 +89,14 @@ bpf_object_open_opts ObjectTypes::open_options() const {
 
 Result<void> ObjectTypes::fill(bpf_object* object, const KernelBtf& kernel) {
   const btf* own = bpf_object__btf(object);
-  std::vector<std::string_view> names;
+  std::unordered_set<std::string_view> names;
   for (std::uint32_t id = 1; own != nullptr && id < btf__type_cnt(own); ++id) {
     const btf_type* type = btf__type_by_id(own, id);
     if (btf_is_composite(type) || btf_is_any_enum(type) || btf_is_typedef(type)) {
-      names.emplace_back(btf__name_by_offset(own, type->name_off));
+      names.insert(without_flavour(btf__name_by_offset(own, type->name_off)));
     }
   }
-  const std::vector<char> bytes = kernel.subset(names);
+  const std::vector<char> bytes = kernel.subset([&](std::string_view name) { return names.contains(name); });
   for (std::size_t at = 0; at < bytes.size();) {
     const ssize_t n = ::pwrite(file_.get(), bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;

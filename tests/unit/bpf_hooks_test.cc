@@ -88,7 +88,7 @@ TEST_CASE("answers are kept, and what does not exist is named") {
   const Feature no = features.tracepoint("no_such_tracepoint");
   CHECK_FALSE(no.works);
   const bool named = no.why == "no tracepoint no_such_tracepoint in this kernel's BTF";
-  CHECK((named || !features.kernel_btf().ok()));
+  CHECK((named || !features.kernel_types().ok()));
   CHECK(features.tracepoint("no_such_tracepoint").probe_us == no.probe_us);
   CHECK_FALSE(features.fentry("no_such_function").works);
   CHECK_FALSE(features.iterator("no_such_iterator").works);
