@@ -11,8 +11,6 @@
 #define DROPS_CORE_REASONS 256 /* room for the reasons of the kernel's core; others are compared one by one */
 #define DROPS_RESET_REASONS 64
 #define DROPS_MAX_OTHER_REASONS 16
-#define DROPS_MAX_PORTS 16
-#define DROPS_MAX_HOSTS 16
 #define DROPS_MAX_DEVS 8
 #define DROPS_MAX_PROTOCOLS 8
 
@@ -113,21 +111,6 @@ struct drops_stack_key {
 	__u64 stack[DROPS_STACK_DEPTH]; /* leaf first, unused entries 0 */
 };
 
-struct drops_port {
-	__u16 low;
-	__u16 high;
-	__u8 exclude;
-	__u8 padding;
-};
-
-struct drops_host {
-	__u32 addr[4];
-	__u32 mask[4];
-	__u16 family;
-	__u8 exclude;
-	__u8 padding;
-};
-
 struct drops_config {
 	__u8 has_reason; /* the tracepoint kfree_skb has a third argument */
 	__u8 has_rx_sk;  /* and a fourth */
@@ -143,8 +126,6 @@ struct drops_config {
 	__u8 padding;
 	__u32 lines_per_tick; /* of 100 ms; 0: no limit */
 	__u32 other_reasons; /* number of entries; 0: all reasons above DROPS_CORE_REASONS are wanted */
-	__u32 ports;
-	__u32 hosts;
 	__u32 devs;
 	__u32 protocols;
 	__u32 other_reason[DROPS_MAX_OTHER_REASONS];
@@ -152,8 +133,6 @@ struct drops_config {
 	__u8 reset_treatment[DROPS_RESET_REASONS]; /* the same by reset reason */
 	__u8 protocol[DROPS_MAX_PROTOCOLS]; /* IPPROTO_*; 255: ARP */
 	char dev[DROPS_MAX_DEVS][DROPS_DEV_NAME];
-	struct drops_port port[DROPS_MAX_PORTS];
-	struct drops_host host[DROPS_MAX_HOSTS];
 };
 
 #define DROPS_PROTOCOL_ARP 255

@@ -5,6 +5,7 @@
 #ifndef PLUMB_DROPS_RECORD_BPF_H
 #define PLUMB_DROPS_RECORD_BPF_H
 
+#include "address_filter.bpf.h"
 #include "drops.h"
 #include "drops_packet.bpf.h"
 #include "filter.bpf.h"
@@ -101,55 +102,16 @@ static __always_inline void count_benign(__u32 reason)
 	__sync_fetch_and_add(&benign_drops[index & (DROPS_CORE_REASONS - 1)], 1); /* others are never benign */
 }
 
-static __always_inline bool port_in(const volatile struct drops_port *p, __u16 port)
-{
-	return p->low <= port && port <= p->high;
-}
-
 static __always_inline bool ports_selected(const struct flow *flow)
 {
-	bool wanted = true, included = false;
-
-	for (__u32 i = 0; i < DROPS_MAX_PORTS && i < config.ports; i++) {
-		const volatile struct drops_port *p = &config.port[i];
-		bool hit = flow->has_ports && (port_in(p, flow->src_port) || port_in(p, flow->dst_port));
-
-		if (p->exclude) {
-			if (hit)
-				return false;
-			continue;
-		}
-		wanted = false;
-		if (hit)
-			included = true;
-	}
-	return wanted || included;
-}
-
-static __always_inline bool host_is(const volatile struct drops_host *h, const __u32 *addr)
-{
-	return (addr[0] & h->mask[0]) == h->addr[0] && (addr[1] & h->mask[1]) == h->addr[1] &&
-	       (addr[2] & h->mask[2]) == h->addr[2] && (addr[3] & h->mask[3]) == h->addr[3];
+	return !addresses.ports ||
+	       ports_pass(flow->has_ports ? port_matches(flow->src_port) | port_matches(flow->dst_port) : 0);
 }
 
 static __always_inline bool hosts_selected(const struct flow *flow)
 {
-	bool wanted = true, included = false;
-
-	for (__u32 i = 0; i < DROPS_MAX_HOSTS && i < config.hosts; i++) {
-		const volatile struct drops_host *h = &config.host[i];
-		bool hit = h->family == flow->family && (host_is(h, flow->src) || host_is(h, flow->dst));
-
-		if (h->exclude) {
-			if (hit)
-				return false;
-			continue;
-		}
-		wanted = false;
-		if (hit)
-			included = true;
-	}
-	return wanted || included;
+	return !addresses.hosts ||
+	       hosts_pass(host_matches(flow->src, flow->family) | host_matches(flow->dst, flow->family));
 }
 
 static __always_inline bool protocol_selected(const struct flow *flow)
@@ -182,7 +144,7 @@ static __always_inline bool dev_selected(const struct place *place)
 
 static __always_inline bool flow_needed(void)
 {
-	return config.ports || config.hosts || config.protocols || (config.summary && config.by_flow);
+	return addresses.ports || addresses.hosts || config.protocols || (config.summary && config.by_flow);
 }
 
 static __always_inline bool seen_selected(const struct drops_seen *seen)

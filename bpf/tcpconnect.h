@@ -42,27 +42,6 @@ enum tcpconnect_known {
 };
 
 /* What the user asked for; constant once loaded, so that the verifier removes what is off. */
-#define TCPCONNECT_MAX_PORTS 64
-#define TCPCONNECT_MAX_HOSTS 64
-
-/* --port: the remote port of a client, the local port of a server; where the role is unknown either may match. */
-struct tcpconnect_port {
-	__u16 low; /* host byte order */
-	__u16 high; /* inclusive */
-	__u8 exclude;
-	__u8 padding;
-};
-
-/* --host ADDR, CIDR or a negation of it: the remote address. */
-struct tcpconnect_host {
-	__u32 addr[4]; /* network byte order, IPv4 in the first word; zero where the mask is */
-	__u32 mask[4]; /* network byte order, set bits for the prefix; all ones up to the end for one address */
-	__u8 family;   /* AF_INET or AF_INET6 */
-	__u8 exclude;
-	__u16 padding;
-};
-
-/* Lists: nothing excluded may match; if the list names anything to include, one of those must match. */
 struct tcpconnect_config {
 	__u64 min_latency_ns; /* 0: all; else what has no known latency is left out too */
 	__u8 client;          /* roles wanted */
@@ -76,10 +55,6 @@ struct tcpconnect_config {
 	__u8 connect_by_syscall; /* the variants of connect-error and accept that use syscall_ended */
 	__u8 accept_by_syscall;
 	__u8 padding[6];
-	__u32 ports;          /* number of entries of `port`; 0: all */
-	__u32 hosts;          /* number of entries of `host`; 0: all */
-	struct tcpconnect_port port[TCPCONNECT_MAX_PORTS];
-	struct tcpconnect_host host[TCPCONNECT_MAX_HOSTS];
 };
 
 struct tcpconnect_event {
@@ -128,12 +103,12 @@ struct tcpconnect_summary {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(tcpconnect_config) == 32 + 6 * TCPCONNECT_MAX_PORTS + 36 * TCPCONNECT_MAX_HOSTS);
+static_assert(sizeof(tcpconnect_config) == 24);
 static_assert(sizeof(tcpconnect_event) == 152);
 static_assert(sizeof(tcpconnect_summary_key) == 40);
 static_assert(sizeof(tcpconnect_summary) == 24 + 40 + 4 * HISTOGRAM_BUCKETS);
 #else
-_Static_assert(sizeof(struct tcpconnect_config) == 32 + 6 * TCPCONNECT_MAX_PORTS + 36 * TCPCONNECT_MAX_HOSTS,
+_Static_assert(sizeof(struct tcpconnect_config) == 24,
 	       "shared with the user side");
 _Static_assert(sizeof(struct tcpconnect_event) == 152, "wire struct");
 _Static_assert(sizeof(struct tcpconnect_summary_key) == 40, "wire struct");

@@ -4,6 +4,7 @@
 #ifndef PLUMB_TCPCONNECT_RECORD_BPF_H
 #define PLUMB_TCPCONNECT_RECORD_BPF_H
 
+#include "address_filter.bpf.h"
 #include "filter.bpf.h"
 #include "kernel.h"
 #include "ringbuf.bpf.h"
@@ -69,71 +70,18 @@ static __always_inline bool take_owner(struct conn *conn)
 	return true;
 }
 
-/* The two lists are global functions, which the verifier walks once each instead of once for every way that leads to
- * them (up to Linux 5.10 such a function takes only scalars), and they collect instead of branching: each branch on an
- * item would double what the verifier has to follow, or narrow what it knows of the port. 64 items of each must load. */
-
-/* 1 if low <= value <= high, else 0, without a branch. */
-static __always_inline __u64 within(__u64 value, __u64 low, __u64 high)
-{
-	return 1 ^ (((value - low) | (high - value)) >> 63);
-}
-
-__noinline int port_listed(__u32 remote_port, __u32 local_port, __u32 role)
-{
-	__u64 remote = role != ROLE_SERVER, local = role != ROLE_CLIENT;
-	__u64 hits[2] = {}; /* on items to include, to exclude */
-	__u64 includes = 0;
-
-	for (__u32 i = 0; i < TCPCONNECT_MAX_PORTS && i < config.ports; i++) {
-		const volatile struct tcpconnect_port *p = &config.port[i];
-		__u64 low = p->low, high = p->high, exclude = p->exclude & 1;
-		__u64 hit = (within(remote_port, low, high) & remote) | (within(local_port, low, high) & local);
-
-		hits[0] |= hit & ~exclude;
-		hits[1] |= hit & exclude;
-		includes |= 1 ^ exclude;
-		barrier_var(hits[0]);
-		barrier_var(hits[1]);
-	}
-	return !hits[1] && (hits[0] || !includes);
-}
-
-/* The address in two halves, as it lies in memory. */
-__noinline int host_listed(__u64 first, __u64 second, __u32 family)
-{
-	__u32 addr[4] = {(__u32)first, first >> 32, (__u32)second, second >> 32};
-	__u64 hits[2] = {}; /* on items to include, to exclude */
-	__u64 includes = 0;
-
-	for (__u32 i = 0; i < TCPCONNECT_MAX_HOSTS && i < config.hosts; i++) {
-		const volatile struct tcpconnect_host *h = &config.host[i];
-		__u64 exclude = h->exclude & 1;
-		__u64 differs = ((addr[0] & h->mask[0]) ^ h->addr[0]) | ((addr[1] & h->mask[1]) ^ h->addr[1]) |
-				((addr[2] & h->mask[2]) ^ h->addr[2]) | ((addr[3] & h->mask[3]) ^ h->addr[3]) |
-				(h->family ^ family);
-		__u64 hit = (differs - 1) >> 63; /* the upper half of `differs` is 0 */
-
-		hits[0] |= hit & ~exclude;
-		hits[1] |= hit & exclude;
-		includes |= 1 ^ exclude;
-		barrier_var(hits[0]);
-		barrier_var(hits[1]);
-	}
-	return !hits[1] && (hits[0] || !includes);
-}
-
+/* --port means the remote port of a client, the local port of a server; where the role is unknown either may match.
+ * --host means the remote address. */
 static __always_inline bool ends_selected(const struct endpoints *ends, __u8 role)
 {
 	if (!config.ipv4 && ends->family == AF_INET)
 		return false;
 	if (!config.ipv6 && ends->family == AF_INET6)
 		return false;
-	if (config.ports && !port_listed(ends->remote_port, ends->local_port, role))
+	if (addresses.ports && !ports_pass((role != ROLE_SERVER ? port_matches(ends->remote_port) : 0) |
+					   (role != ROLE_CLIENT ? port_matches(ends->local_port) : 0)))
 		return false;
-	return !config.hosts ||
-	       host_listed(ends->remote_addr[0] | (__u64)ends->remote_addr[1] << 32,
-			   ends->remote_addr[2] | (__u64)ends->remote_addr[3] << 32, ends->family);
+	return !addresses.hosts || hosts_pass(host_matches(ends->remote_addr, ends->family));
 }
 
 /* --failed and --min-latency, once the attempt is decided. */

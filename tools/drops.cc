@@ -9,8 +9,10 @@
 #include <cstdio>
 #include <cstring>
 
+#include "bpf/address_filter.h"
 #include "bpf/filter_config.h"
 #include "bpf/map_entries.h"
+#include "cli/address_filter.h"
 #include "cli/bpf_tool.h"
 #include "drops.skel.h"
 #include "tools/drops_benign.h"
@@ -145,9 +147,7 @@ class Drops final : public BpfTool<drops_bpf> {
     const KernelBtf& kernel = **types;
     DropReasons reasons = DropReasons::of_drops(kernel);
     DropReasons resets = DropReasons::of_resets(kernel);
-    // The skeleton's own type of the constants has no C++ identity with drops_config, but the same bytes.
-    drops_config config{};
-    static_assert(sizeof(config) == sizeof(skel.rodata->config));
+    drops_config& config = skel.rodata->config;
     if (auto r = configure_drops(options_, reasons, resets, config); !r) return r;
     const unsigned arguments = kernel.tracepoint_arguments("kfree_skb").value_or(2);
     config.has_reason = arguments >= 3;
@@ -165,7 +165,7 @@ class Drops final : public BpfTool<drops_bpf> {
       config.lines_per_tick = static_cast<std::uint32_t>(
           options_.max_rate == 0 ? 0 : std::clamp<std::uint64_t>(options_.max_rate / 10, 1, UINT32_MAX));
     }
-    std::memcpy(&skel.rodata->config, &config, sizeof config);
+    set_addresses(skel.rodata->addresses, options_.ports, options_.hosts);
     if (stacks_) bpf_map__set_max_entries(skel.maps.stack_totals, kStackEntries);
     texts_.emplace(KernelSymbols::open(), std::move(reasons), std::move(resets));
     return {};

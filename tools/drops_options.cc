@@ -145,27 +145,7 @@ Error too_many(const char* option, std::size_t most) {
   return Error{fmt::format("too many values for --{}", option), fmt::format("at most {}", most)};
 }
 
-drops_host kernel_host(const HostPrefix& h) {
-  drops_host out{};
-  std::array<std::uint8_t, 16> mask{};
-  for (unsigned bit = 0; bit < h.prefix.length; ++bit) {
-    mask[bit / 8] = static_cast<std::uint8_t>(mask[bit / 8] | 0x80U >> bit % 8);
-  }
-  std::array<std::uint8_t, 16> address = h.prefix.address.bytes();
-  for (std::size_t i = 0; i < address.size(); ++i) address[i] &= mask[i];
-  std::memcpy(out.addr, address.data(), sizeof out.addr);
-  std::memcpy(out.mask, mask.data(), sizeof out.mask);
-  out.family = h.prefix.address.is_v4() ? AF_INET : AF_INET6;
-  out.exclude = h.negated;
-  return out;
-}
-
-void configure_addresses(const DropsOptions& o, drops_config& c) {
-  c.ports = static_cast<std::uint32_t>(o.ports.size());
-  for (std::size_t i = 0; i < o.ports.size(); ++i)
-    c.port[i] = {o.ports[i].low, o.ports[i].high, o.ports[i].negated, 0};
-  c.hosts = static_cast<std::uint32_t>(o.hosts.size());
-  for (std::size_t i = 0; i < o.hosts.size(); ++i) c.host[i] = kernel_host(o.hosts[i]);
+void configure_devices_and_protocols(const DropsOptions& o, drops_config& c) {
   c.devs = static_cast<std::uint32_t>(o.devs.size());
   for (std::size_t i = 0; i < o.devs.size(); ++i) o.devs[i].copy(c.dev[i], DROPS_DEV_NAME - 1);
   c.protocols = static_cast<std::uint32_t>(o.protocols.size());
@@ -207,8 +187,6 @@ std::vector<std::string> drop_columns(const DropsOptions& o) {
 }
 
 Result<void> check_drops_options(const DropsOptions& o) {
-  if (o.ports.size() > DROPS_MAX_PORTS) return too_many("port", DROPS_MAX_PORTS);
-  if (o.hosts.size() > DROPS_MAX_HOSTS) return too_many("host", DROPS_MAX_HOSTS);
   if (o.devs.size() > DROPS_MAX_DEVS) return too_many("dev", DROPS_MAX_DEVS);
   if (o.protocols.size() > DROPS_MAX_PROTOCOLS) return too_many("proto", DROPS_MAX_PROTOCOLS);
   for (const std::string& dev : o.devs) {
@@ -222,7 +200,7 @@ Result<void> check_drops_options(const DropsOptions& o) {
 
 Result<void> configure_drops(const DropsOptions& o, const DropReasons& reasons, const DropReasons& resets,
                              drops_config& c) {
-  configure_addresses(o, c);
+  configure_devices_and_protocols(o, c);
   const bool only = !o.reasons.empty() && !o.reasons.front().negated;
   std::ranges::fill(c.treatment, static_cast<std::uint8_t>(only ? TREAT_IGNORE : TREAT_SHOW));
   std::ranges::fill(c.reset_treatment, static_cast<std::uint8_t>(only ? TREAT_IGNORE : TREAT_SHOW));

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "bpf/address_filter.h"
 #include "bpf/filter_config.h"
 #include "bpf/iterator.h"
 #include "bpf/map_entries.h"
@@ -147,18 +148,12 @@ const std::vector<Hook>& all_hooks() {
 constexpr std::uint32_t kConnections = 65536;
 constexpr std::uint32_t kHandshakes = 16384;
 
-Error too_many(const char* option, std::size_t most) {
-  return Error{fmt::format("too many values for --{}", option), fmt::format("at most {}", most)};
-}
-
 class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
  public:
   OptionTable options() override { return OptionTable::of(kOptions, options_); }
 
   Result<void> check(const CommonOptions&) override {
     if (options_.only_v4 && options_.only_v6) return Error{"--ipv4 and --ipv6 exclude each other"};
-    if (options_.ports.size() > TCPCONNECT_MAX_PORTS) return too_many("port", TCPCONNECT_MAX_PORTS);
-    if (options_.hosts.size() > TCPCONNECT_MAX_HOSTS) return too_many("host", TCPCONNECT_MAX_HOSTS);
     return {};
   }
 
@@ -246,14 +241,9 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
     config.failed_only = options_.failed;
     config.ipv4 = !options_.only_v6;
     config.ipv6 = !options_.only_v4;
-    config.ports = static_cast<std::uint32_t>(options_.ports.size());
-    for (std::size_t i = 0; i < options_.ports.size(); ++i) {
-      const PortRange& p = options_.ports[i];
-      config.port[i] = {p.low, p.high, p.negated, 0};
-    }
-    config.hosts = static_cast<std::uint32_t>(options_.hosts.size());
-    for (std::size_t i = 0; i < options_.hosts.size(); ++i) config.host[i] = kernel_host(options_.hosts[i]);
-    push_down(config);
+    std::vector<PortRange> ports = options_.ports;
+    push_down(config, ports);
+    set_addresses(skel.rodata->addresses, ports, options_.hosts);
     // What the program at the end of each system call is there for, if it is.
     for (const HookChoice& choice : choices) {
       const bool by_syscall = choice.variant != nullptr && choice.variant->name == "sys_exit";
@@ -269,22 +259,21 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
 
   // Conditions of --where that the kernel can decide too. Ports only of clients: a server's filter is its
   // local port.
-  void push_down(tcpconnect_config& config) const {
+  void push_down(tcpconnect_config& config, std::vector<PortRange>& ports) const {
     for (const Condition& c : session().conditions) {
       const std::string_view key = kConnectSchema.spec(c.field).key;
-      const bool taken =
-          (key == "remote_port" && !options_.server && want_ports(config, numbers_wanted(c))) ||
-          (key == "outcome" && want_failures(config, c)) || (key == "latency_ms" && want_latency(config, c));
+      const bool taken = (key == "remote_port" && !options_.server && want_ports(ports, numbers_wanted(c))) ||
+                         (key == "outcome" && want_failures(config, c)) ||
+                         (key == "latency_ms" && want_latency(config, c));
       if (taken && session().options.verbose) fmt::print(stderr, "--where: the kernel filters by {}\n", key);
     }
   }
 
-  static bool want_ports(tcpconnect_config& config, const std::vector<std::uint64_t>& ports) {
-    if (config.ports != 0 || ports.empty() || ports.size() > TCPCONNECT_MAX_PORTS) return false;
-    if (std::any_of(ports.begin(), ports.end(), [](std::uint64_t p) { return p > 0xffff; })) return false;
-    for (const std::uint64_t p : ports) {
-      config.port[config.ports++] = {static_cast<__u16>(p), static_cast<__u16>(p), 0, 0};
-    }
+  static bool want_ports(std::vector<PortRange>& ports, const std::vector<std::uint64_t>& wanted) {
+    if (!ports.empty() || wanted.empty() || wanted.size() > FILTER_MAX_PORTS) return false;
+    if (std::any_of(wanted.begin(), wanted.end(), [](std::uint64_t p) { return p > 0xffff; })) return false;
+    for (const std::uint64_t p : wanted)
+      ports.push_back({static_cast<std::uint16_t>(p), static_cast<std::uint16_t>(p)});
     return true;
   }
 
@@ -309,21 +298,6 @@ class Tcpconnect final : public BpfTool<tcpconnect_bpf> {
     if (ns == nullptr || *ns < 0) return false;
     config.min_latency_ns = std::max(config.min_latency_ns, static_cast<__u64>(*ns));
     return true;
-  }
-
-  static tcpconnect_host kernel_host(const HostPrefix& h) {
-    tcpconnect_host out{};
-    std::array<std::uint8_t, 16> mask{};
-    for (unsigned bit = 0; bit < h.prefix.length; ++bit) {
-      mask[bit / 8] = static_cast<std::uint8_t>(mask[bit / 8] | 0x80U >> bit % 8);
-    }
-    std::array<std::uint8_t, 16> address = h.prefix.address.bytes();
-    for (std::size_t i = 0; i < address.size(); ++i) address[i] &= mask[i];
-    std::memcpy(out.addr, address.data(), sizeof out.addr);
-    std::memcpy(out.mask, mask.data(), sizeof out.mask);
-    out.family = h.prefix.address.is_v4() ? AF_INET : AF_INET6;
-    out.exclude = h.negated;
-    return out;
   }
 
   bool record(std::span<const std::byte> bytes, Pipeline& out) override {
