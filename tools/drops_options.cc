@@ -154,7 +154,9 @@ void configure_devices_and_protocols(const DropsOptions& o, drops_config& c) {
 
 Error unknown_reason(const std::string& name, const DropReasons& reasons, const DropReasons& resets) {
   std::vector<std::string_view> known = reasons.names();
-  for (const std::string_view n : resets.names()) known.push_back(n);
+  for (const std::string_view n : resets.names()) {
+    if (std::ranges::find(known, n) == known.end()) known.push_back(n);  // some are reasons of both
+  }
   if (known.empty()) {
     return Error{"--reason " + name, "this kernel gives no reasons; they came with Linux 5.17",
                  "leave it out; `location` tells where a packet was dropped"};

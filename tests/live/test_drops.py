@@ -283,7 +283,7 @@ class Loopback(DropTest):
         s.setblocking(False)
         with drops() as plumb:
             s.connect_ex(("127.0.0.1", 9))
-            plumb.wait_for(lambda lines: any(e["type"] == "retransmit" for e in lines), "a retransmit")
+            plumb.wait_for(lambda lines: self.here(lines, type="retransmit"), "a retransmit")
         line = self.here(plumb.lines, type="retransmit")[0]
         self.assertPacket(line, kind="syn", state="syn_sent", dst_port=9, cause_certainty="segment")
         if HAS_REASONS:

@@ -262,6 +262,7 @@ TEST_CASE("--reason becomes what the kernel side compares") {
   const auto r = configure_drops(o, reasons, resets, c);
   REQUIRE_FALSE(r);
   CHECK(r.error().hint.find("NO_SOCKET") != std::string::npos);
+  CHECK(r.error().hint.find("NO_SOCKET") == r.error().hint.rfind("NO_SOCKET"));  // a reason of resets as well
 }
 
 TEST_CASE("what is benign: no packet of a network, no reason at a place that loses nothing, announcements") {
