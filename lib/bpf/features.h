@@ -77,7 +77,8 @@ struct HookChoice {
 std::string_view forced_hooks();
 
 // Chooses a variant for each hook. `forced` is the text of PLUMB_HOOKS, "hook=variant[,hook=variant]"; "none"
-// leaves a hook off that is not required. An unknown name or a forced variant that does not work is an Error.
+// leaves a hook off that is not required. An unknown name or a forced variant that does not work is an Error,
+// also of a hook that is not wanted.
 // A required hook without a working variant is an Error that says what was tried, or which privilege is
 // missing where that is why.
 Result<std::vector<HookChoice>> choose_hooks(Features& features, const std::vector<Hook>& hooks,

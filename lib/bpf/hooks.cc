@@ -100,7 +100,7 @@ Error no_variant(const Hook& hook, const HookChoice& choice) {
 
 Result<HookChoice> choose(Features& features, const Hook& hook, const Forced& forced) {
   HookChoice choice{&hook, nullptr, {}};
-  if (!hook.wanted) return choice;
+  if (!hook.wanted && !forced.given) return choice;
   for (const HookVariant& variant : hook.variants) {
     if (forced.given && forced.variant != &variant) continue;
     choice.tried.emplace_back(variant.name, variant.probe(features));
@@ -115,6 +115,7 @@ Result<HookChoice> choose(Features& features, const Hook& hook, const Forced& fo
           answer.why, "leave it out and plumb chooses what works"};
     }
   }
+  if (!hook.wanted) return HookChoice{&hook, nullptr, {}};
   if (choice.variant == nullptr && hook.required) return no_variant(hook, choice);
   return choice;
 }

@@ -1,52 +1,84 @@
 #!/usr/bin/env python3
-"""Turns the logs of the core tests, one for each kernel, into a table tool x kernel and a tally.
+"""Turns the logs of inside.py, one for each kernel, into tables with a column a kernel, and a tally.
 
-table.py LOGS KERNEL...   A cell is "ok 14 tp_btf,fexit" (tests passed, variants that ran) or "FAIL 2/14".
+table.py [--all] LOGS KERNEL...    --all: these are all kernels there are, so that what runs on none of them fails
+
+    tool                        5.10                    6.1
+    tcpconnect                  ok 27 fentry,fexit,...  FAIL 2/27      tests passed, variants that plumb chose
+
+    forced                      5.10                    6.1
+    tcpconnect accept=fentry    ok                      not there
 """
+import json
 import os
-import re
 import sys
-from collections import defaultdict
+from collections import Counter
 
-# "test_refused (test_tcpconnect.CoreClient.test_refused) ... ok", as unittest prints it at verbosity 2
-TEST = re.compile(r"test_([a-z]+)\w*\.(\w+)\.(\w+)\b.*?\.\.\. (ok|FAIL|ERROR|SKIP.*|skipped.*)$")
-VARIANT = re.compile(r"^variant (\w+) (\S+) (\S+)$")  # "variant tcpconnect accept fexit"
+
+class Table:
+    """Rows by name and columns by kernel, in the order in which they came."""
+
+    def __init__(self, title, kernels):
+        self.title, self.kernels, self.rows = title, kernels, {}
+
+    def put(self, row, kernel, text):
+        self.rows.setdefault(row, {})[kernel] = text
+
+    def print(self):
+        first = max(map(len, [self.title, *self.rows])) + 2
+        widths = {k: max([len(k)] + [len(row.get(k, "-")) for row in self.rows.values()]) + 2 for k in self.kernels}
+        print("\n" + (self.title.ljust(first) + "".join(k.ljust(widths[k]) for k in self.kernels)).rstrip())
+        for name, row in self.rows.items():
+            print((name.ljust(first) + "".join(row.get(k, "-").ljust(widths[k]) for k in self.kernels)).rstrip())
+
+
+def facts_of(path):
+    with open(path, errors="replace") as f:
+        text = f.read()
+    return [json.loads(line[5:]) for line in text.splitlines() if line.startswith("fact {")], text
 
 
 def main():
-    logs, kernels = sys.argv[1], sys.argv[2:]
-    cells = {}
-    tools = []
-    passed = failed = skipped = 0
+    everything = sys.argv[1] == "--all"
+    logs, *kernels = sys.argv[1 + everything:]
+    tools, forced = Table("tool", kernels), Table("forced", kernels)
+    tally, problems = Counter(), []
+
+    def count(outcome, problem=None):
+        tally[outcome] += 1
+        if outcome == "failed":
+            problems.append(problem)
+
     for kernel in kernels:
-        results, variants = defaultdict(list), defaultdict(dict)
-        with open(os.path.join(logs, f"{kernel}.log"), errors="replace") as f:
-            text = f.read()
-        for line in text.splitlines():
-            if m := TEST.search(line):
-                results[m[1]].append((m[4].split(":")[0], f"{m[2]}.{m[3]}"))
-            elif m := VARIANT.match(line):
-                variants[m[1]][m[2]] = m[3]
-        if not results:
-            failed += 1
-            print(f"{kernel}: no test ran; the end of its log:")
-            print("\n".join("    " + line for line in text.splitlines()[-15:]))
-        for tool, outcomes in results.items():
-            tools += [tool] if tool not in tools else []
-            bad = [name for outcome, name in outcomes if outcome in ("FAIL", "ERROR")]
-            good = sum(outcome == "ok" for outcome, _ in outcomes)
-            passed, failed = passed + good, failed + len(bad)
-            skipped += len(outcomes) - good - len(bad)
-            chosen = ",".join(sorted(set(variants[tool].values())))
-            cells[tool, kernel] = f"FAIL {len(bad)}/{len(outcomes)}" if bad else f"ok {good} {chosen}".strip()
-            for name in bad:
-                print(f"{kernel}: {tool}: {name} failed (log: {os.path.join(logs, kernel)}.log)")
-    width = max([len(c) for c in cells.values()] + [len(k) for k in kernels] + [4]) + 2
-    print("".join([f"{'tool':12}"] + [f"{k:{width}}" for k in kernels]).rstrip())
-    for tool in tools:
-        print("".join([f"{tool:12}"] + [f"{cells.get((tool, k), 'none'):{width}}" for k in kernels]).rstrip())
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or not passed else 0
+        log = os.path.join(logs, f"{kernel}.log")
+        facts, text = facts_of(log)
+        if {"end": True} not in facts:
+            count("failed", f"{kernel}: it came to no end; its log ({log}) ends with\n" +
+                  "\n".join("    " + line for line in text.splitlines()[-15:]))
+        for f in facts:
+            if "core" in f:
+                total = f["passed"] + len(f["failed"])
+                tools.put(f["core"], kernel, f"FAIL {len(f['failed'])}/{total}" if f["failed"] else
+                          f"ok {total} {','.join(f['variants'])}".strip())
+                tally.update(passed=f["passed"], skipped=f["skipped"])
+                for name in f["failed"]:
+                    count("failed", f"{kernel}: {name} failed (log: {log})")
+            elif "forced" in f:
+                row = f"{f['tool']} {f['forced']}"
+                forced.put(row, kernel, f["outcome"])
+                count({"FAIL": "failed", "skipped": "skipped"}.get(f["outcome"], "passed"),
+                      f"{kernel}: {row}: {f['why']} (log: {log})")
+    if everything:
+        for row, cells in forced.rows.items():
+            if "ok" not in cells.values():
+                count("failed", f"{row}: no kernel can run it, so nothing shows that it works")
+    for table in (tools, forced):
+        table.print()
+    print()
+    for problem in problems:
+        print(problem)
+    print(f"{tally['passed']} passed, {tally['failed']} failed, {tally['skipped']} skipped")
+    return 1 if tally["failed"] or not tally["passed"] else 0
 
 
 if __name__ == "__main__":

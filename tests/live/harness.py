@@ -21,6 +21,7 @@ import sys
 import tempfile
 import threading
 import time
+import typing
 import unittest
 import uuid
 
@@ -59,6 +60,39 @@ def core(test):
     """Marks what has to hold on every kernel: the tests that tests/kernels/run repeats under emulation (--core)."""
     test.core = True
     return test
+
+
+def hook(name):
+    """Marks a core test that fails when this hook of its tool is blind, and that leans on as few others as can be:
+    tests/kernels/run repeats it with each variant of the hook forced."""
+    def mark(test):
+        test.hook = name
+        return core(test)
+    return mark
+
+
+class Variant(typing.NamedTuple):
+    """One way to hook, as `plumb doctor` lists it."""
+    tool: str
+    hook: str
+    name: str
+    works: bool
+    chosen: bool
+    why: str  # it does not work; empty: it does
+
+
+@functools.cache
+def hook_variants():
+    """Every variant of every hook of every tool."""
+    report = json.loads(run_plumb("doctor", "--json").stdout)
+    return [Variant(tool["name"], hook["name"], v["name"], v["works"] is True, hook["chosen"] == v["name"],
+                    v["why"] or "")
+            for tool in report["tools"] for hook in tool["hooks"] for v in hook["variants"]]
+
+
+def forced(*hooks):
+    """An environment in which the tool takes these variants ("accept=sys_exit") beside those already forced."""
+    return {"PLUMB_HOOKS": ",".join(filter(None, [os.environ.get("PLUMB_HOOKS"), *hooks]))}
 
 
 def parse_time_ns(text):
@@ -287,6 +321,12 @@ class LiveTest(unittest.TestCase):
         return [e for e in lines
                 if e.get("netns") == self.ns.inode and all(e.get(k) == v for k, v in fields.items())]
 
+    def needs_hook(self, tool, hook):
+        """Skips where no variant of it works."""
+        tried = [v for v in hook_variants() if (v.tool, v.hook) == (tool, hook)]
+        if not any(v.works for v in tried):
+            self.skipTest("; ".join(v.why for v in tried))
+
     def one(self, lines, **fields):
         found = self.mine(lines, **fields)
         self.assertEqual(len(found), 1, f"lines with {fields}: {found}; all: {self.mine(lines)}")
@@ -362,30 +402,44 @@ class Result(unittest.TextTestResult):
         self.stream.writeln(f"SKIP: {reason}")
 
 
-def main():
-    sys.path.insert(0, HERE)
-    sys.modules["harness"] = sys.modules["__main__"]
+def tool_of(test):
+    """Which tool a test is about, by its file's name: test_TOOL_topic.py."""
+    return re.search(r"\btest_([a-z]+)", test.id())[1]
+
+
+def tests_that(wanted):
+    """The tests of test_*.py beside this file for which wanted(test, its function) holds."""
     suite = unittest.TestSuite()
-    wanted = [a for a in sys.argv[1:] if a != "--core"]
-    core_only = "--core" in sys.argv[1:]
 
     def add(tests):
         for test in tests:
             if isinstance(test, unittest.TestSuite):
                 add(test)
-                continue
-            method = getattr(test, test.id().rpartition(".")[2], None)
-            if core_only and not getattr(method, "core", False):
-                continue
-            if not wanted or any(w in test.id() for w in wanted):
-                suite.addTest(test)
+            elif isinstance(test, unittest.loader._FailedTest) or \
+                    wanted(test, getattr(test, test.id().rpartition(".")[2], None)):
+                suite.addTest(test)  # a file that cannot be imported fails, whatever was asked for
 
     add(unittest.defaultTestLoader.discover(HERE, "test_*.py"))
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(suite)
-    failed = {getattr(t, "test_case", t).id() for t, _ in result.failures + result.errors}  # a sub-test is part of its test
-    failed = len(failed) + len(result.unexpectedSuccesses)
-    passed = result.testsRun - failed - len(result.skipped)
-    print(f"{passed} passed, {failed} failed, {len(result.skipped)} skipped")
+    return suite
+
+
+def run_tests(suite, stream=sys.stdout):
+    """Runs them, verbosely; the result and the ids of those that failed."""
+    result = unittest.TextTestRunner(stream=stream, verbosity=2, resultclass=Result).run(suite)
+    failed = {t.id() for t, _ in result.failures + result.errors} | {t.id() for t in result.unexpectedSuccesses}
+    return result, failed
+
+
+def main():
+    sys.path.insert(0, HERE)
+    sys.modules["harness"] = sys.modules["__main__"]
+    names = [a for a in sys.argv[1:] if a != "--core"]
+    core_only = "--core" in sys.argv[1:]
+    result, failed = run_tests(tests_that(
+        lambda test, method: (not core_only or getattr(method, "core", False)) and
+        (not names or any(n in test.id() for n in names))))
+    passed = result.testsRun - len(failed) - len(result.skipped)
+    print(f"{passed} passed, {len(failed)} failed, {len(result.skipped)} skipped")
     return 1 if failed or result.testsRun == 0 else 0
 
 

@@ -7,7 +7,7 @@ import struct
 import time
 import unittest
 
-from harness import SHARED_KEYS, LiveTest, Namespace, Plumb, core, needs, wait_until
+from harness import SHARED_KEYS, LiveTest, Namespace, Plumb, core, hook, needs, wait_until
 
 EVENT_KEYS = SHARED_KEYS | {
     "reason", "subsystem", "hint", "location", "protocol", "src", "src_port", "dst", "dst_port", "tcp_flags",
@@ -101,7 +101,7 @@ class DropTest(LiveTest):
 
 
 class Loopback(DropTest):
-    @core
+    @hook("drop")
     def test_closed_udp_port(self):
         s = self.udp()
         s.bind(("127.0.0.1", 0))
@@ -168,26 +168,32 @@ class Loopback(DropTest):
         self.assertPacket(received, src_port=9, dst_port=line["src_port"], state="syn_sent")
         self.assertMine(received, ("socket",))
 
-    @core
-    def test_abort_with_unread_data(self):
+    def resets_of_abort(self, direction):
+        """A server closes with unread data; the line about its reset as it goes out or comes in, and both ports."""
         listener, client = self.tcp(), self.tcp()
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         client.connect(listener.getsockname())
         server, _ = listener.accept()
         client.send(b"never read")
-        port = listener.getsockname()[1]
-        time.sleep(0.05)
+        wait_until(lambda: server.recv(1, socket.MSG_PEEK), "the data")
         with drops("--type", "reset") as plumb:
             server.close()
             with self.assertRaises(ConnectionResetError):
                 client.recv(1)
-        sent, = self.here(plumb.lines, direction="out")
-        self.assertPacket(sent, src_port=port, dst_port=client.getsockname()[1])
+        line, = self.here(plumb.lines, direction=direction)
+        self.assertPacket(line, src_port=listener.getsockname()[1], dst_port=client.getsockname()[1])
+        return line
+
+    @hook("reset-sent")
+    def test_abort_with_unread_data_sends_a_reset(self):
+        sent = self.resets_of_abort("out")
         if HAS_RESET_REASONS:
             self.assertIn(sent["reason"], ("TCP_ABORT_ON_CLOSE", "NOT_SPECIFIED"))
-        received, = self.here(plumb.lines, direction="in")
-        self.assertMine(received, ("socket",))
+
+    @hook("reset-received")
+    def test_abort_with_unread_data_is_received_as_a_reset(self):
+        self.assertMine(self.resets_of_abort("in"), ("socket",))
 
     @core
     @needs("nft")
@@ -245,6 +251,7 @@ class Loopback(DropTest):
         segment = segment[:16] + struct.pack("!H", checksum(pseudo + segment)) + segment[18:]
         with drops() as plumb:
             raw.sendto(ipv4("127.0.0.1", "127.0.0.1", 6, segment), ("127.0.0.1", 0))
+            plumb.wait_for(lambda lines: self.here(lines, type="drop", src_port=source), "the drop")
         line, = self.here(plumb.lines, type="drop", src_port=source, dst_port=target)
         self.assertReason(line, "TCP_INVALID_SEQUENCE", "TCP_OLD_SEQUENCE", "TCP_INVALID_END_SEQUENCE")
         self.assertPacket(line, protocol="tcp", tcp_flags="PSH|ACK", direction="in",
@@ -276,7 +283,36 @@ class Loopback(DropTest):
         self.assertGreaterEqual(line["retransmits"], 1)
         self.assertMine(line, ("socket",))
 
+    @hook("retransmit")
+    @needs("nft")
+    def test_retransmit_alone(self):
+        self.ns.drop("tcp dport 9")
+        s = self.tcp()
+        s.setblocking(False)
+        with drops("--type", "retransmit") as plumb:
+            s.connect_ex(("127.0.0.1", 9))
+            plumb.wait_for(lambda lines: self.here(lines, type="retransmit"), "a retransmit")
+        self.assertPacket(self.here(plumb.lines, type="retransmit")[0], kind="syn", state="syn_sent", dst_port=9)
+
+    @hook("retransmit-synack")
+    @needs("nft")
+    def test_syn_ack_retransmit(self):
+        """The client hears no answer and asks again, and so does the server."""
+        listener, client = self.tcp(), self.tcp()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        self.ns.drop(f"tcp sport {port}")
+        client.setblocking(False)
+        with drops("--type", "retransmit") as plumb:
+            client.connect_ex(listener.getsockname())
+            plumb.wait_for(lambda lines: self.here(lines, kind="syn_ack"), "a SYN-ACK sent again")
+        line = self.here(plumb.lines, kind="syn_ack")[0]
+        self.assertPacket(line, src="127.0.0.1", src_port=port, dst="127.0.0.1", dst_port=client.getsockname()[1],
+                          state="syn_recv")
+
     @core
+    @needs("nft")
     def test_syn_retransmit(self):
         self.ns.drop("tcp dport 9")
         s = self.tcp()

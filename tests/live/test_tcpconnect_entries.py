@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import DEADLINE, compiled, core, needs
+from harness import DEADLINE, compiled, core, forced, hook, needs
 from tcpconnect import TcpTest, tcpconnect
 
 NO_ROUTE = "198.51.100.1"  # nothing but loopback is up in a test's namespace
@@ -46,8 +46,8 @@ class Entries(TcpTest):
                 self.assertEqual((lines[p]["pid"], lines[p]["comm"]), (facts["pid"], comm))
                 self.assertEqual(lines[p]["local_port"], facts["local_port"] or None)
 
-    def check_accept(self, command):
-        with tcpconnect("--netns", self.ns.path, "--role", "server", "-v") as plumb:
+    def check_accept(self, command, env=None):
+        with tcpconnect("--netns", self.ns.path, "--role", "server", "-v", env=env) as plumb:
             server = self.ns.popen(*command, "serve", stdout=subprocess.PIPE, text=True)
             self.addCleanup(server.stdout.close)
             first = server.stdout.readline()
@@ -125,6 +125,14 @@ class Compat(Entries):
         for command in self.commands:
             with self.subTest(command[1]):
                 self.check_accept(command)
+
+    @hook("first-traffic")
+    @needs("cc")
+    def test_accept_that_only_its_first_traffic_shows(self):
+        self.needs_hook("tcpconnect", "first-traffic")
+        for command in self.commands:
+            with self.subTest(command[1]):
+                self.check_accept(command, forced("accept=sys_exit"))
 
 
 class KernelThread(TcpTest):

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from harness import APART_MS, core, needs, parse_time_ns, wait_until
+from harness import APART_MS, core, hook, needs, parse_time_ns, wait_until
 from tcpconnect import TcpTest, tcpconnect
 from traffic import REPLY_BYTES
 
@@ -235,7 +235,7 @@ class Life(TcpTest):
         for line in self.mine(plumb.lines):
             self.assertEqual((line["local_addr"], line["remote_addr"]), ("127.0.0.1", "127.0.0.1"), line)
 
-    @core
+    @hook("accept")
     def test_forked_workers_own_what_they_accept(self):
         server = self.program("forking_server")
         port = server.next()["port"]
@@ -294,7 +294,7 @@ class Life(TcpTest):
             self.assertIsNone(line["comm"], line)
             self.assertIsNone(line["tid"], line)
 
-    @core
+    @hook("older")
     def test_connection_older_than_the_trace(self):
         acceptor = self.program("accept_one", name="tc-acceptor")
         port = acceptor.next()["port"]

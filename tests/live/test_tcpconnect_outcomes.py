@@ -6,7 +6,7 @@ import struct
 import time
 import unittest
 
-from harness import Namespace, core, needs, wait_until
+from harness import Namespace, core, hook, needs, wait_until
 from tcpconnect import TcpTest, gettid, tcpconnect
 
 
@@ -32,7 +32,7 @@ class Outcomes(TcpTest):
             self.assertLessEqual(line["latency_ms"], took_ms)
         return line, s
 
-    @core
+    @hook("state")
     def test_established(self):
         listener = self.listener()
         line, s = self.attempt(*listener.getsockname())
@@ -88,7 +88,7 @@ class Outcomes(TcpTest):
         self.assertEqual(line["syn_retries"], 1)
         self.assertGreater(line["latency_ms"], 900)
 
-    @core
+    @hook("connect-error")
     def test_no_route(self):
         line, _ = self.attempt("198.51.100.7", 80, expected_errno=errno.ENETUNREACH)
         self.assertEqual(line["outcome"], "unreachable")

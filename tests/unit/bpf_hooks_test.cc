@@ -73,6 +73,18 @@ TEST_CASE("PLUMB_HOOKS forces a variant, or says why it cannot") {
   CHECK(failure("state").find("expected HOOK=VARIANT") != std::string::npos);
 }
 
+TEST_CASE("a hook that is not wanted stays off, and what is forced on it has to work all the same") {
+  Features features;
+  std::vector<Hook> hooks = kHooks;
+  hooks[0].wanted = hooks[1].wanted = false;
+  const auto choices = choose_hooks(features, hooks, "state=tp_btf");
+  REQUIRE(choices);
+  CHECK((*choices)[0].variant == nullptr);
+  CHECK((*choices)[1].variant == nullptr);
+  CHECK((*choices)[1].tried.empty());
+  CHECK_FALSE(choose_hooks(features, hooks, "error=fexit"));
+}
+
 TEST_CASE("a required hook without a variant that works says what was tried") {
   Features features;
   const std::vector<Hook> hooks{{"h", "what h sees", {{"a", {}, refuses, ""}, {"b", {}, refuses, ""}}}};

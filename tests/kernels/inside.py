@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""What tests/kernels/run asks of one kernel: run in a machine that has booted it, or on this one for its own kernel.
+
+- the core of the live tests, with the variants of hooks that plumb chooses by itself;
+- each variant of each hook that `plumb doctor` lists, forced: where it works, the tests marked with the hook pass;
+  where it does not, plumb says so and does not start.
+
+What is found stands in lines "fact JSON", which table.py reads; all else is for people.
+"""
+import io
+import json
+import os
+import sys
+from collections import defaultdict
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../live"))
+from harness import hook_variants, run_plumb, run_tests, tests_that, tool_of  # noqa: E402
+
+
+def fact(**found):
+    print("fact", json.dumps(found), flush=True)
+
+
+def core():
+    suite = tests_that(lambda test, method: getattr(method, "core", False))
+    ran = defaultdict(list)
+    for test in suite:
+        ran[tool_of(test)].append(test.id())
+    result, failed = run_tests(suite)
+    skipped = {test.id() for test, _ in result.skipped}
+    for tool, names in ran.items():
+        fact(core=tool, failed=[n for n in names if n in failed], skipped=sum(n in skipped for n in names),
+             passed=sum(n not in failed and n not in skipped for n in names),
+             variants=sorted({v.name for v in hook_variants() if v.tool == tool and v.chosen}))
+
+
+def with_forced(variant):
+    """("ok", "") or what went wrong when the tests marked with the hook ran with this variant of it."""
+    suite = tests_that(lambda test, method: tool_of(test) == variant.tool and
+                       getattr(method, "hook", None) == variant.hook)
+    if suite.countTestCases() == 0:
+        return "FAIL", f"no test is marked @hook(\"{variant.hook}\")"
+    out = io.StringIO()
+    result, failed = run_tests(suite, out)
+    if failed:
+        print(out.getvalue())
+        return "FAIL", ", ".join(sorted(failed))
+    if result.skipped:
+        return "skipped", result.skipped[0][1]
+    return "ok", ""
+
+
+def refused(variant):
+    """Whether plumb says in its three lines that this variant does not work here."""
+    done = run_plumb(variant.tool, "-d", "1ms")
+    text = done.stderr.decode()
+    clear = (done.returncode == 1 and f"{variant.hook}={variant.name} does not work here" in text and
+             len(text.splitlines()) <= 3 and variant.why)
+    return ("not there", variant.why) if clear else ("FAIL", f"forced, it ends with {done.returncode}: {text}")
+
+
+def forced_variants():
+    for variant in hook_variants():
+        os.environ["PLUMB_HOOKS"] = f"{variant.hook}={variant.name}"
+        outcome, why = with_forced(variant) if variant.works else refused(variant)
+        fact(tool=variant.tool, forced=os.environ.pop("PLUMB_HOOKS"), outcome=outcome, why=why)
+
+
+def main():
+    hook_variants()  # asked before anything is forced
+    core()
+    forced_variants()
+    fact(end=True)
+
+
+if __name__ == "__main__":
+    main()
