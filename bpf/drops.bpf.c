@@ -7,9 +7,11 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
+/* Whether a tracepoint tells this here; constant once relocated, so that the verifier never sees what is off. */
+#define TELLS(tracepoint, argument) bpf_core_field_exists(struct trace_event_raw_##tracepoint, argument)
+
 /* Hook: skb:kfree_skb, every packet that is freed without having been consumed. Arguments: packet, address of the
- * caller; since 5.17 the reason, since 6.11 the receiving socket. The later ones are read from the context only where
- * the user side found them in the kernel's BTF. */
+ * caller; since 5.17 the reason, since 6.11 the receiving socket. */
 SEC("tp_btf/kfree_skb")
 int on_kfree_skb(__u64 *ctx)
 {
@@ -19,7 +21,7 @@ int on_kfree_skb(__u64 *ctx)
 	const struct sock *rx_sk = 0;
 	struct drops_event *e;
 
-	if (config.has_reason) {
+	if (TELLS(kfree_skb, reason)) {
 		seen.reason = (__u32)ctx[2];
 		seen.known = KNOWN_REASON;
 		treatment = reason_treatment(seen.reason);
@@ -30,7 +32,7 @@ int on_kfree_skb(__u64 *ctx)
 			return 0;
 		}
 	}
-	if (config.has_rx_sk)
+	if (TELLS(kfree_skb, rx_sk))
 		rx_sk = (const struct sock *)ctx[3];
 	if (rx_sk) {
 		seen.sk = rx_sk;
@@ -171,7 +173,7 @@ int on_send_reset(__u64 *ctx)
 	struct drops_seen seen = {.type = DROPS_RESET, .kind = KIND_SENT};
 	struct drops_event *e;
 
-	if (config.has_reset_reason) {
+	if (TELLS(tcp_send_reset, reason)) {
 		seen.reason = (__u32)ctx[2];
 		seen.known = KNOWN_REASON;
 		if (!reset_reason_selected(seen.reason))

@@ -112,9 +112,6 @@ struct drops_stack_key {
 };
 
 struct drops_config {
-	__u8 has_reason; /* the tracepoint kfree_skb has a third argument */
-	__u8 has_rx_sk;  /* and a fourth */
-	__u8 has_reset_reason;
 	__u8 lines;   /* records for the ring buffer */
 	__u8 summary; /* aggregates instead */
 	__u8 by_location; /* the summary's grouping */
@@ -123,7 +120,6 @@ struct drops_config {
 	__u8 stack;       /* records carry a stack */
 	__u8 stack_totals; /* stacks are aggregated instead */
 	__u8 other_exclude; /* other_reasons are those not wanted */
-	__u8 padding;
 	__u32 lines_per_tick; /* of 100 ms; 0: no limit */
 	__u32 other_reasons; /* number of entries; 0: all reasons above DROPS_CORE_REASONS are wanted */
 	__u32 devs;

@@ -89,9 +89,22 @@ struct request_sock {
 	__u8 num_retrans;
 } RELOCATED;
 
-/* Names are compared by the kernel's BTF; only whether the types exist matters (drop reasons: Linux 5.17). */
 enum skb_drop_reason {
 	SKB_DROP_REASON_NOT_SPECIFIED,
 };
+
+enum sk_rst_reason {
+	SK_RST_REASON_NOT_SPECIFIED,
+};
+
+/* What perf tells of a tracepoint. Never read: a member that is there stands for an argument of the same name. */
+struct trace_event_raw_kfree_skb {
+	enum skb_drop_reason reason; /* Linux 5.17 */
+	void *rx_sk;                 /* Linux 6.11 */
+} RELOCATED;
+
+struct trace_event_raw_tcp_send_reset {
+	enum sk_rst_reason reason; /* Linux 6.10 */
+} RELOCATED;
 
 #endif

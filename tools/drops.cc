@@ -149,11 +149,8 @@ class Drops final : public BpfTool<drops_bpf> {
     DropReasons resets = DropReasons::of_resets(kernel);
     drops_config& config = skel.rodata->config;
     if (auto r = configure_drops(options_, reasons, resets, config); !r) return r;
-    const unsigned arguments = kernel.tracepoint_arguments("kfree_skb").value_or(2);
-    config.has_reason = arguments >= 3;
-    config.has_rx_sk = arguments >= 4;
-    config.has_reset_reason = kernel.tracepoint_arguments("tcp_send_reset").value_or(2) >= 3;
-    benign_.set(!options_.all && options_.reasons.empty(), config.has_reason != 0);
+    const bool has_reason = kernel.tracepoint_arguments("kfree_skb").value_or(2) >= 3;
+    benign_.set(!options_.all && options_.reasons.empty(), has_reason);
     config.lines = lines();
     config.summary = kernel_summary_;
     config.by_location = options_.by_location;

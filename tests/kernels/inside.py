@@ -3,13 +3,16 @@
 
 - the core of the live tests, with the variants of hooks that plumb chooses by itself;
 - each variant of each hook that `plumb doctor` lists, forced: where it works, the tests marked with the hook pass;
-  where it does not, plumb says so and does not start.
+  where it does not, plumb says so and does not start;
+- the kernel's verifier, on every BPF program of every tool (verify_programs).
 
 What is found stands in lines "fact JSON", which table.py reads; all else is for people.
 """
+import glob
 import io
 import json
 import os
+import subprocess
 import sys
 from collections import defaultdict
 
@@ -67,10 +70,26 @@ def forced_variants():
         fact(tool=variant.tool, forced=os.environ.pop("PLUMB_HOOKS"), outcome=outcome, why=why)
 
 
+def programs():
+    build = os.path.join(HERE, "../../build")
+    objects = sorted(glob.glob(os.path.join(build, "bpf/*.bpf.o")))
+    done = subprocess.run([os.path.join(build, "tests/kernels/verify_programs"), *objects], text=True,
+                          stdout=subprocess.PIPE)
+    print(done.stdout, end="")
+    found = {tool: defaultdict(list) for tool in dict.fromkeys(v.tool for v in hook_variants())}
+    for line in done.stdout.splitlines():
+        words = line.split(" ", 3)
+        if words[0] in found and len(words) > 2 and words[2] in ("ok", "absent", "FAIL"):
+            found[words[0]][words[2]].append(words[1])
+    for tool, by_outcome in found.items():
+        fact(verified=tool, accepted=len(by_outcome["ok"]), absent=by_outcome["absent"], refused=by_outcome["FAIL"])
+
+
 def main():
     hook_variants()  # asked before anything is forced
     core()
     forced_variants()
+    programs()
     fact(end=True)
 
 

@@ -8,9 +8,16 @@ table.py [--all] LOGS KERNEL...    --all: these are all kernels there are, so th
 
     forced                      5.10                    6.1
     tcpconnect accept=fentry    ok                      not there
+
+    programs                    5.10                    6.1
+    tcpconnect                  ok 10, 2 absent         FAIL 1/11      accepted by the verifier; nothing to attach to
+
+    fields                      5.10                    6.1
+    tcpconnect                  ok 334                  FAIL 1/334     relocations that match the kernel's types
 """
 import json
 import os
+import re
 import sys
 from collections import Counter
 
@@ -38,11 +45,28 @@ def facts_of(path):
     return [json.loads(line[5:]) for line in text.splitlines() if line.startswith("fact {")], text
 
 
+def fields_of(path):
+    """(object, relocations, mistakes) as match_fields wrote them, nothing being a mistake, too; and {question: yes}."""
+    found, answers = [], {}
+    with open(path, errors="replace") as f:
+        for line in f:
+            if m := re.match(r"(has|lacks) (.*)$", line):
+                answers[m[2]] = answers.get(m[2], False) or m[1] == "has"
+            elif m := re.match(r"(\w+) (?:ok|FAIL) (\d+) relocations$", line):
+                found.append((m[1], m[2], []))
+            elif found:
+                found[-1][2].append(line.strip())
+            else:
+                found.append(("-", 0, [line.strip()]))
+    return found or [("-", 0, ["match_fields said nothing"])], answers
+
+
 def main():
     everything = sys.argv[1] == "--all"
     logs, *kernels = sys.argv[1 + everything:]
     tools, forced = Table("tool", kernels), Table("forced", kernels)
-    tally, problems = Counter(), []
+    programs, fields = Table("programs", kernels), Table("fields", kernels)
+    tally, problems, asked = Counter(), [], {}
 
     def count(outcome, problem=None):
         tally[outcome] += 1
@@ -68,11 +92,31 @@ def main():
                 forced.put(row, kernel, f["outcome"])
                 count({"FAIL": "failed", "skipped": "skipped"}.get(f["outcome"], "passed"),
                       f"{kernel}: {row}: {f['why']} (log: {log})")
+            elif "verified" in f:
+                accepted, refused, absent = f["accepted"], f["refused"], f["absent"]
+                tally["passed"] += accepted
+                programs.put(f["verified"], kernel,
+                             f"FAIL {len(refused)}/{accepted + len(refused)}" if refused or not accepted else
+                             f"ok {accepted}" + (f", {len(absent)} absent" if absent else ""))
+                for name in refused:
+                    count("failed", f"{kernel}: the verifier refuses {f['verified']}'s {name} (log: {log})")
+                if not refused and not accepted:
+                    count("failed", f"{kernel}: no program of {f['verified']} was tried (log: {log})")
+        matched, answers = fields_of(os.path.join(logs, f"{kernel}.fields"))
+        for question, yes in answers.items():
+            asked[question] = asked.get(question, False) or yes
+        for name, total, mistakes in matched:
+            fields.put(name, kernel, f"FAIL {len(mistakes)}/{total}" if mistakes else f"ok {total}")
+            tally["passed"] += not mistakes
+            for mistake in mistakes:
+                count("failed", f"{kernel}: {name}: {mistake}")
     if everything:
         for row, cells in forced.rows.items():
             if "ok" not in cells.values():
                 count("failed", f"{row}: no kernel can run it, so nothing shows that it works")
-    for table in (tools, forced):
+        for question in (q for q, yes in asked.items() if not yes):
+            count("failed", f"no kernel has {question}, which a program asks for: nothing shows that it is read right")
+    for table in (tools, forced, programs, fields):
         table.print()
     print()
     for problem in problems:
