@@ -73,6 +73,7 @@ struct Features::State {
   Feature find(bpf_attach_type attach, const std::string& target, const std::string& missing,
                std::uint32_t& id);
   Feature load_socket_storage();
+  Feature load_kernel_reads();
   Feature open_kprobe();
 };
 
@@ -116,7 +117,7 @@ Result<const KernelBtf*> Features::kernel_types() {
 Feature Features::State::find(bpf_attach_type attach, const std::string& target, const std::string& missing,
                               std::uint32_t& id) {
   const Result<KernelBtf>& types = kernel_types();
-  if (!types) return {false, "the kernel's BTF cannot be read: " + types.error().why, ENOENT};
+  if (!types) return {false, types.error().why, ENOENT};
   id = types->find_target(attach, target);
   return id != 0 ? yes() : Feature{false, missing, ENOENT};
 }
@@ -175,6 +176,52 @@ Feature Features::ring_buffer() {
     const UniqueFd close_it(fd);
     return yes();
   });
+}
+
+Feature Features::kernel_reads() {
+  return state_->answer("kernel reads", [&] { return state_->load_kernel_reads(); });
+}
+
+// Where the kernel is locked down the verifier does not know the function: EINVAL, with no word on why.
+Feature Features::State::load_kernel_reads() {
+  const bpf_insn program[] = {
+      {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10},
+      {.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8},
+      set<BPF_REG_2>(8),
+      set<BPF_REG_3>(0),
+      {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel},
+      set<BPF_REG_0>(0),
+      kExit,
+  };
+  const int fd =
+      bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, kProbeName, kLicense, program, std::size(program), nullptr);
+  if (fd == -EINVAL) {
+    if (!privileges) privileges = own_privileges();
+    const std::string& mode = privileges->lockdown;
+    return {false,
+            "the kernel is locked down" + (mode.empty() ? "" : " (" + mode + ")") +
+                ", so that BPF may not read its memory",
+            EINVAL};
+  }
+  if (fd < 0) return refused("BPF programs that read the kernel's memory are refused", -fd);
+  const UniqueFd close_it(fd);
+  return yes();
+}
+
+Result<void> Features::essentials() {
+  if (auto types = kernel_types(); !types) return std::move(types).error();
+  struct Essential {
+    Feature feature;
+    std::string_view hint;
+  };
+  for (const auto& [feature, hint] :
+       {Essential{ring_buffer(), "it takes Linux 5.8 or later"}, Essential{kernel_reads(), kNotLockedDown}}) {
+    if (feature.works) continue;
+    if (feature.error == EPERM || feature.error == EACCES)
+      return plumb::refused("cannot trace", feature.error, own_privileges());
+    return Error{"cannot trace", feature.why, std::string(hint)};
+  }
+  return {};
 }
 
 Feature Features::socket_storage() {

@@ -44,6 +44,11 @@ class Features {
   Feature iterator(std::string_view target);  // iter/<target>: "task_file", "tcp"
   Feature socket_storage();                   // sk_storage from tracing programs
   Feature ring_buffer();
+  Feature kernel_reads();  // of kernel memory by BPF: not where the kernel is locked down
+
+  // What every tool needs, whatever it hooks: BTF, a ring buffer, reads of kernel memory. The Error says
+  // which of them is missing.
+  Result<void> essentials();
 
  private:
   struct State;

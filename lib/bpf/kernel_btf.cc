@@ -19,9 +19,9 @@ namespace {
 
 constexpr std::size_t kMaxBtf = std::size_t{256} << 20;  // kernels have 4 to 10 MB
 
-Error no_kernel_btf(std::string why) {
-  return Error{"this kernel's type information (BTF) cannot be read", std::move(why),
-               "it takes a kernel built with CONFIG_DEBUG_INFO_BTF=y: most distributions' since 2021"};
+Error no_kernel_btf(const std::string& why) {
+  return Error{"cannot read this kernel's types", "no usable BTF: " + why,
+               "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y"};
 }
 
 // Bytes of a type's record after its head (Documentation/bpf/btf.rst). A kind that we do not know ends the

@@ -195,14 +195,14 @@ Error refused(const std::string& what, int error, const Privileges& p) {
   const auto missing = missing_for_tracing(p);
   const auto some = missing_for_some(p);
   if (!missing.empty()) {  // exactly these: a tool that needs more says so once it has them
-    e.why += "; missing: " + capability_list(missing);
+    e.why = "missing: " + capability_list(missing);
     if (!p.split()) e.why += " (this kernel has no CAP_BPF yet)";
     e.hint = "run it as root, or once: " + setcap_line(p, false);
     return e;
   }
-  if (!p.lockdown.empty() && p.lockdown != "none") {
+  if (p.lockdown == "confidentiality") {  // "integrity" forbids nothing of what tracing does
     e.why += "; the kernel is locked down (" + p.lockdown + ")";
-    e.hint = "Secure Boot usually turns it on; see kernel_lockdown(7)";
+    e.hint = kNotLockedDown;
     return e;
   }
   if (p.memlock_counts && p.memlock_limit != ~std::uint64_t{0}) {

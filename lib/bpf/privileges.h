@@ -71,6 +71,10 @@ std::string capability_list(const std::vector<Capability>& capabilities);
 // replaces.
 std::string setcap_line(const Privileges& p, bool and_some);
 
+// What to do about a kernel that is locked down.
+inline constexpr std::string_view kNotLockedDown =
+    "boot with lockdown=integrity, or without; see kernel_lockdown(7)";
+
 // The Error for a step that the kernel refused with EPERM or EACCES.
 Error refused(const std::string& what, int error, const Privileges& p);
 

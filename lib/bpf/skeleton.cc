@@ -1,12 +1,11 @@
 #include "bpf/skeleton.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <utility>
 
+#include "bpf/features.h"
 #include "bpf/privileges.h"
 
 namespace plumb {
@@ -42,20 +41,19 @@ std::string LibbpfLog::take() {
 }
 
 Error bpf_error(const std::string& what, int error) {
-  constexpr const char* kKernelBtf = "/sys/kernel/btf/vmlinux";
   std::string details = LibbpfLog::take();
   Error e{what, errno_text(error)};
   // EACCES is also what the verifier answers to a program that it cannot prove safe.
   const bool verifier = error != EPERM && details.find("BEGIN PROG LOAD LOG") != std::string::npos;
   const Privileges privileges = own_privileges();
-  if (verifier && missing_for_tracing(privileges).empty()) {
+  if (!verifier && (error == EPERM || error == EACCES)) {
+    e = refused(what, error, privileges);
+  } else if (auto able = Features().essentials(); !able) {
+    e.why = able.error().why;
+    e.hint = able.error().hint;
+  } else if (verifier) {
     e.why += "; this kernel's verifier does not accept a program";
     e.hint = "-v shows the verifier's log: please report it with the kernel's release (uname -r)";
-  } else if (error == EPERM || error == EACCES) {
-    e = refused(what, error, privileges);
-  } else if (::access(kKernelBtf, R_OK) != 0) {
-    e.why += std::string("; the kernel has no BTF: ") + kKernelBtf + " cannot be read";
-    e.hint = "it takes a kernel built with CONFIG_DEBUG_INFO_BTF=y: most distributions' since 2021";
   } else {
     e.hint = "`plumb doctor` shows what this kernel offers; -v shows the whole log";
   }

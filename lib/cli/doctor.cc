@@ -35,20 +35,14 @@ DoctorTool examine_tool(const ToolInfo& info, Features& features, const DoctorRe
   const std::vector<Hook> hooks = info.make()->hooks();
   for (const Hook& hook : hooks) tool.hooks.push_back(examine_hook(hook, features, report.privileges));
   const auto choices = choose_hooks(features, hooks, report.forced);
-  if (!choices) {
+  if (report.cannot_trace) {
+    tool.error = report.cannot_trace;
+  } else if (!choices) {
     tool.error = choices.error();
   } else {
     for (std::size_t i = 0; i < choices->size(); ++i) {
       if ((*choices)[i].variant != nullptr) tool.hooks[i].chosen = (*choices)[i].variant->name;
     }
-  }
-  // Every tool sends its events through a ring buffer.
-  if (!tool.error && !report.ring_buffer.works) {
-    const int error = report.ring_buffer.error;
-    tool.error =
-        for_want_of_privilege(report.ring_buffer, report.privileges)
-            ? refused("cannot create a ring buffer", error, report.privileges)
-            : Error{"cannot create a ring buffer", report.ring_buffer.why, "it takes Linux 5.8 or later"};
   }
   return tool;
 }
@@ -90,7 +84,7 @@ DoctorReport examine(std::span<const ToolInfo* const> tools, const ProcFs& procf
   report.containers = list_containers(procfs);
   report.forced = forced_hooks();
   Features features;
-  report.ring_buffer = features.ring_buffer();
+  if (auto able = features.essentials(); !able) report.cannot_trace = able.error();
   for (const ToolInfo* info : tools) report.tools.push_back(examine_tool(*info, features, report));
   return report;
 }

@@ -35,9 +35,9 @@ struct DoctorTool {
 // What doctor found out. Passive, so that tests show machines that they made up.
 struct DoctorReport {
   std::string release, machine;
-  std::string no_btf;  // why the kernel's BTF cannot be read; empty: it can
-  std::string jit;     // "on", "off"; empty: cannot be told
-  Feature ring_buffer;
+  std::string no_btf;                 // why the kernel's BTF cannot be read; empty: it can
+  std::string jit;                    // "on", "off"; empty: cannot be told
+  std::optional<Error> cannot_trace;  // why no tool can run, whatever it hooks; nothing: some may
   Privileges privileges;
   std::string cgroup2;  // mount point; empty: not mounted
   std::string cgroup1;  // a v1 mount beside it; empty: none

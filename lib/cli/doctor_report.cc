@@ -115,7 +115,7 @@ std::vector<Capability> missing(const Privileges& p) {
 void show_machine(Page& page, const DoctorReport& r) {
   page.heading("Machine");
   page.line("kernel", r.release + " (" + r.machine + ")");
-  page.line("BTF", r.no_btf.empty() ? "yes" : "no: " + r.no_btf, r.no_btf.empty() ? Tone::good : Tone::bad);
+  page.line("BTF", r.no_btf.empty() ? "yes" : r.no_btf, r.no_btf.empty() ? Tone::good : Tone::bad);
   page.line("BPF compiler", r.jit.empty()   ? "cannot be told without root"
                             : r.jit == "on" ? "on"
                                             : "off: probes are interpreted, several times slower");

@@ -4,7 +4,8 @@
 - the core of the live tests, with the variants of hooks that plumb chooses by itself;
 - each variant of each hook that `plumb doctor` lists, forced: where it works, the tests marked with the hook pass;
   where it does not, plumb says so and does not start;
-- the kernel's verifier, on every BPF program of every tool (verify_programs).
+- the kernel's verifier, on every BPF program of every tool (verify_programs);
+- in a machine, its kernel locked down: kernel_lockdown(7) cannot be undone, so this comes last.
 
 What is found stands in lines "fact JSON", which table.py reads; all else is for people.
 """
@@ -14,28 +15,36 @@ import json
 import os
 import subprocess
 import sys
+import unittest
 from collections import defaultdict
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../live"))
-from harness import hook_variants, run_plumb, run_tests, tests_that, tool_of  # noqa: E402
+from harness import EMULATED, hook_variants, run_plumb, run_tests, tests_that, tool_of  # noqa: E402
 
 
 def fact(**found):
     print("fact", json.dumps(found), flush=True)
 
 
-def core():
-    suite = tests_that(lambda test, method: getattr(method, "core", False))
+def tell_tests(tests, row_of):
+    """Runs these tests and tells how they ended, by the row that row_of(test) names."""
     ran = defaultdict(list)
-    for test in suite:
-        ran[tool_of(test)].append(test.id())
-    result, failed = run_tests(suite)
+    for test in tests:
+        ran[row_of(test)].append(test.id())
+    result, failed = run_tests(unittest.TestSuite(tests))
     skipped = {test.id() for test, _ in result.skipped}
-    for tool, names in ran.items():
-        fact(core=tool, failed=[n for n in names if n in failed], skipped=sum(n in skipped for n in names),
+    ran["(set-up)"] = sorted(failed - {name for names in ran.values() for name in names})
+    for row, names in ran.items():
+        if not names:
+            continue
+        fact(tests=row, failed=[n for n in names if n in failed], skipped=sum(n in skipped for n in names),
              passed=sum(n not in failed and n not in skipped for n in names),
-             variants=sorted({v.name for v in hook_variants() if v.tool == tool and v.chosen}))
+             variants=sorted({v.name for v in hook_variants() if v.tool == row and v.chosen}))
+
+
+def core():
+    tell_tests(tests_that(lambda test, method: getattr(method, "core", False)), tool_of)
 
 
 def with_forced(variant):
@@ -76,13 +85,23 @@ def programs():
     done = subprocess.run([os.path.join(build, "tests/kernels/verify_programs"), *objects], text=True,
                           stdout=subprocess.PIPE)
     print(done.stdout, end="")
-    found = {tool: defaultdict(list) for tool in dict.fromkeys(v.tool for v in hook_variants())}
+    found = {tool: {"ok": [], "absent": [], "FAIL": []} for tool in dict.fromkeys(v.tool for v in hook_variants())}
+    last = None
     for line in done.stdout.splitlines():
         words = line.split(" ", 3)
-        if words[0] in found and len(words) > 2 and words[2] in ("ok", "absent", "FAIL"):
-            found[words[0]][words[2]].append(words[1])
+        if words[0] in found and len(words) > 2 and words[2] in found[words[0]]:
+            last = [line]  # and what more is said of the program
+            found[words[0]][words[2]].append(last)
+        elif last:
+            last.append("    " + line)
     for tool, by_outcome in found.items():
-        fact(verified=tool, accepted=len(by_outcome["ok"]), absent=by_outcome["absent"], refused=by_outcome["FAIL"])
+        fact(verified=tool, accepted=len(by_outcome["ok"]), absent=len(by_outcome["absent"]),
+             refused=["\n".join(lines) for lines in by_outcome["FAIL"]])
+
+
+def lock_down():
+    from test_odd_kernels import Odd
+    tell_tests([Odd("lock_down")], lambda test: "(lockdown)")
 
 
 def main():
@@ -90,6 +109,8 @@ def main():
     core()
     forced_variants()
     programs()
+    if EMULATED:
+        lock_down()
     fact(end=True)
 
 

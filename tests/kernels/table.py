@@ -80,9 +80,9 @@ def main():
             count("failed", f"{kernel}: it came to no end; its log ({log}) ends with\n" +
                   "\n".join("    " + line for line in text.splitlines()[-15:]))
         for f in facts:
-            if "core" in f:
+            if "tests" in f:
                 total = f["passed"] + len(f["failed"])
-                tools.put(f["core"], kernel, f"FAIL {len(f['failed'])}/{total}" if f["failed"] else
+                tools.put(f["tests"], kernel, f"FAIL {len(f['failed'])}/{total}" if f["failed"] else
                           f"ok {total} {','.join(f['variants'])}".strip())
                 tally.update(passed=f["passed"], skipped=f["skipped"])
                 for name in f["failed"]:
@@ -97,9 +97,9 @@ def main():
                 tally["passed"] += accepted
                 programs.put(f["verified"], kernel,
                              f"FAIL {len(refused)}/{accepted + len(refused)}" if refused or not accepted else
-                             f"ok {accepted}" + (f", {len(absent)} absent" if absent else ""))
-                for name in refused:
-                    count("failed", f"{kernel}: the verifier refuses {f['verified']}'s {name} (log: {log})")
+                             f"ok {accepted}" + (f", {absent} absent" if absent else ""))
+                for text in refused:
+                    count("failed", f"{kernel}: the verifier refuses {text}")
                 if not refused and not accepted:
                     count("failed", f"{kernel}: no program of {f['verified']} was tried (log: {log})")
         matched, answers = fields_of(os.path.join(logs, f"{kernel}.fields"))

@@ -426,8 +426,8 @@ def tests_that(wanted):
 def run_tests(suite, stream=sys.stdout):
     """Runs them, verbosely; the result and the ids of those that failed."""
     result = unittest.TextTestRunner(stream=stream, verbosity=2, resultclass=Result).run(suite)
-    failed = {t.id() for t, _ in result.failures + result.errors} | {t.id() for t in result.unexpectedSuccesses}
-    return result, failed
+    bad = [t for t, _ in result.failures + result.errors] + result.unexpectedSuccesses
+    return result, {getattr(t, "test_case", t).id() for t in bad}  # of a subtest its test
 
 
 def main():
