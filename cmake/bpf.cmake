@@ -15,10 +15,12 @@ function(plumb_bpf_object name)
   set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
   set(skeleton ${BPF_SKELETON_DIR}/${name}.skel.h)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf ${BPF_SKELETON_DIR})
-  # -mcpu=v3: 32-bit registers and jumps, from Linux 5.1. -g: BTF for CO-RE; the DWARF is stripped again.
+  # -mcpu=v3: 32-bit registers and jumps, from Linux 5.1. -g: BTF for CO-RE; the DWARF is stripped again. BTF names the
+  # source files: the prefix map keeps the build machine's folders out of the executable.
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Werror -fno-stack-protector
+            -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
             -D__TARGET_ARCH_${BPF_TARGET_ARCH} -I${CMAKE_SOURCE_DIR}/bpf -idirafter /usr/include
             -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}

@@ -1,6 +1,7 @@
 # Finds what packages.txt lists and the build uses. What is missing is said once, all of it, with the package names of
 # Debian 12.
 set(missing "")
+set(LINKED_PACKAGES "")  # what the executable is made of
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/packages.txt)
 file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/packages.txt lines REGEX "^[a-z]")
 foreach(line ${lines})
@@ -12,6 +13,9 @@ foreach(line ${lines})
   list(GET columns 4 variable)
   if(variable STREQUAL "-" OR (purpose STREQUAL "tests" AND NOT PLUMB_TESTS))
     continue()
+  endif()
+  if(purpose STREQUAL "build" AND kind MATCHES "library|header")
+    list(APPEND LINKED_PACKAGES ${package})
   endif()
   set(shown ${name})
   if(kind STREQUAL "program")
