@@ -89,7 +89,8 @@ Error no_variant(const Hook& hook, const HookChoice& choice) {
   });
   if (all_refused) {
     const Privileges p = own_privileges();
-    if (!missing_for_tracing(p).empty()) return refused(what, choice.tried.front().second.error, p);
+    if (!missing_for_tracing(p).empty() || p.seccomp)
+      return refused(what, choice.tried.front().second.error, p);
   }
   std::string why;
   for (const auto& [name, feature] : choice.tried) {

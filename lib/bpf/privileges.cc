@@ -211,10 +211,13 @@ Error refused(const std::string& what, int error, const Privileges& p) {
     e.hint = "raise it (ulimit -l unlimited), or give CAP_SYS_RESOURCE";
     return e;
   }
+  if (p.seccomp) {  // of older runtimes it lets bpf(2) pass with CAP_SYS_ADMIN only
+    e.why += "; a seccomp filter is in force";
+    e.hint = "let it allow bpf(2); in a container: --security-opt seccomp=unconfined, or a newer runtime";
+    return e;
+  }
   if (!some.empty()) e.why += "; missing: " + capability_list(some);
-  if (p.seccomp && some.empty()) e.why += "; a seccomp filter is in force";
   e.hint = !some.empty() ? "run it as root, or once: " + setcap_line(p, true)
-           : p.seccomp   ? "a container's seccomp profile may forbid it; `plumb doctor` shows what works"
                          : "the kernel or a security module refuses it; `plumb doctor` shows what works";
   return e;
 }

@@ -92,6 +92,11 @@ DoctorReport examine(std::span<const ToolInfo* const> tools, const ProcFs& procf
 int run_doctor(std::span<const ToolInfo* const> tools, bool json, bool verbose) {
   LibbpfLog::capture(false);  // what libbpf says of probes that fail is no news
   raise_memlock_limit();
+  if (auto mounted = need_system_mounts(system_procfs()); !mounted) {
+    const Error& e = mounted.error();
+    std::fprintf(stderr, "plumb: %s: %s\n  %s\n", e.what.c_str(), e.why.c_str(), e.hint.c_str());
+    return EXIT_FAILURE;
+  }
   const DoctorReport report = examine(tools);
   const std::string text = json ? doctor_json(report) : doctor_text(report, verbose, color_wanted());
   const bool written =

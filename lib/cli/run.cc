@@ -29,6 +29,7 @@
 #include "cli/privileges.h"
 #include "cli/push_down.h"
 #include "cli/stats.h"
+#include "proc/mounts.h"
 #include "sink/formats.h"
 
 namespace plumb {
@@ -106,6 +107,8 @@ class Run {
 
   // Whom to trace. A command exists from here on, but has not run its first instruction.
   Result<void> prepare() {
+    if (auto r = need_system_mounts(system_procfs()); !r) return r;
+    if (auto r = need_host_process_ids(); !r) return r;
     auto filter = resolve_filter(options_);
     if (!filter) return std::move(filter).error();
     filter_ = *std::move(filter);
@@ -113,6 +116,15 @@ class Run {
     if (auto r = prepare_command(); !r) return r;
     raise_memlock_limit();  // after the fork: the command keeps its own limit
     return {};
+  }
+
+  // Process ids that mean others in the kernel would trace nothing, or a stranger.
+  Result<void> need_host_process_ids() const {
+    if ((options_.pids.empty() && options_.command.empty()) || in_initial_pid_namespace(system_procfs()))
+      return {};
+    return Error{options_.command.empty() ? "cannot tell processes by their ids" : "cannot trace a command",
+                 "plumb is in a PID namespace, where processes have other ids than in the kernel",
+                 "share the host's: --pid=host for docker and podman, hostPID: true in a pod"};
   }
 
   // What --where says of processes, the shared filters decide in the kernel.

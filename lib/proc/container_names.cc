@@ -3,6 +3,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
+#include <vector>
 
 namespace plumb {
 namespace {
@@ -33,8 +34,28 @@ std::string member_text(const json& object, const char* key) {
   return it == object.end() ? std::string{} : text_of(*it);
 }
 
+// Runtimes keep their state in the host's file system. In a container that shares the host's process ids,
+// process 1 leads there (it takes CAP_SYS_PTRACE); a mount of the same path comes first.
+constexpr const char* kHostRoots[] = {"", "/proc/1/root"};
+
+Result<std::string> read_host(const ProcFs& procfs, const std::string& path) {
+  Result<std::string> text = Error{};
+  for (const char* root : kHostRoots) {
+    text = procfs.read(root + path);
+    if (text) break;
+  }
+  return text;
+}
+
+std::vector<std::string> list_host(const ProcFs& procfs, const std::string& directory) {
+  for (const char* root : kHostRoots) {
+    if (auto names = procfs.list(root + directory); names && !names->empty()) return *std::move(names);
+  }
+  return {};
+}
+
 std::string docker_name(const ProcFs& procfs, const std::string& id) {
-  const auto text = procfs.read("/var/lib/docker/containers/" + id + "/config.v2.json");
+  const auto text = read_host(procfs, "/var/lib/docker/containers/" + id + "/config.v2.json");
   if (!text) return {};
   std::string name = member_text(parse_json(*text), "Name");
   if (name.starts_with('/')) name.erase(0, 1);
@@ -44,7 +65,8 @@ std::string docker_name(const ProcFs& procfs, const std::string& id) {
 // volatile-containers.json holds those of `podman run --rm`, since containers/storage 1.44.
 std::string podman_name(const ProcFs& procfs, const std::string& id) {
   for (const char* file : {"containers.json", "volatile-containers.json"}) {
-    const auto text = procfs.read(std::string("/var/lib/containers/storage/overlay-containers/") + file);
+    const auto text =
+        read_host(procfs, std::string("/var/lib/containers/storage/overlay-containers/") + file);
     if (!text) continue;
     const json all = parse_json(*text);
     if (!all.is_array()) continue;
@@ -71,10 +93,8 @@ bool split_underscores(std::string_view s, std::string_view& a, std::string_view
 }
 
 bool kubernetes_log_link(const ProcFs& procfs, const std::string& id, OwnedNames& names) {
-  const auto links = procfs.list("/var/log/containers");
-  if (!links) return false;
   const std::string ending = "-" + id + ".log";
-  for (const std::string& link : *links) {
+  for (const std::string& link : list_host(procfs, "/var/log/containers")) {
     if (!link.ends_with(ending)) continue;
     std::string_view pod, ns, container;
     if (!split_underscores(std::string_view(link).substr(0, link.size() - ending.size()), pod, ns, container))
@@ -90,9 +110,7 @@ bool kubernetes_log_link(const ProcFs& procfs, const std::string& id, OwnedNames
 // Also finds the pod of its sandbox (the pause container), which writes no log.
 bool kubernetes_pod_directory(const ProcFs& procfs, const std::string& uid, OwnedNames& names) {
   if (uid.empty()) return false;
-  const auto pods = procfs.list("/var/log/pods");
-  if (!pods) return false;
-  for (const std::string& entry : *pods) {
+  for (const std::string& entry : list_host(procfs, "/var/log/pods")) {
     std::string_view ns, pod, rest;
     if (!split_underscores(entry, ns, pod, rest) || rest != uid) continue;
     names.pod = pod;

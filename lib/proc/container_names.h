@@ -22,7 +22,8 @@ struct OwnedNames {
 // overlay-containers/{,volatile-}containers.json below /var/lib/containers/storage (root's containers; those
 // of other users stay nameless). Kubernetes, whatever runtime: the links
 // /var/log/containers/<pod>_<namespace>_<container>-<id>.log, then /var/log/pods/<namespace>_<pod>_<uid>. All
-// of these may be missing, unreadable or nonsense; then less is known.
+// of these may be missing, unreadable or nonsense; then less is known. What is missing here is looked for
+// below /proc/1/root, the host's files for a container that shares the host's process ids.
 OwnedNames container_names(const ProcFs& procfs, const CgroupContainer& container);
 
 }  // namespace plumb

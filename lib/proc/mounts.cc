@@ -67,6 +67,29 @@ Result<CgroupMounts> cgroup_mounts(const ProcFs& procfs) {
   return mounts;
 }
 
+Result<void> need_system_mounts(const ProcFs& procfs) {
+  struct Needed {
+    std::string_view point, inside, what, command;
+  };
+  static constexpr Needed kNeeded[] = {
+      {"/proc", "/proc/self/ns", "processes", "mount -t proc proc /proc"},
+      {"/sys", "/sys/kernel", "the kernel's types", "mount -t sysfs sysfs /sys"},
+  };
+  for (const Needed& n : kNeeded) {
+    if (procfs.inode(std::string(n.inside))) continue;
+    return Error{"cannot read " + std::string(n.what), std::string(n.point) + " is not mounted",
+                 std::string(n.command)};
+  }
+  return {};
+}
+
+bool in_initial_pid_namespace(const ProcFs& procfs) {
+  constexpr std::uint64_t kInitialInode =
+      0xEFFFFFFC;  // PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h
+  const auto inode = procfs.inode("/proc/self/ns/pid");
+  return !inode || *inode == kInitialInode;
+}
+
 std::string mount_point_of(const ProcFs& procfs, std::string_view type) {
   std::string point;
   const auto text = procfs.read("/proc/mounts");

@@ -106,6 +106,10 @@ struct Container {
 };
 std::vector<Container> list_containers(const ProcFs& procfs = system_procfs());
 
+// Whether process ids here are those of BPF programs, which number processes as the kernel's first PID
+// namespace does. In a container they usually are not. Unknown: true.
+bool in_initial_pid_namespace(const ProcFs& procfs);
+
 // The network namespace's inode number for `--netns PID-OR-PATH`: a process id, a path, or a name as of
 // ip-netns(8).
 Result<std::uint32_t> netns_inode(std::string_view pid_or_path, const ProcFs& procfs = system_procfs());

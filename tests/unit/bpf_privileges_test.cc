@@ -59,6 +59,11 @@ TEST_CASE("with all capabilities, what else forbids it is named") {
   CHECK(shown(p).find("a security module refuses it") != std::string::npos);
   p.seccomp = true;
   CHECK(shown(p).find("a seccomp filter is in force") != std::string::npos);
+  Privileges container = with(kBpf | kPerfmon);
+  container.seccomp = true;  // tells more than what only some tools need
+  CHECK(shown(container) ==
+        "cannot load: EPERM: Operation not permitted; a seccomp filter is in force\n"
+        "let it allow bpf(2); in a container: --security-opt seccomp=unconfined, or a newer runtime");
   p.memlock_counts = true;
   p.memlock_limit = 65536;
   CHECK(shown(p).find("RLIMIT_MEMLOCK is 64 KiB") != std::string::npos);

@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "proc/mounts.h"
@@ -84,6 +86,23 @@ TEST_CASE("Kubernetes: containers, pods and namespaces from the kubelet's links"
   CHECK_FALSE(container_cgroups("worker", *fs).ok());
   CHECK(container_cgroups("batch-1/worker", *fs).ok());
   CHECK(container_cgroups("jobs/batch-2/worker", *fs).ok());
+}
+
+TEST_CASE("inside a container the names come from the host's files, below /proc/1/root") {
+  namespace fs = std::filesystem;
+  std::string directory = (fs::temp_directory_path() / "plumb-test-XXXXXX").string();
+  REQUIRE(::mkdtemp(directory.data()) != nullptr);
+  for (const char* name : {"docker", "podman", "kubernetes"}) {
+    const fs::path host = fs::path(TEST_DATA) / name;
+    const fs::path inside = fs::path(directory) / name;
+    fs::create_directories(inside / "proc/1/root");
+    fs::copy(host / "proc", inside / "proc", fs::copy_options::recursive);
+    fs::copy(host / "sys", inside / "sys", fs::copy_options::recursive);
+    fs::copy(host / "var", inside / "proc/1/root/var",
+             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    CHECK(listed(*procfs_below(inside.string())) == listed(*tree(name)));
+  }
+  fs::remove_all(directory);
 }
 
 TEST_CASE("podman's containers, --rm ones too, without their monitors") {
