@@ -1,9 +1,6 @@
 # Where everything lies once it is installed; the only such list. `./dev install`, the archive, and the Debian package
 # take theirs from it (cmake/package.cmake).
 include(GNUInstallDirs)
-# Not the umask's: a package must not depend on who builds it.
-set(CMAKE_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS
-  OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
 
 set(PACKAGE_FILES_DIR ${CMAKE_BINARY_DIR}/package-files)
 file(MAKE_DIRECTORY ${PACKAGE_FILES_DIR})
@@ -28,8 +25,8 @@ install(FILES completions/plumb.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-c
   COMPONENT program)
 install(FILES completions/plumb.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
   COMPONENT program)
-install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
-install(FILES deploy/Containerfile DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
+install(FILES README.md docs/containers.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+install(FILES deploy/daemonset.yaml deploy/Containerfile DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
   COMPONENT program)
 
 # What everybody else calls otherwise than Debian: zsh there looks below /usr into vendor-completions only, and a licence

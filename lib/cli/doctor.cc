@@ -81,6 +81,7 @@ DoctorReport examine(std::span<const ToolInfo* const> tools, const ProcFs& procf
     report.cgroup1 = mounts->v1;
   }
   report.tracefs = mount_point_of(procfs, "tracefs");
+  report.initial_pid_namespace = in_initial_pid_namespace(procfs);
   report.containers = list_containers(procfs);
   report.forced = forced_hooks();
   Features features;

@@ -42,7 +42,8 @@ struct DoctorReport {
   std::string cgroup2;  // mount point; empty: not mounted
   std::string cgroup1;  // a v1 mount beside it; empty: none
   std::string tracefs;  // mount point; empty: not mounted
-  std::string forced;   // PLUMB_HOOKS
+  bool initial_pid_namespace = true;
+  std::string forced;  // PLUMB_HOOKS
   std::vector<Container> containers;
   std::vector<DoctorTool> tools;
 

@@ -130,6 +130,13 @@ void show_machine(Page& page, const DoctorReport& r) {
     page.line("cgroup v2", r.cgroup2 + (r.cgroup1.empty() ? "" : " (cgroup v1 beside it)"));
   }
   page.line("tracefs", r.tracefs.empty() ? "not mounted; not needed" : r.tracefs);
+  if (!r.initial_pid_namespace) {
+    page.line(
+        "process ids",
+        "of a PID namespace: -p and -- COMMAND are refused, since the kernel has others; share the host's "
+        "(--pid=host)",
+        Tone::unsure);
+  }
   if (r.privileges.memlock_counts && r.privileges.memlock_limit != ~std::uint64_t{0}) {
     page.line("memory lock",
               fmt::format("{} KiB; this kernel charges BPF memory to it", r.privileges.memlock_limit >> 10),
@@ -311,6 +318,7 @@ std::string doctor_json(const DoctorReport& report) {
   out["cgroup2_mount"] = text_or_null(report.cgroup2);
   out["cgroup1_mount"] = text_or_null(report.cgroup1);
   out["tracefs_mount"] = text_or_null(report.tracefs);
+  out["initial_pid_namespace"] = report.initial_pid_namespace;
   out["privileges"] = privileges_json(report.privileges);
   out["forced_hooks"] = text_or_null(report.forced);
   out["tools"] = nlohmann::ordered_json::array();

@@ -2,8 +2,10 @@
 """Live tests: real programs make real traffic, plumb traces it, and its lines are compared with what the programs know.
 
 Run as a program, it finds and runs every test_*.py beside it (arguments: parts of test names; --core: only those marked
-so) and ends with "N passed, N failed, N skipped". PLUMB names the executable under test.
+so; --in FOLDER: those of another suite) and ends with "N passed, N failed, N skipped". PLUMB names the executable under
+test.
 """
+import argparse
 import atexit
 import contextlib
 import ctypes
@@ -115,14 +117,14 @@ class Plumb:
     """
 
     def __init__(self, *args, keys=None, json_lines=True, expect_status=0, env=None, prefix=(), stdout=None,
-                 settle=0.0):
+                 settle=0.0, executable=PLUMB):
         self.keys = keys
         self.json_lines = json_lines
         self.expect_status = expect_status
         self.directory = tempfile.mkdtemp(prefix="plumb-live-")
         self.ready = os.path.join(self.directory, "ready")
         own = ["--ready-file", self.ready] + (["--json"] if json_lines else [])
-        self.command = [*prefix, PLUMB, args[0], *own, *args[1:]]
+        self.command = [*prefix, executable, args[0], *own, *args[1:]]
         self.env = {**os.environ, **(env or {})}
         self.stdout_to = stdout
         self.settle = settle
@@ -407,8 +409,8 @@ def tool_of(test):
     return re.search(r"\btest_([a-z]+)", test.id())[1]
 
 
-def tests_that(wanted):
-    """The tests of test_*.py beside this file for which wanted(test, its function) holds."""
+def tests_that(wanted, folder=HERE):
+    """The tests of test_*.py in the folder for which wanted(test, its function) holds."""
     suite = unittest.TestSuite()
 
     def add(tests):
@@ -419,7 +421,7 @@ def tests_that(wanted):
                     wanted(test, getattr(test, test.id().rpartition(".")[2], None)):
                 suite.addTest(test)  # a file that cannot be imported fails, whatever was asked for
 
-    add(unittest.defaultTestLoader.discover(HERE, "test_*.py"))
+    add(unittest.defaultTestLoader.discover(os.path.abspath(folder), "test_*.py"))
     return suite
 
 
@@ -433,11 +435,14 @@ def run_tests(suite, stream=sys.stdout):
 def main():
     sys.path.insert(0, HERE)
     sys.modules["harness"] = sys.modules["__main__"]
-    names = [a for a in sys.argv[1:] if a != "--core"]
-    core_only = "--core" in sys.argv[1:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--core", action="store_true")
+    parser.add_argument("--in", dest="folder", default=HERE)
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
     result, failed = run_tests(tests_that(
-        lambda test, method: (not core_only or getattr(method, "core", False)) and
-        (not names or any(n in test.id() for n in names))))
+        lambda test, method: (not options.core or getattr(method, "core", False)) and
+        (not options.names or any(n in test.id() for n in options.names)), options.folder))
     passed = result.testsRun - len(failed) - len(result.skipped)
     print(f"{passed} passed, {len(failed)} failed, {len(result.skipped)} skipped")
     return 1 if failed or result.testsRun == 0 else 0
