@@ -1,6 +1,5 @@
 # How plumb is given away, for `./dev package`: what CPack has to know, and the names that carry the version.
-set(PLUMB_MAINTAINER "plumb maintainers <maintainers@plumb.invalid>" CACHE STRING
-  "Who answers for the packages: NAME <MAIL>")
+set(PLUMB_MAINTAINER "plumb maintainers <maintainers@plumb.invalid>")  # RFC 2606: there is no such mailbox
 
 # A commit that carries the tag vVERSION is that version. Any other sorts before it and after its own ancestors.
 set(version ${PROJECT_VERSION})
