@@ -5,7 +5,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import PLUMB, Plumb, needs
+from harness import PLUMB, Namespace, Plumb, needs
 from roots import Root, debian, empty_directory
 
 INSIDE = "/usr/bin/plumb"
@@ -44,15 +44,14 @@ class RootTest:
         self.assertGreater(line["latency_ms"], 0)
 
     def test_a_packet_to_a_closed_port_is_a_drop(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.bind(("127.0.0.1", 0))
-            port = sender.getsockname()[1]
-        with self.plumb("drops", "--type", "drop", "--where", f"dst_port == {port}") as plumb:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-                sender.sendto(b"x", ("127.0.0.1", port))
+        ns = Namespace()  # where nobody else may take the port
+        self.addCleanup(ns.close)
+        with self.plumb("drops", "--type", "drop", "--where", f"netns == {ns.inode}") as plumb:
+            with ns.inside(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.sendto(b"x", ("127.0.0.1", 9))
             plumb.wait_for(bool, "the drop")
-        self.assertEqual(plumb.lines[0]["protocol"], "udp")
-        self.assertEqual(plumb.lines[0]["dst_port"], port)
+        self.assertEqual((plumb.lines[0]["protocol"], plumb.lines[0]["dst"], plumb.lines[0]["dst_port"]),
+                         ("udp", "127.0.0.1", 9))
 
     def test_doctor_says_that_all_tools_can_run(self):
         self.assertIn("can run", self.root.run(INSIDE, "doctor").stdout)
