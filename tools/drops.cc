@@ -252,7 +252,7 @@ class Drops final : public BpfTool<drops_bpf> {
       if (line.type == DROPS_DROP) {
         const LocationInfo& location = texts_->location(e.key.location);
         line.location = location.text;
-        if (benign_.takes(line.reason, location.benign, line.count) || !options_.wants(DROPS_DROP)) continue;
+        if (benign_.takes(line.reason, location.place, line.count) || !options_.wants(DROPS_DROP)) continue;
       }
       if (!owner_filter_->active()) out.push(Row(kDropSchema, line));
     }
@@ -278,8 +278,8 @@ class Drops final : public BpfTool<drops_bpf> {
     }
     for (const DropTotal& e : sums_.sorted()) {
       const DropSummary s = describe(e, *texts_);
-      const bool benign_place = e.key.location != 0 && texts_->location(e.key.location).benign;
-      if (!benign_.takes(s.reason, benign_place, e.total.count)) out.push(Row(kDropSummarySchema, s));
+      const Place place = e.key.location != 0 ? texts_->location(e.key.location).place : Place::lossy;
+      if (!benign_.takes(s.reason, place, e.total.count)) out.push(Row(kDropSummarySchema, s));
     }
   }
 
@@ -296,7 +296,7 @@ class Drops final : public BpfTool<drops_bpf> {
     read_frames(key.stack, *texts_, &LocationInfo::function, frames_);
     const std::string_view known =
         key.known != 0 ? texts_->reason(DROPS_DROP, key.reason).reason : std::string_view{};
-    if (benign_.takes(known, is_benign_function(dropping_function(frames_)), count)) return;
+    if (benign_.takes(known, place_of(dropping_function(frames_)), count)) return;
     const std::string reason = "[" + std::string(known) + "]";
     if (key.known != 0) frames_.push_back(reason);
     out.push(Stack{frames_, count, count, "packets", "kfree_skb", {}, 0});

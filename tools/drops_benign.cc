@@ -22,19 +22,32 @@ bool is_no_network_packet(const drops_event& e) {
   return e.socket_family == AF_UNIX || e.socket_family == AF_NETLINK;
 }
 
+// A new connection's SYN may be dropped for an old one; and data that no one takes is told.
+bool carries_something(const DropLine& line) {
+  constexpr std::uint8_t kSyn = 0x02;
+  return line.payload_bytes != 0 || (line.tcp_flags.value_or(0) & kSyn) != 0;
+}
+
 }  // namespace
+
+bool BenignDrops::is_harmless(std::string_view reason, Place place) const {
+  if (has_reason_ && reason != "NOT_SPECIFIED") return false;
+  return place == Place::harmless || (place == Place::time_wait && has_reason_);
+}
 
 bool BenignDrops::takes(const drops_event& e, const DropLine& line, const LocationInfo& location) {
   if (!hidden_) return false;
   // The last: announcements to everybody (mDNS, SSDP, DHCP) that nobody here listens to.
-  const bool benign = is_no_network_packet(e) || (is_unexplained(line.reason) && location.benign) ||
+  const bool benign = is_no_network_packet(e) ||
+                      (is_harmless(line.reason, location.place) &&
+                       (location.place != Place::time_wait || !carries_something(line))) ||
                       (line.reason == "NO_SOCKET" && is_multicast_or_broadcast(line.dst));
   count_ += benign ? 1 : 0;
   return benign;
 }
 
-bool BenignDrops::takes(std::string_view reason, bool benign_place, std::uint64_t count) {
-  const bool benign = hidden_ && benign_place && is_unexplained(reason);
+bool BenignDrops::takes(std::string_view reason, Place place, std::uint64_t count) {
+  const bool benign = hidden_ && is_harmless(reason, place);
   count_ += benign ? count : 0;
   return benign;
 }

@@ -29,7 +29,7 @@ const ReasonInfo& DropTexts::reason(drops_type type, std::uint32_t reason) {
 
 const LocationInfo& DropTexts::location(std::uint64_t address) {
   if (const auto known = locations_.find(address); known != locations_.end()) return known->second;
-  static const LocationInfo kTooMany{"?", "?", false};
+  static const LocationInfo kTooMany{"?", "?", Place::lossy};
   if (locations_.size() >= kMaxLocations) return kTooMany;  // lines point into the others
   LocationInfo info;
   // The address is where the call returns to; the call itself may be the function's last instruction.
@@ -39,7 +39,7 @@ const LocationInfo& DropTexts::location(std::uint64_t address) {
     info.text.clear();
     append_location(info.text, address, KernelSymbol{symbol->name, symbol->offset + 1});
     info.function = symbol->name;
-    info.benign = is_benign_function(symbol->name);
+    info.place = place_of(symbol->name);
   } else {
     info.function = info.text;
   }

@@ -16,6 +16,7 @@
 #include "symbol/kallsyms.h"
 #include "tools/drops.h"
 #include "tools/drops_cause.h"
+#include "tools/drops_hints.h"
 
 namespace plumb {
 
@@ -26,7 +27,7 @@ struct ReasonInfo {
 struct LocationInfo {
   std::string text;      // "nft_do_chain+0x1a3"
   std::string function;  // "nft_do_chain"; the address where there is no symbol
-  bool benign = false;   // nothing is lost where the kernel gives no reason here
+  Place place = Place::lossy;
 };
 
 class DropTexts {

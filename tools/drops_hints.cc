@@ -253,7 +253,7 @@ constexpr std::string_view kBenign[] = {
 
 // Where the kernel frees packets without a reason although nothing is lost: queues of sockets that are
 // closed, messages of netlink that nobody subscribed to, captures that have what they want.
-constexpr std::string_view kBenignFunctions[] = {
+constexpr std::string_view kHarmlessFunctions[] = {
     "skb_queue_purge",
     "skb_queue_purge_reason",
     "skb_rbtree_purge",
@@ -418,10 +418,12 @@ std::span<const std::string_view> benign_reasons() {
   return kBenign;
 }
 
-bool is_benign_function(std::string_view function) {
+Place place_of(std::string_view function) {
   // Parts that the compiler splits off keep the name before a dot: netlink_unicast.constprop.0
   function = function.substr(0, function.find('.'));
-  return std::ranges::find(kBenignFunctions, function) != std::end(kBenignFunctions);
+  if (function == "tcp_v4_rcv" || function == "tcp_v6_rcv") return Place::time_wait;
+  return std::ranges::find(kHarmlessFunctions, function) == std::end(kHarmlessFunctions) ? Place::lossy
+                                                                                         : Place::harmless;
 }
 
 std::string_view counter_hint(std::string_view counter) {

@@ -1,6 +1,7 @@
 // What a reason or a counter means and what to look at, one sentence each, and which reasons are no loss.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -18,8 +19,16 @@ bool has_reset_hint(std::string_view reason);
 // --all.
 bool is_benign_reason(std::string_view reason);
 std::span<const std::string_view> benign_reasons();
-// Functions whose unexplained drops (NOT_SPECIFIED, or kernels without reasons) mean no loss.
-bool is_benign_function(std::string_view function);
+// What it means that a function drops a packet without giving a reason.
+enum class Place : std::uint8_t {
+  lossy,     // a loss
+  harmless,  // none, NOT_SPECIFIED or on a kernel without reasons
+  // None, where the kernel gives reasons: TCP's receive functions name every loss, and free without one the
+  // segments that they have answered for a connection in TIME_WAIT, the last FIN of an ordinary close among
+  // them.
+  time_wait,
+};
+Place place_of(std::string_view function);
 
 // A hint for the counters that mean loss; empty for all other counters, which are not told.
 std::string_view counter_hint(std::string_view counter);

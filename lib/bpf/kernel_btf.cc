@@ -221,7 +221,7 @@ class BtfSubset {
   void add(std::uint32_t id) { renumber(id); }
 
   std::vector<char> bytes() {
-    for (std::size_t n = 0; n < chosen_.size(); ++n) copy(chosen_[n]);  // grows while it is walked
+    for (std::size_t next = 0; next < chosen_.size();) copy(chosen_[next++]);  // grows while it is walked
     btf_header head{};
     head.magic = BTF_MAGIC;
     head.version = BTF_VERSION;

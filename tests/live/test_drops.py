@@ -557,6 +557,30 @@ class Output(DropTest):
         self.assertEqual(rows, [])
         self.assertRegex(plumb.stderr, r"^(plumb: \d+ benign drops not shown \(--all shows them\)\n)?$")
 
+    @core
+    def test_last_segments_of_a_connection_are_no_drops(self):
+        """Who closes first and is gone waits as TIME_WAIT, whose answer to the other's FIN frees it without a reason."""
+        if not HAS_REASONS:
+            self.skipTest("this kernel gives no reasons: what it drops there may be a loss")
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            for options in ([], ["--summary"]):
+                with self.subTest(address=address, options=options):
+                    listener = self.tcp(family=family)
+                    listener.bind((address, 0))
+                    listener.listen()
+                    with Plumb("drops", f"--netns={self.ns.path}", "--type", "drop", *options) as plumb:
+                        client = self.tcp(family=family)
+                        client.connect(listener.getsockname())
+                        served, _ = listener.accept()
+                        port = client.getsockname()[1]
+                        client.close()
+                        wait_until(lambda: f":{port} " in self.ns.run("ss", "-tanH", "state", "fin-wait-2").stdout,
+                                   "the client to wait for the server's FIN")
+                        served.close()
+                        wait_until(lambda: f":{port} " in self.ns.run("ss", "-tanH", "state", "time-wait").stdout,
+                                   "TIME_WAIT")
+                    self.assertEqual(plumb.lines, [])
+
     def test_wrong_reason_is_explained(self):
         if not HAS_REASONS:
             self.skipTest("this kernel gives no reasons")

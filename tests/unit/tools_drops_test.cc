@@ -272,8 +272,8 @@ TEST_CASE("what is benign: no packet of a network, no reason at a place that los
   put_udp(e);
   DropLine line;
   REQUIRE(decode(e, line));
-  const LocationInfo lossy{"tcp_v4_rcv+0x1", "tcp_v4_rcv", false};
-  const LocationInfo harmless{"skb_queue_purge+0x1", "skb_queue_purge", true};
+  const LocationInfo lossy{"nft_do_chain+0x1", "nft_do_chain", Place::lossy};
+  const LocationInfo harmless{"skb_queue_purge+0x1", "skb_queue_purge", Place::harmless};
   line.reason = "NOT_SPECIFIED";
   CHECK_FALSE(benign.takes(e, line, lossy));
   CHECK(benign.takes(e, line, harmless));
@@ -292,11 +292,39 @@ TEST_CASE("what is benign: no packet of a network, no reason at a place that los
   CHECK(benign.takes(e, line, lossy));
 
   benign.set(true, false);  // a kernel that gives no reasons
-  CHECK(benign.takes({}, true, 7));
-  CHECK_FALSE(benign.takes({}, false, 7));
+  CHECK(benign.takes({}, Place::harmless, 7));
+  CHECK_FALSE(benign.takes({}, Place::lossy, 7));
+  CHECK_FALSE(benign.takes({}, Place::time_wait, 7));
   benign.set(false, true);  // --all
   CHECK_FALSE(benign.takes(message, DropLine{}, harmless));
-  CHECK_FALSE(benign.takes("NOT_SPECIFIED", true, 1));
+  CHECK_FALSE(benign.takes("NOT_SPECIFIED", Place::harmless, 1));
+}
+
+TEST_CASE("what is benign: segments that TIME_WAIT has answered, but neither data nor a SYN") {
+  BenignDrops benign;
+  benign.set(true, true);
+  drops_event e = event(DROPS_DROP);
+  put_udp(e);
+  DropLine line;
+  REQUIRE(decode(e, line));
+  const LocationInfo receive{"tcp_v4_rcv+0x91", "tcp_v4_rcv", Place::time_wait};
+  line.reason = "NOT_SPECIFIED";
+  line.tcp_flags = 0x11;
+  CHECK(benign.takes(e, line, receive));
+  line.payload_bytes = 1;
+  CHECK_FALSE(benign.takes(e, line, receive));
+  line.payload_bytes = 0;
+  line.tcp_flags = 0x02;
+  CHECK_FALSE(benign.takes(e, line, receive));
+  line.tcp_flags = 0x10;
+  line.reason = "TCP_CSUM";
+  CHECK_FALSE(benign.takes(e, line, receive));
+  line.reason = {};
+  benign.set(true, false);  // without reasons the same place loses packets too
+  CHECK_FALSE(benign.takes(e, line, receive));
+  benign.set(true, true);
+  CHECK(benign.takes("NOT_SPECIFIED", Place::time_wait, 3));
+  CHECK_FALSE(benign.takes("NETFILTER_DROP", Place::time_wait, 3));
 }
 
 TEST_CASE("a stack is read root first, without the probe; who dropped is below what frees") {
