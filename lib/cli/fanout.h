@@ -40,6 +40,8 @@ class Fanout final : public Pipeline {
   void lift_limit() { limit_.reset(); }
   bool done() const { return error_.has_value() || (limit_ && kept_ >= *limit_); }
   std::uint64_t kept() const { return kept_; }
+  // The number of events that end the run; nothing: they do not.
+  const std::optional<std::uint64_t>& limit() const { return limit_; }
   // The first that a sink had; after it nothing more is wanted.
   const std::optional<Error>& error() const { return error_; }
 

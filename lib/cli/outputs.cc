@@ -5,6 +5,8 @@
 
 #include <cstdlib>
 
+#include "cli/terminal.h"
+
 namespace plumb {
 namespace {
 
@@ -33,19 +35,20 @@ Error no_such_format(const Tool& tool, const CommonOptions& options) {
 
 }  // namespace
 
+bool is_aggregated(Format format) {
+  return format != Format::table && format != Format::json;
+}
+
 bool use_color(ColorMode mode, bool terminal) {
   if (mode != ColorMode::automatic) return mode == ColorMode::always;
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any non-empty value
-  const char* term = std::getenv("TERM");
-  const bool dumb = term != nullptr && std::string_view(term) == "dumb";
-  return terminal && !dumb && (no_color == nullptr || *no_color == '\0');
+  return terminal && !dumb_terminal() && (no_color == nullptr || *no_color == '\0');
 }
 
 Result<void> check_format(const Tool& tool, const CommonOptions& options) {
   const Format format = chosen_format(options);
-  const bool rows = format == Format::table || format == Format::json;
   const bool stacks = format == Format::folded || format == Format::svg;
-  if (rows || (stacks && tool.gives_stacks(options))) return {};
+  if (!is_aggregated(format) || (stacks && tool.gives_stacks(options))) return {};
   return no_such_format(tool, options);
 }
 

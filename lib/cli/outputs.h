@@ -11,6 +11,9 @@
 
 namespace plumb {
 
+// Whether the format is of aggregates, which come at the end, instead of lines.
+bool is_aggregated(Format format);
+
 // A format that the tool does not give is a wrong command line.
 Result<void> check_format(const Tool& tool, const CommonOptions& options);
 

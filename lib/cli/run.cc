@@ -27,6 +27,7 @@
 #include "cli/live_table.h"
 #include "cli/outputs.h"
 #include "cli/privileges.h"
+#include "cli/progress.h"
 #include "cli/push_down.h"
 #include "cli/stats.h"
 #include "proc/mounts.h"
@@ -60,6 +61,7 @@ class Run {
     if (auto r = open_sinks(); !r) return r;
     if (auto r = prepare(); !r) return r;
     if (options_.stats) stats_.enable();
+    progress_.emplace(options_, output_);
     if (auto r = tool_.attach(session_); !r) return r;
     if (auto r = create_ready_file(options_.ready_file); !r) return r;
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
@@ -152,6 +154,7 @@ class Run {
 
   // Probes off, the rest of the buffer, aggregates, end of every sink.
   Result<void> end_trace(Result<void> result) {
+    progress_.reset();
     stats_.collect(tool_.object());
     report_missed_runs();
     tool_.detach();
@@ -201,6 +204,7 @@ class Run {
 
   void report_losses(std::uint64_t now, std::uint64_t& before, std::string_view why) {
     if (now <= before) return;
+    if (progress_) progress_->erase();
     fanout_->lost({clock_.to_unix(clock_.now()), now - before, why});
     before = now;
   }
@@ -248,10 +252,20 @@ class Run {
     last_second_ = now;
     report_missed_runs();
     if (const std::int64_t step = clock_.refresh(); step != 0) {
+      progress_->erase();
       fmt::print(stderr,
                  "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
                  static_cast<double>(step) / 1e9);
     }
+    if (progress_->on()) show_progress(now);
+  }
+
+  void show_progress(BootTime now) {
+    ProgressFacts facts{.tool = info_.name, .seen = tool_.seen(), .kept = fanout_->kept()};
+    facts.elapsed = {static_cast<std::int64_t>(now.ns - started_.ns)};
+    if (options_.duration_ns) facts.duration = Duration{*options_.duration_ns};
+    facts.count = fanout_->limit();
+    progress_->show(facts);
   }
 
   // Without a command every signal ends the trace. With one the first is the command's: a terminal sent it to
@@ -282,6 +296,7 @@ class Run {
   std::optional<LiveTable> live_;
   std::optional<Fanout> fanout_;
   std::optional<Command> command_;
+  std::optional<Progress> progress_;  // while events come
   RunStats stats_;
   BootTime started_;
   BootTime last_second_;

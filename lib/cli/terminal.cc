@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <utility>
 
 namespace plumb {
@@ -59,6 +60,17 @@ Result<void> write_all(std::string_view bytes) {
 
 }  // namespace
 
+TerminalSize terminal_size(int fd) {
+  winsize w{};
+  if (::ioctl(fd, TIOCGWINSZ, &w) != 0 || w.ws_col == 0 || w.ws_row == 0) return {};
+  return {w.ws_col, w.ws_row};
+}
+
+bool dumb_terminal() {
+  const char* term = std::getenv("TERM");
+  return term != nullptr && std::string_view(term) == "dumb";
+}
+
 Result<FullScreen> FullScreen::enter() {
   if (::isatty(STDOUT_FILENO) != 1) return Error{"standard output is no terminal", "a live table needs one"};
   FullScreen screen;
@@ -89,12 +101,6 @@ FullScreen::~FullScreen() {
   if (!active_) return;
   restore();
   for (const int s : kFatal) std::signal(s, SIG_DFL);
-}
-
-TerminalSize FullScreen::size() const {
-  winsize w{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col == 0 || w.ws_row == 0) return {};
-  return {w.ws_col, w.ws_row};
 }
 
 std::string FullScreen::keys() {

@@ -17,6 +17,12 @@ struct TerminalSize {
   std::size_t rows = 24;
 };
 
+// Of the terminal behind `fd`, now; 80x24 where it does not say.
+TerminalSize terminal_size(int fd);
+
+// TERM says that the terminal has neither colours nor a cursor to move.
+bool dumb_terminal();
+
 class FullScreen {
  public:
   // Standard output must be a terminal; keys are read from standard input when that is one too.
@@ -26,7 +32,7 @@ class FullScreen {
   ~FullScreen();
 
   // Asked anew each time, so that a resize needs no signal.
-  TerminalSize size() const;
+  TerminalSize size() const { return terminal_size(1); }
   // The keys typed since the last call, as bytes; does not block.
   std::string keys();
   // A descriptor that polls readable when keys wait; -1 when there is no keyboard.

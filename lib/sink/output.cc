@@ -34,7 +34,7 @@ Output Output::standard() {
   Output o;
   o.owned_ = reopen_nonblocking(STDOUT_FILENO);
   o.fd_ = o.owned_ ? o.owned_.get() : STDOUT_FILENO;
-  o.is_terminal_ = ::isatty(STDOUT_FILENO) == 1;
+  o.look();
   o.name_ = "standard output";
   return o;
 }
@@ -47,9 +47,16 @@ Result<Output> Output::file(const std::string& path) {
   }
   if (UniqueFd nonblocking = reopen_nonblocking(o.owned_.get())) o.owned_ = std::move(nonblocking);
   o.fd_ = o.owned_.get();
-  o.is_terminal_ = ::isatty(o.fd_) == 1;
+  o.look();
   o.name_ = path;
   return o;
+}
+
+void Output::look() {
+  struct stat status {};
+  is_terminal_ = ::isatty(fd_) == 1;
+  is_stored_ =
+      ::fstat(fd_, &status) == 0 && (S_ISREG(status.st_mode) || (S_ISCHR(status.st_mode) && !is_terminal_));
 }
 
 Output Output::memory() {

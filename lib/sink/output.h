@@ -34,6 +34,8 @@ class Output {
   void stop_requested() { stopping_ = true; }
 
   bool is_terminal() const { return is_terminal_; }
+  // What is written here goes to nobody's terminal: a regular file, /dev/null.
+  bool is_stored() const { return is_stored_; }
   // The reader closed its end: stop quietly.
   bool closed() const { return closed_; }
   const std::string& name() const { return name_; }
@@ -42,12 +44,14 @@ class Output {
   static constexpr int kStallMs = 500;
 
  private:
+  void look();
   bool wait_writable();
 
   UniqueFd owned_;
   int fd_ = -1;
   int stop_fd_ = -1;
   bool is_terminal_ = false;
+  bool is_stored_ = false;
   bool closed_ = false;
   bool stopping_ = false;
   std::string name_;
