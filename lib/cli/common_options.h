@@ -47,8 +47,8 @@ struct CommonOptions {
   bool verbose = false;
   std::vector<std::string> command;  // behind `--`; empty: none
 
-  // A summary that the kernel can make alone: no expression has to see each event.
-  bool kernel_summary() const { return summary && where.empty() && fail_if.empty(); }
+  // A summary that the kernel can make alone: neither an expression nor --count has to see each event.
+  bool kernel_summary() const { return summary && where.empty() && fail_if.empty() && !count; }
 };
 
 OptionTable common_option_table(CommonOptions& options);

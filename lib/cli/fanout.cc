@@ -27,7 +27,7 @@ Fanout::Fanout(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expression
       tool_(tool),
       aggregate_(options.summary),
       judged_(tool.judged_types(options)),
-      limit_(options.kernel_summary() ? std::nullopt : options.count) {}
+      limit_(options.count) {}
 
 bool Fanout::push(const Row& row) {
   if (done()) return false;
@@ -36,8 +36,8 @@ bool Fanout::push(const Row& row) {
     if (!std::all_of(where.begin(), where.end(), [&](const Predicate& p) { return p(row); })) return true;
     if ((judged_ >> row.type() & 1U) != 0) {
       for (Threshold& threshold : expressions_.thresholds) threshold.observe(row);
+      ++kept_;
     }
-    ++kept_;
     if (aggregate_) {
       tool_.summarize(row);
       return !done();

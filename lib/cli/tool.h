@@ -83,7 +83,7 @@ class Tool {
   // Adds an event to the tool's own summary; asked when --summary has to look at each event (--where,
   // --fail-if), so that the kernel cannot aggregate alone. finish() pushes the result.
   virtual void summarize(const Row&) {}
-  // The types of rows that --fail-if is about. Less than all when --summary needs rows that were not asked
+  // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were not asked
   // for.
   virtual TypeMask judged_types(const CommonOptions&) const { return kAllTypes; }
   // What only comes at the end: aggregates.

@@ -31,6 +31,12 @@ class Ends(TcpTest):
             plumb.finish()
         self.assertEqual(len(plumb.lines), 3)
 
+    def test_count_ends_a_summary(self):
+        with Plumb("tcpconnect", "--summary", "-n", "3", "--netns", self.ns.path) as plumb:
+            self.traffic(10)
+            plumb.finish()
+        self.assertEqual(sum(e["attempts"] for e in plumb.lines), 3)
+
     def test_duration(self):
         with tcpconnect("-d", "700ms") as plumb:
             started = time.monotonic()
