@@ -50,9 +50,17 @@ struct TopColumn {
   std::string heading;
   Measure measure;
   std::size_t index = 0;  // of the group field or the sum
-  std::size_t width = 0;
+  std::size_t least = 0;  // the width below which it does not shrink
   bool right = true;
+  std::size_t width = 0;  // of this frame
+  std::size_t start = 0;
 };
+
+// A quantile's estimate may lie above all that was observed, and so above what a Duration holds.
+Duration to_duration(double ns) {
+  constexpr double kMost = 9.2e18;
+  return {static_cast<std::int64_t>(std::min(ns, kMost))};
+}
 
 class Top final : public TopSink {
  public:
@@ -131,7 +139,7 @@ class Top final : public TopSink {
     for (std::size_t i = 0; i < sum_fields_.size(); ++i) {
       columns_.push_back({std::string(schema.spec(sum_fields_[i]).heading), Measure::sum, i, 6});
     }
-    for (TopColumn& c : columns_) c.width = std::max(c.width, c.heading.size());
+    for (TopColumn& c : columns_) c.least = std::max(c.least, c.heading.size());
     schema_ = &schema;
   }
 
@@ -248,7 +256,6 @@ class Top final : public TopSink {
   // Numbers: largest first; texts: from A on, numbers in them by value. Ties by key, so that rows do not
   // dance.
   std::vector<const Group*> sorted() const {
-    const TopColumn& by = columns_[sort_];
     std::vector<const Group*> rows;
     rows.reserve(groups_.size());
     for (const auto& [key, group] : groups_) {
@@ -258,20 +265,55 @@ class Top final : public TopSink {
           });
       if (matches) rows.push_back(&group);
     }
-    const auto before = [&](const Group* a, const Group* b) {
-      if (by.measure == Measure::key) {
-        const std::string& x = a->cells[by.index];
-        const std::string& y = b->cells[by.index];
-        if (by.right && x.size() != y.size()) return x.size() < y.size();
-        if (x != y) return x < y;
-      } else if (const double x = number(*a, by), y = number(*b, by); x != y) {
-        return x > y;
-      }
-      return a->cells < b->cells;
-    };
     std::sort(rows.begin(), rows.end(),
-              [&](const Group* a, const Group* b) { return reversed_ ? before(b, a) : before(a, b); });
+              [&](const Group* a, const Group* b) { return reversed_ ? before(*b, *a) : before(*a, *b); });
     return rows;
+  }
+
+  bool before(const Group& a, const Group& b) const {
+    const TopColumn& by = columns_[sort_];
+    if (by.measure != Measure::key) {
+      if (const double x = number(a, by), y = number(b, by); x != y) return x > y;
+    } else if (a.cells[by.index] != b.cells[by.index]) {
+      return key_before(a, b, by);
+    }
+    const auto differs = [&](const TopColumn& c) {
+      return c.measure == Measure::key && a.cells[c.index] != b.cells[c.index];
+    };
+    const auto first = std::find_if(columns_.begin(), columns_.end(), differs);
+    return first != columns_.end() && key_before(a, b, *first);
+  }
+
+  static bool key_before(const Group& a, const Group& b, const TopColumn& c) {
+    const std::string& x = a.cells[c.index];
+    const std::string& y = b.cells[c.index];
+    return c.right && x.size() != y.size() ? x.size() < y.size() : x < y;
+  }
+
+  // The columns of this frame: keys as wide as the rows need, as long as the screen has room for it.
+  void fit(const std::vector<const Group*>& rows) {
+    std::size_t total = columns_.size() - 1;
+    for (TopColumn& c : columns_) {
+      c.width = c.least;
+      if (c.measure == Measure::key) {
+        for (const Group* g : rows) c.width = std::max(c.width, display_width(g->cells[c.index]));
+      }
+      total += c.width;
+    }
+    while (total > screen_.columns()) {
+      TopColumn* widest = nullptr;
+      for (TopColumn& c : columns_) {
+        if (c.width > c.least && (widest == nullptr || c.width > widest->width)) widest = &c;
+      }
+      if (widest == nullptr) break;
+      --widest->width;
+      --total;
+    }
+    std::size_t start = 0;
+    for (TopColumn& c : columns_) {
+      c.start = start;
+      start += c.width + 1;
+    }
   }
 
   void append_cell(std::string& line, const Group& g, const TopColumn& c) {
@@ -279,8 +321,7 @@ class Top final : public TopSink {
     std::size_t width = 0;
     const auto duration = [&](double q) {
       const auto ns = g.latency.quantile(q);
-      return cells_.append(cell_, FieldType::duration,
-                           ns ? Value{Duration{static_cast<std::int64_t>(*ns)}} : Value{None{}});
+      return cells_.append(cell_, FieldType::duration, ns ? Value{to_duration(*ns)} : Value{None{}});
     };
     switch (c.measure) {
       case Measure::key:
@@ -307,15 +348,21 @@ class Top final : public TopSink {
         width = cells_.append(cell_, FieldType::bytes, g.sums[c.index]);
         break;
     }
-    append_padded(line, cell_, width, c);
+    put(line, cell_, width, c);
   }
 
-  static void append_padded(std::string& line, std::string_view text, std::size_t width, const TopColumn& c) {
-    const std::size_t padding = c.width > width ? c.width - width : 0;
-    if (!line.empty()) line += ' ';
-    if (c.right) line.append(padding, ' ');
+  // Behind a cell that is too wide for its column the next ones come back to theirs as soon as they can.
+  void put(std::string& line, std::string_view text, std::size_t width, const TopColumn& c) {
+    std::size_t at = c.start;
+    if (c.right && width < c.width) at += c.width - width;
+    if (line.empty()) {
+      position_ = 0;
+    } else {
+      at = std::max(at, position_ + 1);
+    }
+    line.append(at - position_, ' ');
     line.append(text);
-    if (!c.right) line.append(padding, ' ');
+    position_ = at + width;
   }
 
   // A full screen has no second line for a long one: what does not fit is cut at the right.
@@ -333,16 +380,16 @@ class Top final : public TopSink {
 
   std::string status_line() const {
     const double seconds = static_cast<double>(clock_.boot().ns - started_.ns) / 1e9;
-    std::string line =
-        fmt::format("{}  {:.1f} s  {} events  {:.1f}/s  {} lost  sorted by {}{}", style_.title, seconds,
-                    events_, rate_, lost_, columns_[sort_].heading, reversed_ ? " (reversed)" : "");
-    if (paused_) line += "  PAUSED";
-    if (beyond_ != 0) line += fmt::format("  {} events in more than {} groups", beyond_, kMaxGroups);
-    if (filtering_ || !filter_.empty()) {
+    std::string line = style_.title;
+    if (filtering_ || !filter_.empty()) {  // what is being typed must not be cut off
       line += "  /";
       append_printable(line, filter_);
       if (filtering_) line += '_';
     }
+    if (paused_) line += "  PAUSED";
+    line += fmt::format("  {:.1f} s  {} events  {:.1f}/s  {} lost  sorted by {}{}", seconds, events_, rate_,
+                        lost_, columns_[sort_].heading, reversed_ ? " (reversed)" : "");
+    if (beyond_ != 0) line += fmt::format("  {} events in more than {} groups", beyond_, kMaxGroups);
     return line;
   }
 
@@ -350,12 +397,13 @@ class Top final : public TopSink {
     std::string frame;
     append_line(frame, status_line());
     std::string line;
-    for (const TopColumn& c : columns_) append_padded(line, c.heading, c.heading.size(), c);
+    std::vector<const Group*> rows = sorted();
+    if (screen_.rows() != 0)
+      rows.resize(std::min(rows.size(), screen_.rows() - std::min<std::size_t>(screen_.rows(), 2)));
+    fit(rows);
+    for (const TopColumn& c : columns_) put(line, c.heading, c.heading.size(), c);
     append_line(frame, line, screen_.rows() == 0 ? kBold : kReverse);
-    std::size_t room =
-        screen_.rows() == 0 ? kMaxGroups + 1 : screen_.rows() - std::min<std::size_t>(screen_.rows(), 2);
-    for (const Group* g : sorted()) {
-      if (room-- == 0) break;
+    for (const Group* g : rows) {
       line.clear();
       for (const TopColumn& c : columns_) append_cell(line, *g, c);
       append_line(frame, line);
@@ -375,8 +423,9 @@ class Top final : public TopSink {
   std::span<const std::string_view> alerts_;
   std::vector<TopColumn> columns_;
   std::unordered_map<std::string, Group, TextHash, std::equal_to<>> groups_;
-  std::string key_;   // reused
-  std::string cell_;  // reused
+  std::string key_;           // reused
+  std::string cell_;          // reused
+  std::size_t position_ = 0;  // columns of the line that are written
   BootTime started_, last_frame_;
   std::uint64_t events_ = 0, recent_events_ = 0, lost_ = 0, beyond_ = 0;
   double rate_ = 0;

@@ -8,6 +8,9 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
+
+#include "sink/top.h"
 
 namespace plumb::golden {
 namespace {
@@ -47,7 +50,67 @@ std::string render(const std::function<std::unique_ptr<Sink>(Output&)>& make, co
   return output.buffer();
 }
 
+class HandClock final : public ClockSource {
+ public:
+  BootTime boot() const override { return {ns}; }
+  UnixTime real() const override { return {}; }
+  std::uint64_t ns = 0;
+};
+
+// Keeps what a terminal would show: the last frame, or, without rows, all of them.
+class PaperScreen final : public Screen {
+ public:
+  PaperScreen(std::size_t columns, std::size_t rows) : columns_(columns), rows_(rows) {}
+
+  std::size_t columns() const override { return columns_; }
+  std::size_t rows() const override { return rows_; }
+  std::string keys() override { return std::exchange(typed, {}); }
+  Result<void> show(std::string_view frame) override {
+    if (rows_ != 0) text.clear();
+    text.append(frame);
+    return {};
+  }
+
+  std::string text;
+  std::string typed;
+
+ private:
+  std::size_t columns_, rows_;
+};
+
 }  // namespace
+
+std::string top_frame(std::size_t columns, std::size_t rows, const Schema& schema, TopStyle style,
+                      const Feed& feed, std::string_view typed) {
+  PaperScreen screen(columns, rows);
+  HandClock clock;
+  const auto sink = make_top_sink(schema, screen, clock, std::move(style));
+  bool ok = sink->begin().ok();
+  feed(*sink);
+  clock.ns += 2'000'000'000;
+  ok = sink->flush().ok() && ok;
+  screen.typed = typed;
+  ok = sink->flush().ok() && ok;
+  ok = sink->end().ok() && ok;
+  CHECK(ok);
+  return screen.text;
+}
+
+void compare_top(const std::string& name, const Schema& schema, const std::vector<std::string_view>& group,
+                 const Feed& feed) {
+  TopStyle style{.title = name};
+  for (const std::string_view key : group) style.group.push_back(schema.find(key));
+  constexpr std::pair<std::size_t, std::size_t> kSizes[] = {{160, 50}, {80, 24}, {40, 10}, {1, 1}};
+  for (const auto& [columns, rows] : kSizes) {
+    compare(name + "." + std::to_string(columns) + "x" + std::to_string(rows) + ".top",
+            top_frame(columns, rows, schema, style, feed));
+  }
+  compare(name + ".keys.top", top_frame(80, 24, schema, style, feed, "sssrp/e"));
+  compare(name + ".filtered.top", top_frame(80, 24, schema, style, feed, "/ex\x7f\n"));
+  style.color = true;
+  compare(name + ".color.top", top_frame(80, 24, schema, style, feed));
+  compare(name + ".endless.top", top_frame(static_cast<std::size_t>(-1), 0, schema, style, feed));
+}
 
 void compare(std::string_view name, std::string_view text) {
   const std::string path = std::string(GOLDEN_DIR) + "/" + std::string(name);

@@ -4,9 +4,11 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "event/field.h"
 #include "sink/formats.h"
+#include "sink/top.h"
 
 namespace plumb::golden {
 
@@ -19,5 +21,15 @@ using Feed = std::function<void(Sink&)>;
 // Every row sink and style: NAME.json, NAME.table, NAME.wide.table, NAME.narrow.table, ... and
 // NAME.schema.json.
 void compare_all(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed);
+
+// What the live table shows after the set, which takes two seconds, and after what was `typed` then. Without
+// rows there is no screen, and each frame stands below the last one.
+std::string top_frame(std::size_t columns, std::size_t rows, const Schema& schema, TopStyle style,
+                      const Feed& feed, std::string_view typed = {});
+
+// The live table after the set, on screens of several sizes, after keys, and without a screen: NAME.SIZE.top,
+// NAME.keys.top, NAME.endless.top. `group` names fields; empty: those that the schema marks.
+void compare_top(const std::string& name, const Schema& schema, const std::vector<std::string_view>& group,
+                 const Feed& feed);
 
 }  // namespace plumb::golden

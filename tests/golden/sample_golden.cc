@@ -86,8 +86,27 @@ void feed(Sink& sink) {
        .latency = Duration{1'200'000}});
 }
 
+// More groups than the live table keeps apart, and one among them that is more than all others.
+void feed_many(Sink& sink) {
+  for (std::uint64_t pid = 1; pid <= 600; ++pid) {
+    const Event e{.pid = pid, .comm = "many"};
+    CHECK(sink.row(Row(sample::kSchema, e)).ok());
+  }
+  const Event often{.pid = 77, .comm = "many", .outcome = "refused", .latency = Duration{2'000'000}};
+  for (int i = 0; i < 99; ++i) CHECK(sink.row(Row(sample::kSchema, often)).ok());
+}
+
 }  // namespace
 
 TEST_CASE("a tool with every type of field") {
   golden::compare_all("sample", sample::kSchema, {kStart}, feed);
+}
+
+TEST_CASE("the live table: every kind of text in its groups") {
+  golden::compare_top("sample", sample::kSchema, {"comm", "peer"}, feed);
+}
+
+TEST_CASE("the live table: more groups than it keeps") {
+  const TopStyle style{.title = "sample", .group = {sample::kSchema.find("pid")}};
+  golden::compare("sample-many.top", golden::top_frame(60, 6, sample::kSchema, style, feed_many));
 }

@@ -152,6 +152,10 @@ TEST_CASE("tcpconnect summary") {
   golden::compare_all("tcpconnect-summary", kConnectSummarySchema, {kBoot}, feed_summary);
 }
 
+TEST_CASE("tcpconnect live table") {
+  golden::compare_top("tcpconnect", kConnectSchema, {}, feed);
+}
+
 TEST_CASE("a record that is none of ours is refused") {
   const BootClock clock;
   const auto good = event(TCPCONNECT_CONNECT, OUTCOME_ESTABLISHED, "192.0.2.1", "192.0.2.7");
