@@ -13,6 +13,7 @@ class TerminalScreen final : public Screen {
   std::size_t columns() const override { return screen_.size().columns; }
   std::size_t rows() const override { return screen_.size().rows; }
   std::string keys() override { return screen_.keys(); }
+  bool stale() const override { return screen_.stale(); }
   Result<void> show(std::string_view frame) override { return screen_.show(frame); }
   int key_fd() const { return screen_.key_fd(); }
 

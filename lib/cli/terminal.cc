@@ -22,12 +22,21 @@ constexpr std::string_view kHome = "\033[H";
 constexpr std::string_view kClearRestOfLine = "\033[K";
 constexpr std::string_view kClearBelow = "\033[J";
 
-// What the handler of fatal signals needs; set while a FullScreen lives. A handler can reach globals only.
+// What the signal handlers need; set while a FullScreen lives. A handler can reach globals only.
 termios saved_keys;
+termios raw_keys;
 volatile std::sig_atomic_t restore_keys = 0;
 volatile std::sig_atomic_t on_screen = 0;
+volatile std::sig_atomic_t taken_anew = 0;  // since the last frame
 
-// Async-signal-safe: write(2) and tcsetattr(3) are.
+// Async-signal-safe, as restore() is: write(2) and tcsetattr(3) are.
+void take_over() {
+  if (restore_keys != 0) ::tcsetattr(STDIN_FILENO, TCSANOW, &raw_keys);
+  [[maybe_unused]] const ssize_t n = ::write(STDOUT_FILENO, kEnter.data(), kEnter.size());
+  on_screen = 1;
+  taken_anew = 1;
+}
+
 void restore() {
   if (on_screen == 0) return;
   on_screen = 0;
@@ -39,6 +48,37 @@ void on_fatal(int number) {
   restore();
   std::signal(number, SIG_DFL);
   std::raise(number);
+}
+
+void on_signal(int number, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  ::sigaction(number, &action, nullptr);
+}
+
+// Ctrl-Z. The signal is raised again with its default effect, which stops here until SIGCONT; where the
+// kernel discards it (no shell is there that could continue us) it is as if nothing had happened.
+void on_stop(int number) {
+  const int error = errno;
+  restore();
+  on_signal(number, SIG_DFL);
+  sigset_t stop;
+  sigset_t before;
+  sigemptyset(&stop);
+  sigaddset(&stop, number);
+  std::raise(number);
+  ::sigprocmask(SIG_UNBLOCK, &stop, &before);
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  on_signal(number, on_stop);
+  take_over();
+  errno = error;
+}
+
+// After a SIGSTOP, which cannot be caught: a shell has used the terminal meanwhile.
+void on_continue(int) {
+  const int error = errno;
+  if (on_screen != 0) take_over();
+  errno = error;
 }
 
 constexpr std::array kFatal{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT, SIGTERM, SIGINT, SIGHUP};
@@ -76,46 +116,55 @@ Result<FullScreen> FullScreen::enter() {
   FullScreen screen;
   screen.has_keys_ = ::isatty(STDIN_FILENO) == 1 && ::tcgetattr(STDIN_FILENO, &saved_keys) == 0;
   if (screen.has_keys_) {
-    termios raw = saved_keys;
-    raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);  // Ctrl-C stays a signal
-    raw.c_cc[VMIN] = 0;
-    raw.c_cc[VTIME] = 0;
-    ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    raw_keys = saved_keys;
+    raw_keys.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);  // Ctrl-C stays a signal
+    raw_keys.c_cc[VMIN] =
+        1;  // 0 reads as the end of input to a shell that finds the terminal so, after SIGSTOP
+    raw_keys.c_cc[VTIME] = 0;
   }
   restore_keys = screen.has_keys_ ? 1 : 0;
-  on_screen = 1;
   screen.active_ = true;
-  struct sigaction action {};
-  action.sa_handler = on_fatal;
-  for (const int s : kFatal) ::sigaction(s, &action, nullptr);
-  if (auto r = write_all(kEnter); !r) return std::move(r).error();
+  take_over();
+  for (const int s : kFatal) on_signal(s, on_fatal);
+  struct sigaction stop {};
+  if (::sigaction(SIGTSTP, nullptr, &stop) == 0 && stop.sa_handler == SIG_DFL) on_signal(SIGTSTP, on_stop);
+  on_signal(SIGCONT, on_continue);
   return screen;
 }
 
 FullScreen::FullScreen(FullScreen&& other) noexcept
     : active_(std::exchange(other.active_, false)),
       has_keys_(other.has_keys_),
+      shown_(other.shown_),
       buffer_(std::move(other.buffer_)) {}
 
 FullScreen::~FullScreen() {
   if (!active_) return;
   restore();
   for (const int s : kFatal) std::signal(s, SIG_DFL);
+  std::signal(SIGTSTP, SIG_DFL);
+  std::signal(SIGCONT, SIG_DFL);
+}
+
+bool FullScreen::stale() const {
+  return taken_anew != 0 || size() != shown_;
 }
 
 std::string FullScreen::keys() {
   std::string typed;
   char bytes[64];
-  while (has_keys_) {
+  pollfd keyboard{STDIN_FILENO, POLLIN, 0};
+  while (has_keys_ && ::poll(&keyboard, 1, 0) == 1) {
     const ssize_t n = ::read(STDIN_FILENO, bytes, sizeof bytes);
     if (n <= 0) break;
     typed.append(bytes, static_cast<std::size_t>(n));
-    if (static_cast<std::size_t>(n) < sizeof bytes) break;
   }
   return typed;
 }
 
 Result<void> FullScreen::show(std::string_view frame) {
+  taken_anew = 0;
+  shown_ = size();
   buffer_.assign(kHome);
   while (!frame.empty()) {
     const std::size_t end = frame.find('\n');

@@ -1,6 +1,6 @@
 // The terminal in full-screen use: alternate screen, keys without Enter, size. Whatever ends plumb (return,
-// signal, crash), the terminal comes back as it was: the destructor restores it, and a handler does for fatal
-// signals.
+// signal, crash) or stops it (Ctrl-Z), the terminal comes back as it was: the destructor restores it, and
+// handlers do for fatal signals and SIGTSTP. Continued, plumb takes it over again.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,7 @@ namespace plumb {
 struct TerminalSize {
   std::size_t columns = 80;
   std::size_t rows = 24;
+  friend bool operator==(TerminalSize, TerminalSize) = default;
 };
 
 // Of the terminal behind `fd`, now; 80x24 where it does not say.
@@ -33,6 +34,8 @@ class FullScreen {
 
   // Asked anew each time, so that a resize needs no signal.
   TerminalSize size() const { return terminal_size(1); }
+  // What was shown last is gone or does not fit any more: the terminal was resized, or plumb was stopped.
+  bool stale() const;
   // The keys typed since the last call, as bytes; does not block.
   std::string keys();
   // A descriptor that polls readable when keys wait; -1 when there is no keyboard.
@@ -45,6 +48,7 @@ class FullScreen {
   FullScreen() = default;
   bool active_ = false;
   bool has_keys_ = false;
+  TerminalSize shown_;  // the size for which the last frame was
   std::string buffer_;
 };
 

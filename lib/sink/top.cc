@@ -97,7 +97,7 @@ class Top final : public TopSink {
   }
 
   Result<void> flush() override {
-    const bool changed = take_keys();
+    const bool changed = take_keys() || screen_.stale();
     const BootTime now = clock_.boot();
     const bool due = static_cast<std::int64_t>(now.ns - last_frame_.ns) >= style_.interval_ns;
     if (due && !paused_) settle_rates(now);

@@ -1,5 +1,6 @@
 """The live table in a real terminal (tmux): drawn, sorted, resized, filtered, left with the screen as it was."""
 import os
+import re
 import shlex
 import subprocess
 import tempfile
@@ -28,9 +29,9 @@ class Top(TcpTest):
     def screen(self):
         return self.tmux("capture-pane", "-p", "-t", self.session)
 
-    def start(self, *args):
+    def start(self, *args, interval="200ms"):
         ready = os.path.join(os.path.dirname(self.socket_file), "ready")
-        self.keys(shlex.join([PLUMB, "tcpconnect", "--top", "--interval", "200ms", "--netns", self.ns.path,
+        self.keys(shlex.join([PLUMB, "tcpconnect", "--top", "--interval", interval, "--netns", self.ns.path,
                               "--ready-file", ready, *args]) + "; echo status $?", "Enter")
         wait_until(lambda: os.path.exists(ready), "the ready file")
 
@@ -77,6 +78,48 @@ class Top(TcpTest):
         self.assertNotIn("TOTAL", self.screen())
         self.keys("echo typed", "Enter")  # echo is on again
         wait_until(lambda: "echo typed" in self.screen(), "the echo of what is typed")
+
+    def test_stopped_and_continued(self):
+        self.start(interval="60s")  # what is drawn sooner is drawn because of what happened
+        wait_until(lambda: "TOTAL" in self.screen(), "the table")
+        self.keys("C-z")
+        wait_until(lambda: "Stopped" in self.screen() or "Suspended" in self.screen(), "the shell")
+        self.assertNotIn("TOTAL", self.screen())
+        self.keys("stty -a", "Enter")
+        wait_until(lambda: re.search(r"\siexten\s+\S*echo\s", self.screen()), "the terminal's modes")
+        self.assertRegex(self.screen(), r"\sicanon\s+iexten\s+echo\s")
+        self.connect(4, self.listener().getsockname()[1])
+        self.keys("clear; fg; echo status $?", "Enter")
+        wait_until(lambda: "TOTAL" in self.screen() and "4 events" in self.screen(), "the table with what came meanwhile")
+        self.keys("p")  # without Enter, and unseen
+        wait_until(lambda: "PAUSED" in self.screen(), "the pause")
+        self.keys("C-z")
+        wait_until(lambda: "TOTAL" not in self.screen(), "the shell again")
+        self.keys("clear; fg; echo status $?", "Enter")
+        wait_until(lambda: "PAUSED" in self.screen(), "the table again")
+        self.keys("q")
+        wait_until(lambda: "status 0" in self.screen(), "the end")
+        self.assertNotIn("TOTAL", self.screen())
+
+    def test_stopped_by_a_signal_that_cannot_be_caught(self):
+        self.start(interval="60s")
+        wait_until(lambda: "TOTAL" in self.screen(), "the table")
+        subprocess.run(["pkill", "-STOP", "-f", self.socket_file.replace("tmux", "ready")], check=True)
+        wait_until(lambda: "Stopped" in self.screen(), "the shell")
+        self.keys("clear", "Enter")
+        wait_until(lambda: "TOTAL" not in self.screen(), "the cleared screen")
+        self.keys("fg; echo status $?", "Enter")
+        wait_until(lambda: "TOTAL" in self.screen(), "the table again")
+        self.keys("q")
+        wait_until(lambda: "status 0" in self.screen(), "the end")
+
+    def test_a_resize_is_drawn_at_once(self):
+        self.start(interval="60s")
+        wait_until(lambda: "sorted by" in self.screen(), "the table")
+        self.tmux("resize-window", "-t", self.session, "-x", "30", "-y", "10")
+        wait_until(lambda: max(map(len, self.screen().splitlines())) <= 30 and "PID COMM" in self.screen(), "30 columns")
+        self.tmux("resize-window", "-t", self.session, "-x", "110", "-y", "20")
+        wait_until(lambda: "sorted by" in self.screen(), "the whole status line again")
 
     def test_a_crash_restores_the_screen(self):
         self.start()
