@@ -38,6 +38,7 @@ void RunStats::print(std::string_view tool, const EventCounts& counts) const {
     const double each = p.runs == 0 ? 0 : static_cast<double>(p.ns) / static_cast<double>(p.runs);
     fmt::print(stderr, "  {:<28} {:>12} runs {:>9.0f} ns each\n", p.name, p.runs, each);
   }
+  if (!accounting_) fmt::print(stderr, "  runs of BPF programs: not counted, which takes CAP_SYS_ADMIN\n");
   fmt::print(stderr, "  capabilities kept: {}\n", capability_names());
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
