@@ -1,22 +1,16 @@
 #include "cli/command.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
 #include <optional>
-#include <string_view>
 #include <utility>
 #include <vector>
+
+#include "cli/invoking_user.h"
 
 namespace plumb {
 namespace {
@@ -32,63 +26,11 @@ Result<Pipe> make_pipe() {
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-// Who the command runs as.
-struct User {
-  uid_t uid;
-  gid_t gid;
-  std::string name;
-  std::string home;
-  std::vector<gid_t> groups;
+// What the child says when it could not become the command.
+struct Failure {
+  int error = 0;
+  bool of_user = false;  // it could not become the user
 };
-
-std::optional<unsigned> number_from_environment(const char* name) {
-  const char* text = std::getenv(name);
-  if (text == nullptr) return std::nullopt;
-  unsigned n = 0;
-  const char* end = text + std::strlen(text);
-  const auto [rest, status] = std::from_chars(text, end, n);
-  return status == std::errc{} && rest == end ? std::optional(n) : std::nullopt;
-}
-
-using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
-
-// The user that called sudo; nothing when plumb does not run under it. /etc/passwd and /etc/group are read
-// directly: getpwuid(3) in a static executable would load the target's NSS modules.
-std::optional<User> sudo_user() {
-  const auto uid = number_from_environment("SUDO_UID");
-  const auto gid = number_from_environment("SUDO_GID");
-  if (::geteuid() != 0 || !uid || !gid || *uid == 0) return std::nullopt;
-  User user{*uid, *gid, {}, {}, {*gid}};
-  if (const char* name = std::getenv("SUDO_USER"); name != nullptr) user.name = name;
-  if (const File file(std::fopen("/etc/passwd", "re"), std::fclose); file != nullptr) {
-    while (const passwd* entry = ::fgetpwent(file.get())) {
-      if (entry->pw_uid != user.uid) continue;
-      user.name = entry->pw_name;
-      user.home = entry->pw_dir;
-      break;
-    }
-  }
-  if (const File file(std::fopen("/etc/group", "re"), std::fclose); file != nullptr) {
-    while (const group* entry = ::fgetgrent(file.get())) {
-      for (char** member = entry->gr_mem; *member != nullptr; ++member) {
-        if (user.name == *member) user.groups.push_back(entry->gr_gid);
-      }
-    }
-  }
-  return user;
-}
-
-bool become(const User& user) {
-  if (::setgroups(user.groups.size(), user.groups.data()) != 0) return false;
-  if (::setresgid(user.gid, user.gid, user.gid) != 0 || ::setresuid(user.uid, user.uid, user.uid) != 0)
-    return false;
-  if (!user.home.empty()) ::setenv("HOME", user.home.c_str(), 1);
-  if (!user.name.empty()) {
-    ::setenv("USER", user.name.c_str(), 1);
-    ::setenv("LOGNAME", user.name.c_str(), 1);
-  }
-  return true;
-}
 
 // In the child: waits for the word to go, then becomes the command. Never returns.
 [[noreturn]] void run_child(const Pipe& start, const Pipe& failed, const std::vector<char*>& argv,
@@ -101,10 +43,11 @@ bool become(const User& user) {
   if (n != 1) ::_exit(0);  // cancelled: plumb could not attach
   std::signal(SIGPIPE, SIG_DFL);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
-  if (!user || become(*user)) ::execvp(argv.front(), argv.data());
-  const int error = errno;
-  const ssize_t written = ::write(failed.write.get(), &error, sizeof error);
-  ::_exit(written == sizeof error && error == ENOENT ? 127 : 126);
+  const bool became = !user || become(*user);
+  if (became) ::execvp(argv.front(), argv.data());
+  const Failure failure{errno, !became};
+  const ssize_t written = ::write(failed.write.get(), &failure, sizeof failure);
+  ::_exit(written == sizeof failure && became && failure.error == ENOENT ? 127 : 126);
 }
 
 int exit_status_of(int wait_status) {
@@ -114,6 +57,8 @@ int exit_status_of(int wait_status) {
 }  // namespace
 
 Result<Command> Command::prepare(std::span<const std::string> arguments, const sigset_t& mask) {
+  auto user = invoking_user();
+  if (!user) return std::move(user).error();
   auto start = make_pipe();
   if (!start) return std::move(start).error();
   auto failed = make_pipe();
@@ -121,7 +66,6 @@ Result<Command> Command::prepare(std::span<const std::string> arguments, const s
   std::vector<char*> argv;
   for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
-  const std::optional<User> user = sudo_user();
 
   Command command;
   command.name_ = arguments.front();
@@ -129,7 +73,7 @@ Result<Command> Command::prepare(std::span<const std::string> arguments, const s
   if (command.pid_ < 0) return Error{"cannot start the command", errno_text(errno)};
   if (command.pid_ == 0) {
     start->write.reset();
-    run_child(*start, *failed, argv, user, mask);
+    run_child(*start, *failed, argv, *user, mask);
   }
   command.start_ = std::move(start->write);
   command.failed_ = std::move(failed->read);
@@ -151,12 +95,15 @@ Result<void> Command::release() {
   const ssize_t n = ::write(start_.get(), &go, 1);
   start_.reset();
   if (n != 1) return Error{"cannot start the command", errno_text(errno)};
-  int error = 0;
-  const ssize_t got = ::read(failed_.get(), &error, sizeof error);  // ends when exec closes the other side
+  Failure failure;
+  const ssize_t got =
+      ::read(failed_.get(), &failure, sizeof failure);  // ends when exec closes the other side
   failed_.reset();
-  if (got != sizeof error) return {};
+  if (got != sizeof failure) return {};
   wait();
-  return Error{"cannot run " + name_, errno_text(error)};
+  if (!failure.of_user) return Error{"cannot run " + name_, errno_text(failure.error)};
+  return Error{"cannot run " + name_ + " as the user who called sudo", errno_text(failure.error),
+               "that takes CAP_SETUID and CAP_SETGID; unset SUDO_UID to run it as root"};
 }
 
 void Command::signal(int number) const {

@@ -20,7 +20,7 @@ namespace plumb {
 class Command {
  public:
   // Forks. The child waits; when this object goes before release(), it ends without having run anything.
-  // Under sudo (root with SUDO_UID and SUDO_GID set) the command gets that user's ids, groups and home.
+  // Under sudo the command gets the ids, groups and home of invoking_user().
   // `mask` is the signal mask that the command starts with.
   static Result<Command> prepare(std::span<const std::string> arguments, const sigset_t& mask);
 
@@ -32,7 +32,7 @@ class Command {
   // Readable once the command has ended (a pidfd).
   int exit_fd() const { return pidfd_.get(); }
 
-  // Lets it run. An Error says why it could not: then wait() gives 127 or 126, as in a shell.
+  // Lets it run. An Error says why it could not: then wait() gives 127 (not found) or 126, as in a shell.
   Result<void> release();
   // Sends a signal, if it still runs.
   void signal(int number) const;

@@ -25,8 +25,8 @@ class FileCapabilities(TcpTest):
         os.chmod(directory, 0o755)
         self.copy = shutil.copy(PLUMB, directory)
 
-    def as_nobody(self, *args):
-        return run_plumb(*args, prefix=AS_NOBODY, executable=self.copy)
+    def as_nobody(self, *args, **env):
+        return run_plumb(*args, prefix=AS_NOBODY, executable=self.copy, env=env)
 
     def grant(self, line):
         """Runs a setcap line exactly as plumb printed it."""
@@ -87,6 +87,13 @@ class FileCapabilities(TcpTest):
         self.assertEqual((line["outcome"], line["pid"], line["comm"]), ("refused", os.getpid(), COMM))
         lines = self.trace("drops", "--netns", self.ns.path, keep="cap_sys_ptrace,cap_bpf")
         self.assertEqual(self.one(lines, type="reset", direction="in")["src_port"], self.port)
+
+    def test_only_root_asks_who_called_sudo(self):
+        """Anybody can set the variables; who is not root keeps the ids that he has."""
+        subprocess.run(["setcap", "cap_bpf,cap_perfmon,cap_setuid,cap_setgid+ep", self.copy], check=True)
+        for uid in ("0", "1", "abc"):
+            result = self.as_nobody("tcpconnect", "-o", "/dev/null", "--", "id", "-u", SUDO_UID=uid, SUDO_GID=uid)
+            self.assertEqual((result.returncode, result.stdout), (0, f"{NOBODY}\n".encode()), result)
 
     def test_owners_of_other_users_sockets_take_one_more(self):
         everything = self.as_nobody("doctor").stdout.decode()
