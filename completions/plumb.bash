@@ -26,7 +26,7 @@ _plumb_tcpconnect_value() {
         --where) ;;
         -d | --duration) ;;
         -n | --count) ;;
-        -f | --format) _plumb_values 'table' 'json' 'folded' 'svg' 'pprof' 'speedscope' ;;
+        -f | --format) _plumb_values 'table' 'json' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_tcpconnect_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
@@ -75,7 +75,7 @@ _plumb_drops_value() {
         --where) ;;
         -d | --duration) ;;
         -n | --count) ;;
-        -f | --format) _plumb_values 'table' 'json' 'folded' 'svg' 'pprof' 'speedscope' ;;
+        -f | --format) _plumb_values 'table' 'json' 'folded' 'svg' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_drops_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;

@@ -80,7 +80,6 @@ class Drops final : public BpfTool<drops_bpf> {
                    "filter by --host, --port, --dev or --netns, or take lines with --stack --json"};
     }
     kernel_summary_ = common.kernel_summary() && !by_owner_;
-    if (common.summary && stacks_) return Error{"--summary and --format folded or svg exclude each other"};
     return check_drops_options(options_);
   }
 
@@ -88,7 +87,6 @@ class Drops final : public BpfTool<drops_bpf> {
     return common.summary ? kDropSummarySchema : kDropSchema;
   }
 
-  bool gives_stacks(const CommonOptions&) const override { return true; }
   FlameGraphStyle flame_graph(const CommonOptions&) const override {
     FlameGraphStyle style;
     style.title = "Dropped packets by kernel stack";
@@ -353,6 +351,7 @@ const ToolInfo kDrops{
     .schema = &kDropSchema,
     .summary_schema = &kDropSummarySchema,
     .examples = kExamples,
+    .formats = kLineAndStackFormats,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Drops>(); },
 };
 

@@ -13,7 +13,6 @@
 namespace plumb {
 namespace {
 
-constexpr std::string_view kFormats[] = {"table", "json", "folded", "svg", "pprof", "speedscope"};
 constexpr std::string_view kTimeStyles[] = {"local", "utc", "relative", "none"};
 constexpr std::string_view kColorModes[] = {"auto", "always", "never"};
 
@@ -162,12 +161,12 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
     {{.name = "format",
       .short_name = 'f',
       .metavar = "FORMAT",
-      .values = kFormats,
+      .values = kFormatNames,
       .completes = Completes::values,
       .group = kOut,
-      .help = "table (default) or json; flame adds folded, svg, pprof, speedscope."},
+      .help = "How events are written (default: table, or by the ending of --output)."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
-       return o.format = pick<Format>(kFormats, v), Result<void>{};
+       return o.format = pick<Format>(kFormatNames, v), Result<void>{};
      }},
     {{.name = "json",
       .short_name = 'j',
@@ -302,8 +301,8 @@ Result<void> open_cgroup(const std::string& path, TaskFilter& filter) {
 
 }  // namespace
 
-OptionTable common_option_table(CommonOptions& options) {
-  return OptionTable::of(kOptions, options);
+OptionTable common_option_table(CommonOptions& options, std::span<const std::string_view> formats) {
+  return OptionTable::of(kOptions, options).with_values("format", formats);
 }
 
 Format chosen_format(const CommonOptions& options) {

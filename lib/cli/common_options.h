@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bpf/filter.h"
@@ -12,6 +14,11 @@
 namespace plumb {
 
 enum class Format : std::uint8_t { table, json, folded, svg, pprof, speedscope };
+inline constexpr std::string_view kFormatNames[] = {"table", "json", "folded", "svg", "pprof", "speedscope"};
+// What a tool gives (ToolInfo::formats): the parser, --help, manual page and completions take these and no
+// others.
+inline constexpr std::span<const std::string_view> kLineFormats = std::span(kFormatNames).first(2);
+inline constexpr std::span<const std::string_view> kLineAndStackFormats = std::span(kFormatNames).first(4);
 enum class TimeStyle : std::uint8_t { local, utc, relative, none };
 enum class ColorMode : std::uint8_t { automatic, always, never };
 
@@ -51,7 +58,8 @@ struct CommonOptions {
   bool kernel_summary() const { return summary && where.empty() && fail_if.empty() && !count; }
 };
 
-OptionTable common_option_table(CommonOptions& options);
+// `formats` are the values of --format.
+OptionTable common_option_table(CommonOptions& options, std::span<const std::string_view> formats);
 
 // The format in force: --format, else by the ending of --output (.json, .jsonl, .svg, .folded, .pb.gz), else
 // table.

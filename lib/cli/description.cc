@@ -28,7 +28,7 @@ CommandDescription describe(const ToolInfo& tool) {
   const std::unique_ptr<Tool> instance = tool.make();
   append_visible(d.own, instance->options());
   CommonOptions common;
-  append_visible(d.common, common_option_table(common));
+  append_visible(d.common, common_option_table(common, tool.formats));
   d.common.push_back(kHelpOption);
   d.common.push_back(kVersionOption);
   d.hooks = instance->hooks();

@@ -54,6 +54,12 @@ std::string option_head(const OptionSpec& spec) {
   return head;
 }
 
+std::string help_of(const OptionSpec& spec) {
+  std::string text(spec.help);
+  if (spec.values.empty() || names_all(spec.help, spec.values)) return text;
+  return text + fmt::format(" One of: {}.", fmt::join(spec.values, ", "));
+}
+
 std::string_view type_name(FieldType type) {
   switch (type) {
     case FieldType::boolean:
@@ -113,7 +119,7 @@ std::string tool_help(const ToolInfo& tool, std::span<const OptionTable> tables)
     for (const OptionTable& t : tables) {
       for (std::size_t i = 0; i < t.size(); ++i) {
         const OptionSpec& spec = t.spec(i);
-        if (spec.group == group && !spec.hidden) append_entry(out, option_head(spec), spec.help, kIndent);
+        if (spec.group == group && !spec.hidden) append_entry(out, option_head(spec), help_of(spec), kIndent);
       }
     }
   }

@@ -38,7 +38,7 @@ int print(const std::string& text) {
 int run_named_tool(const ToolInfo& info, std::span<const std::string> arguments) {
   const std::unique_ptr<Tool> tool = info.make();
   CommonOptions options;
-  const OptionTable tables[] = {tool->options(), common_option_table(options)};
+  const OptionTable tables[] = {tool->options(), common_option_table(options, info.formats)};
   auto line = parse_command_line(arguments, tables);
   if (!line) return wrong_command_line(line.error());
   if (line->help) return print(tool_help(info, tables));
@@ -60,8 +60,7 @@ int run_named_tool(const ToolInfo& info, std::span<const std::string> arguments)
     return wrong_command_line(r.error());
   auto expressions = Expressions::compile(options, *info.schema);
   if (!expressions) return wrong_command_line(expressions.error());
-  if (auto r = check_format(*tool, options); !r) return wrong_command_line(r.error());
-  if (options.top && options.summary) return wrong_command_line({"--top and --summary exclude each other"});
+  if (auto r = check_outputs(info, options); !r) return wrong_command_line(r.error());
   return run_tool(info, *tool, options, *expressions);
 }
 

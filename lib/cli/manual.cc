@@ -43,24 +43,6 @@ void append_choices(std::string& out, std::string_view macro, std::span<const st
   }
 }
 
-bool is_word_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-// Whether `text` has all of the values as words: then it explains them, and no list of them is needed.
-bool names_all(std::string_view text, std::span<const std::string_view> values) {
-  return std::all_of(values.begin(), values.end(), [&](std::string_view value) {
-    for (std::size_t at = text.find(value); at != std::string_view::npos; at = text.find(value, at + 1)) {
-      const std::size_t end = at + value.size();
-      if ((at == 0 || !is_word_character(text[at - 1])) &&
-          (end == text.size() || !is_word_character(text[end]))) {
-        return true;
-      }
-    }
-    return false;
-  });
-}
-
 // ---- options
 
 std::string option_synopsis(const OptionSpec& spec) {
@@ -317,6 +299,19 @@ std::string upper(std::string_view text) {
   return out;
 }
 
+// What all tools share. A value that only some of them take stands there too: their own pages tell.
+std::vector<OptionSpec> options_of_all(std::span<const CommandDescription> commands) {
+  std::vector<OptionSpec> all;
+  for (const CommandDescription& c : commands) {
+    if (!c.is_tool()) continue;
+    if (all.empty()) all = c.common;
+    for (std::size_t i = 0; i < std::min(all.size(), c.common.size()); ++i) {
+      if (c.common[i].values.size() > all[i].values.size()) all[i].values = c.common[i].values;
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string man_page(const CommandDescription& tool, const Prose& own, const Prose& shared) {
@@ -355,8 +350,7 @@ std::string main_man_page(std::span<const CommandDescription> commands, const Pr
     if (c.is_tool()) see.push_back(fmt::format("plumb-{} 1", c.name));
   }
   tools += ".El\n";
-  const auto tool = std::find_if(commands.begin(), commands.end(), [](const auto& c) { return c.is_tool(); });
-  if (tool != commands.end()) append_option_groups(s["OPTIONS"], tool->common);
+  append_option_groups(s["OPTIONS"], options_of_all(commands));
   s["SEE ALSO"] = references(see);
   return page("PLUMB", own, shared, s);
 }

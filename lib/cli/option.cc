@@ -1,5 +1,6 @@
 #include "cli/option.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -15,7 +16,24 @@ struct Unit {
 constexpr Unit kUnits[] = {{"ns", 1},   {"us", 1e3},   {"ms", 1e6},   {"s", 1e9},
                            {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
 
+bool is_word_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 }  // namespace
+
+bool names_all(std::string_view help, std::span<const std::string_view> values) {
+  return std::all_of(values.begin(), values.end(), [&](std::string_view value) {
+    for (std::size_t at = help.find(value); at != std::string_view::npos; at = help.find(value, at + 1)) {
+      const std::size_t end = at + value.size();
+      if ((at == 0 || !is_word_character(help[at - 1])) &&
+          (end == help.size() || !is_word_character(help[end]))) {
+        return true;
+      }
+    }
+    return false;
+  });
+}
 
 Result<std::int64_t> parse_duration_ns(std::string_view text) {
   const Error error{"not a duration: " + std::string(text),

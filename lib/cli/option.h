@@ -37,7 +37,8 @@ struct OptionSpec {
   std::string_view metavar = {};  // "PID[,PID...]"; empty: a flag
   bool optional_value = false;    // --otlp[=URL]
   bool repeatable = false;
-  std::span<const std::string_view> values = {};  // the only values allowed, where there is such a set
+  std::span<const std::string_view> values = {};  // the only values allowed, where there is such a set;
+                                                  // listed behind a help that does not name them all
   Completes completes = Completes::nothing;
   std::string_view group = "Options";  // heading in --help and the man page
   std::string_view help;               // one or two sentences
@@ -70,8 +71,17 @@ class OptionTable {
     return t;
   }
 
+  // The same table, but the option `name` takes only `values`, some of its own.
+  OptionTable with_values(std::string_view name, std::span<const std::string_view> values) const {
+    OptionTable t = *this;
+    for (t.changed_ = 0; spec_(table_, t.changed_).name != name;) ++t.changed_;
+    t.changed_spec_ = spec_(table_, t.changed_);
+    t.changed_spec_.values = values;
+    return t;
+  }
+
   std::size_t size() const { return size_; }
-  const OptionSpec& spec(std::size_t i) const { return spec_(table_, i); }
+  const OptionSpec& spec(std::size_t i) const { return i == changed_ ? changed_spec_ : spec_(table_, i); }
   Result<void> apply(std::size_t i, std::string_view value) const {
     return apply_(table_, i, target_, value);
   }
@@ -80,9 +90,14 @@ class OptionTable {
   const void* table_ = nullptr;
   std::size_t size_ = 0;
   void* target_ = nullptr;
+  std::size_t changed_ = static_cast<std::size_t>(-1);  // the option whose values were narrowed
+  OptionSpec changed_spec_;
   const OptionSpec& (*spec_)(const void*, std::size_t) = nullptr;
   Result<void> (*apply_)(const void*, std::size_t, void*, std::string_view) = nullptr;
 };
+
+// Whether the help of an option or field names all of its values: then no list of them is needed beside it.
+bool names_all(std::string_view help, std::span<const std::string_view> values);
 
 // Value parsers that several tables use. Each Error says what was expected.
 Result<std::int64_t> parse_duration_ns(

@@ -1,9 +1,12 @@
 #include "cli/outputs.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "cli/terminal.h"
 
@@ -27,10 +30,8 @@ Result<TableStyle> table_style(const Schema& schema, const Tool& tool, const Com
   return style;
 }
 
-Error no_such_format(const Tool& tool, const CommonOptions& options) {
-  const char* given =
-      tool.gives_stacks(options) ? "it gives table, json, folded and svg" : "it gives table and json";
-  return Error{"this tool has no such format", given, "choose with --format"};
+std::string_view name_of(Format format) {
+  return kFormatNames[static_cast<std::size_t>(format)];
 }
 
 }  // namespace
@@ -45,11 +46,28 @@ bool use_color(ColorMode mode, bool terminal) {
   return terminal && !dumb_terminal() && (no_color == nullptr || *no_color == '\0');
 }
 
-Result<void> check_format(const Tool& tool, const CommonOptions& options) {
+Result<void> check_outputs(const ToolInfo& info, const CommonOptions& options) {
   const Format format = chosen_format(options);
-  const bool stacks = format == Format::folded || format == Format::svg;
-  if (!is_aggregated(format) || (stacks && tool.gives_stacks(options))) return {};
-  return no_such_format(tool, options);
+  const std::string name(name_of(format));
+  if (std::ranges::find(info.formats, name) == info.formats.end()) {  // by the ending of --output
+    return Error{fmt::format("{} does not give {}", info.name, name),
+                 fmt::format("it gives {}", fmt::join(info.formats, ", ")),
+                 "choose with --format, or by another ending of --output"};
+  }
+  if (options.top && options.summary) return Error{"--top and --summary exclude each other"};
+  if (options.top && format != Format::table) {
+    return Error{"--top and --format " + name + " exclude each other", "the live table is a table"};
+  }
+  if (!is_aggregated(format)) return {};
+  if (options.summary) return Error{"--summary and --format " + name + " exclude each other"};
+  for (const auto& [option, given] : {std::pair{"--where", !options.where.empty()},
+                                      {"--fail-if", !options.fail_if.empty()},
+                                      {"--count", options.count.has_value()}}) {
+    if (!given) continue;
+    return Error{fmt::format("{} and --format {} exclude each other", option, name),
+                 "stacks are counted in the kernel, where nobody looks at each event"};
+  }
+  return {};
 }
 
 Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
@@ -63,15 +81,14 @@ Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, 
       return make_table_sink(schema, output, *std::move(style));
     }
     case Format::folded:
-      if (tool.gives_stacks(options)) return make_folded_sink(output);
-      break;
+      return make_folded_sink(output);
     case Format::svg:
-      if (tool.gives_stacks(options)) return make_svg_sink(output, tool.flame_graph(options));
-      break;
-    default:
+      return make_svg_sink(output, tool.flame_graph(options));
+    case Format::pprof:
+    case Format::speedscope:
       break;
   }
-  return no_such_format(tool, options);
+  return Error{"nothing writes the format " + std::string(name_of(chosen_format(options)))};
 }
 
 }  // namespace plumb

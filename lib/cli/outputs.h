@@ -14,10 +14,11 @@ namespace plumb {
 // Whether the format is of aggregates, which come at the end, instead of lines.
 bool is_aggregated(Format format);
 
-// A format that the tool does not give is a wrong command line.
-Result<void> check_format(const Tool& tool, const CommonOptions& options);
+// Whether the tool gives the format in force, and whether the options about what comes out agree: an Error is
+// a wrong command line.
+Result<void> check_outputs(const ToolInfo& info, const CommonOptions& options);
 
-// `output` outlives the sink. A format that the tool does not give is an Error.
+// `output` outlives the sink, and the options passed check_outputs().
 Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
                                         Output& output, const BootClock& clock);
 

@@ -66,9 +66,7 @@ class Tool {
   virtual std::vector<std::string> columns(const CommonOptions&) const { return {}; }
   // What --top groups by in this run, by key; empty: the fields that the schema marks as `group`.
   virtual std::vector<std::string> group_by(const CommonOptions&) const { return {}; }
-  // Whether the tool gives aggregated stacks, so that --format folded and svg mean something.
-  virtual bool gives_stacks(const CommonOptions&) const { return false; }
-  // How its flame graph looks; only asked when it gives stacks.
+  // How its flame graph looks; only asked of a tool with that format.
   virtual FlameGraphStyle flame_graph(const CommonOptions&) const { return {}; }
   // The hooks and their variants, for choosing and for `doctor`.
   virtual std::vector<Hook> hooks() const = 0;
@@ -83,8 +81,8 @@ class Tool {
   // Adds an event to the tool's own summary; asked when --summary has to look at each event (--where,
   // --fail-if), so that the kernel cannot aggregate alone. finish() pushes the result.
   virtual void summarize(const Row&) {}
-  // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were not asked
-  // for.
+  // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were
+  // not asked for.
   virtual TypeMask judged_types(const CommonOptions&) const { return kAllTypes; }
   // What only comes at the end: aggregates.
   virtual Result<void> finish(Pipeline&) { return {}; }
@@ -107,6 +105,7 @@ struct ToolInfo {
   const Schema* schema;          // lines
   const Schema* summary_schema;  // --summary; nullptr: the generic one
   std::span<const Example> examples;
+  std::span<const std::string_view> formats = kLineFormats;  // of kFormatNames
   std::unique_ptr<Tool> (*make)();
 };
 

@@ -1,6 +1,7 @@
 """What every tool shares: how a run starts, ends, fails, and what it leaves behind."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -222,6 +223,27 @@ class CommandLine(unittest.TestCase):
                      ["--min-latency", "fast"], ["--format", "xml"], ["--columns", "nonsense"], ["--pid"]):
             with self.subTest(args=args):
                 self.wrong("tcpconnect", *args)
+
+    def test_formats_that_a_tool_lacks(self):
+        """Help offers exactly what is taken, and an ending that asks for another format is wrong too."""
+        every = {"table", "json", "folded", "svg", "pprof", "speedscope"}
+        for tool, formats in (("tcpconnect", {"table", "json"}), ("drops", {"table", "json", "folded", "svg"})):
+            with self.subTest(tool=tool):
+                help_text = " ".join(run_plumb(tool, "--help").stdout.decode().split())
+                offered = re.search(r"--format FORMAT How .*? One of: ([a-z, ]*)\.", help_text)[1]
+                self.assertEqual(set(offered.split(", ")), formats)
+                for lacking in every - formats:
+                    text = self.wrong(tool, "--format", lacking)
+                    self.assertTrue(all(name in text for name in formats), text)
+                for lacking in {"svg", "folded", "pprof", "speedscope.json"} - formats:
+                    self.assertIn(tool, self.wrong(tool, "-o", f"/nonexistent/x.{lacking}"))
+
+    def test_options_that_exclude_each_other(self):
+        for args in (["tcpconnect", "--top", "--json"], ["tcpconnect", "--top", "--summary"],
+                     ["drops", "-f", "svg", "--where", "pid == 1"], ["drops", "-f", "folded", "--fail-if", "count > 1"],
+                     ["drops", "-o", "x.svg", "-n", "5"], ["drops", "-f", "svg", "--summary"]):
+            with self.subTest(args=args):
+                self.assertIn("exclude each other", self.wrong(*args))
 
     def test_unknown_column_gets_a_suggestion(self):
         self.assertIn("latency", self.wrong("tcpconnect", "--columns", "latncy_ms"))

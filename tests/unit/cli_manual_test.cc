@@ -153,3 +153,18 @@ TEST_CASE("description: every visible option of a real tool, once") {
     CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
   }
 }
+
+TEST_CASE("description: --format takes what the tool gives, the main page tells of all") {
+  std::vector<CommandDescription> commands;
+  for (const ToolInfo* tool : registry()) {
+    commands.push_back(describe(*tool));
+    const auto format = std::ranges::find(commands.back().common, "format", &OptionSpec::name);
+    REQUIRE(format != commands.back().common.end());
+    CHECK(std::ranges::equal(format->values, tool->formats));
+    for (const std::string_view name : tool->formats) {
+      CHECK(std::ranges::find(kFormatNames, name) != std::end(kFormatNames));
+    }
+  }
+  const std::string page = main_man_page(commands, prose(".Dd July 1, 2026\n"), prose(".Dd July 2, 2026\n"));
+  CHECK(has(page, ".Cm folded\nor\n.Cm \\&svg .\n"));
+}
