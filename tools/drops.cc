@@ -110,9 +110,12 @@ class Drops final : public BpfTool<drops_bpf> {
     if (lines()) tell_folded(out);
     if (session().options.summary) push_summaries(out);
     if (counters_) tell_counters(out);
+    return {};
+  }
+
+  void remark() override {
     benign_.report(skeleton().bss->benign_drops, *texts_, session().options.verbose);
     if (!texts_->symbols().problem().empty()) fmt::print(stderr, "plumb: {}\n", texts_->symbols().problem());
-    return {};
   }
 
  private:

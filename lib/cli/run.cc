@@ -161,9 +161,11 @@ class Run {
     signals_.restore();
     if (result && !fanout_->done()) result = step();
     fanout_->lift_limit();
-    if (result && !fanout_->error()) result = tool_.finish(*fanout_);
+    const bool finished = result && !fanout_->error();
+    if (finished) result = tool_.finish(*fanout_);
     fanout_->end();
     live_.reset();  // the terminal is back before anything is said
+    if (finished) tool_.remark();
     judge();
     print_losses();
     if (options_.stats)

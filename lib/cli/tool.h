@@ -86,6 +86,8 @@ class Tool {
   virtual TypeMask judged_types(const CommonOptions&) const { return kAllTypes; }
   // What only comes at the end: aggregates.
   virtual Result<void> finish(Pipeline&) { return {}; }
+  // What there is to say on standard error about what was not shown, once all output has been given.
+  virtual void remark() {}
 
   // Events that found no room so far, as the kernel counted them; only ever grows.
   virtual std::uint64_t lost() const = 0;

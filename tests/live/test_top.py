@@ -29,9 +29,9 @@ class Top(TcpTest):
     def screen(self):
         return self.tmux("capture-pane", "-p", "-t", self.session)
 
-    def start(self, *args, interval="200ms"):
+    def start(self, *args, tool="tcpconnect", interval="200ms"):
         ready = os.path.join(os.path.dirname(self.socket_file), "ready")
-        self.keys(shlex.join([PLUMB, "tcpconnect", "--top", "--interval", interval, "--netns", self.ns.path,
+        self.keys(shlex.join([PLUMB, tool, "--top", "--interval", interval, "--netns", self.ns.path,
                               "--ready-file", ready, *args]) + "; echo status $?", "Enter")
         wait_until(lambda: os.path.exists(ready), "the ready file")
 
@@ -78,6 +78,19 @@ class Top(TcpTest):
         self.assertNotIn("TOTAL", self.screen())
         self.keys("echo typed", "Enter")  # echo is on again
         wait_until(lambda: "echo typed" in self.screen(), "the echo of what is typed")
+
+    def test_what_is_said_at_the_end_stands_below_the_command(self):
+        self.start(tool="drops")
+        wait_until(lambda: "TOTAL" in self.screen(), "the table")
+        listener, client = self.listener(), self.socket()
+        client.connect(listener.getsockname())
+        served, _ = listener.accept()
+        client.close()
+        wait_until(lambda: self.ns.run("ss", "-tanH", "state", "fin-wait-2").stdout, "the client to wait for a FIN")
+        served.close()  # whose FIN is answered and freed, which is no loss
+        self.keys("q")
+        wait_until(lambda: "status 0" in self.screen(), "the end")
+        self.assertRegex(self.screen(), r"\d+ benign drops not shown")
 
     def test_stopped_and_continued(self):
         self.start(interval="60s")  # what is drawn sooner is drawn because of what happened
