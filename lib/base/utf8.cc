@@ -45,4 +45,20 @@ Utf8Step decode_utf8(std::string_view text) {
   return {code, lead.size, true};
 }
 
+std::string_view valid_utf8(std::string_view text, std::string& scratch) {
+  std::size_t good = 0;  // bytes of `text` that are UTF-8
+  for (Utf8Step step; good < text.size(); good += step.size) {
+    step = decode_utf8(text.substr(good));
+    if (!step.valid) break;
+  }
+  if (good == text.size()) return text;
+  scratch.assign(text.substr(0, good));
+  for (std::string_view rest = text.substr(good); !rest.empty();) {
+    const Utf8Step step = decode_utf8(rest);
+    scratch += step.valid ? rest.substr(0, step.size) : std::string_view("\xef\xbf\xbd");
+    rest.remove_prefix(step.size);
+  }
+  return scratch;
+}
+
 }  // namespace plumb

@@ -1,6 +1,7 @@
 // One step of strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace plumb {
@@ -14,5 +15,8 @@ struct Utf8Step {
 
 // Decodes at the front of `text`, which is not empty.
 Utf8Step decode_utf8(std::string_view text);
+
+// `text` itself when it is UTF-8; otherwise `scratch`, filled with `text` and U+FFFD for what is not.
+std::string_view valid_utf8(std::string_view text, std::string& scratch);
 
 }  // namespace plumb

@@ -10,6 +10,9 @@
 #include <optional>
 #include <utility>
 
+#include "otlp/encoding.h"
+#include "otlp/queue.h"
+#include "otlp/sink.h"
 #include "sink/top.h"
 
 namespace plumb::golden {
@@ -53,8 +56,9 @@ std::string render(const std::function<std::unique_ptr<Sink>(Output&)>& make, co
 class HandClock final : public ClockSource {
  public:
   BootTime boot() const override { return {ns}; }
-  UnixTime real() const override { return {}; }
+  UnixTime real() const override { return wall; }
   std::uint64_t ns = 0;
+  UnixTime wall;
 };
 
 // Keeps what a terminal would show: the last frame, or, without rows, all of them.
@@ -77,6 +81,32 @@ class PaperScreen final : public Screen {
  private:
   std::size_t columns_, rows_;
 };
+
+// The log records of --otlp, in JSON, one a line; then the request around none.
+std::string render_records(const std::string& name, const Schema& schema, UnixTime started,
+                           const Feed& feed) {
+  HandClock clock;
+  clock.wall = started;
+  const auto encoding = otlp::make_json_encoding({{{"service.name", "golden"}, {"bad", "\xff\n"}}, "1.2.3"});
+  otlp::Queue queue(1'000'000, 1U << 30U);
+  const auto sink = otlp::make_sink(schema, name, *encoding, queue, clock, {.records = 1});
+  feed(*sink);
+  CHECK(sink->end().ok());
+  queue.close();
+  std::string out;
+  while (const auto batch = queue.take()) out += batch->records + "\n";
+  return out + encoding->request("") + "\n";
+}
+
+bool all_json(const std::string& lines) {
+  bool all = true;
+  for (std::size_t begin = 0; begin < lines.size();) {
+    const std::size_t end = lines.find('\n', begin);
+    all = nlohmann::json::accept(lines.substr(begin, end - begin)) && all;
+    begin = end + 1;
+  }
+  return all;
+}
 
 }  // namespace
 
@@ -151,11 +181,10 @@ void compare_all(const std::string& name, const Schema& schema, UnixTime started
 
   const std::string lines = render([&](Output& o) { return make_json_sink(schema, o); }, feed);
   compare(name + ".json", lines);
-  for (std::size_t begin = 0; begin < lines.size();) {
-    const std::size_t end = lines.find('\n', begin);
-    CHECK(nlohmann::json::accept(lines.substr(begin, end - begin)));
-    begin = end + 1;
-  }
+  CHECK(all_json(lines));
+  const std::string records = render_records(name, schema, started, feed);
+  compare(name + ".otlp.json", records);
+  CHECK(all_json(records));
   compare(name + ".schema.json", json_schema(schema, name));
 }
 

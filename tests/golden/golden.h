@@ -18,8 +18,8 @@ void compare(std::string_view name, std::string_view text);
 // Feeds a sink with the set: begin, rows and losses, end.
 using Feed = std::function<void(Sink&)>;
 
-// Every row sink and style: NAME.json, NAME.table, NAME.wide.table, NAME.narrow.table, ... and
-// NAME.schema.json.
+// Every row sink and style: NAME.json, NAME.table, NAME.wide.table, NAME.narrow.table, ...,
+// NAME.otlp.json and NAME.schema.json.
 void compare_all(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed);
 
 // What the live table shows after the set, which takes two seconds, and after what was `typed` then. Without
