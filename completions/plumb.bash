@@ -32,6 +32,7 @@ _plumb_tcpconnect_value() {
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --interval) ;;
+        --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -43,8 +44,8 @@ _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
         --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
         --format -f --json -j --output -o --columns --wide --time --color --summary --top \
-        --interval --fail-if --list-fields --json-schema --ready-file --stats --verbose -v --help \
-        -h --version --
+        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --verbose -v \
+        --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -81,6 +82,7 @@ _plumb_drops_value() {
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --interval) ;;
+        --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -92,8 +94,8 @@ _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --by --max-rate \
         --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
         --format -f --json -j --output -o --columns --wide --time --color --summary --top \
-        --interval --fail-if --list-fields --json-schema --ready-file --stats --verbose -v --help \
-        -h --version --
+        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --verbose -v \
+        --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

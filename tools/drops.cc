@@ -225,6 +225,7 @@ class Drops final : public BpfTool<drops_bpf> {
       line.owner_source = OWNER_TABLE;
     }
     if (owner == nullptr) return !owner_filter_->active();
+    if (owner->pid == session().filter.self_pid) return false;
     if (owner_filter_->active() && !owner_filter_->selects(*owner)) return false;
     line.origin.pid = owner->pid;
     line.origin.uid = owner->uid;

@@ -28,6 +28,7 @@ struct TaskFilter {
   std::vector<UniqueFd> cgroups;  // open directories of cgroup v2
   std::uint32_t netns = 0;        // inode number; 0: all
   bool follow = false;            // descendants of `pids` too, those to come included
+  std::uint32_t self_pid = 0;     // plumb's own, when what it does itself is not to be traced
 };
 
 // Before load: sizes the maps, sets `filter`. Skel is any skeleton whose program includes filter.bpf.h.
@@ -52,6 +53,7 @@ Result<void> prepare_filter(Skel& skel, const TaskFilter& f) {
   config.uid = f.uid.value_or(0);
   config.cgroups = static_cast<std::uint8_t>(f.cgroups.size());
   config.netns = f.netns;
+  config.self_pid = f.self_pid;
   if (auto r = detail::cgroup_ids(config.cgroup_ids, f); !r) return r;
   const std::size_t pids = f.follow ? kFollowedProcesses : f.pids.size();
   if (auto r = detail::size_set(skel.maps.filter_pids, pids); !r) return r;

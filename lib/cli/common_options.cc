@@ -231,6 +231,16 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
        o.interval_ns = *ns;
        return {};
      }},
+    {{.name = "otlp",
+      .metavar = "URL",
+      .optional_value = true,
+      .group = kOut,
+      .help = "Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is "
+              "appended) "
+              "or to where the OTEL_* variables say; http://localhost:4318 otherwise."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.otlp = std::string(v), Result<void>{};
+     }},
     {{.name = "fail-if",
       .metavar = "EXPR",
       .repeatable = true,

@@ -48,6 +48,7 @@ struct CommonOptions {
   bool interval_given = false;
   bool list_fields = false;
   bool json_schema = false;
+  std::optional<std::string> otlp;  // a URL, or empty: OTEL_* says where to
   // the run itself
   std::string ready_file;
   bool stats = false;

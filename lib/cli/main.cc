@@ -10,6 +10,7 @@
 #include "cli/help.h"
 #include "cli/outputs.h"
 #include "cli/parse.h"
+#include "cli/push.h"
 #include "cli/run.h"
 #include "sink/formats.h"
 #include "version.h"
@@ -61,7 +62,9 @@ int run_named_tool(const ToolInfo& info, std::span<const std::string> arguments)
   auto expressions = Expressions::compile(options, *info.schema);
   if (!expressions) return wrong_command_line(expressions.error());
   if (auto r = check_outputs(info, options); !r) return wrong_command_line(r.error());
-  return run_tool(info, *tool, options, *expressions);
+  auto push = push_config(options);
+  if (!push) return wrong_command_line(push.error());
+  return run_tool(info, *tool, options, *expressions, *push);
 }
 
 int run_named_doctor(std::span<const std::string> arguments) {

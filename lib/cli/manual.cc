@@ -11,6 +11,7 @@
 #include <set>
 
 #include "cli/mdoc.h"
+#include "otlp/config.h"
 
 namespace plumb {
 namespace {
@@ -312,6 +313,25 @@ std::vector<OptionSpec> options_of_all(std::span<const CommandDescription> comma
   return all;
 }
 
+// The variables of --otlp, by the table that reads them.
+std::string push_environment() {
+  std::string out = ".Ss OpenTelemetry\nWith\n.Fl \\-otlp ,\n";
+  mdoc::append_text(
+      out,
+      "as OpenTelemetry's specification has them. One that is empty counts as unset. Where there "
+      "are two names, the second is about logs alone and goes before the first. A value that cannot "
+      "be read is ignored with a warning, unless it is of the endpoint or the protocol. sudo(8) takes "
+      "variables away unless it is told to keep them.");
+  out += ".Bl -tag -width Ds\n";
+  for (const otlp::Variable& v : otlp::variables()) {
+    line(out, ".It Ev {}", argument(v.name));
+    if (v.per_signal) line(out, ".It Ev {}", argument(otlp::per_signal_name(v.name)));
+    mdoc::append_text(out, v.help);
+    if (!v.fallback.empty()) line(out, "The default is\n.Dq {} .", argument(v.fallback));
+  }
+  return out + ".El\n";
+}
+
 }  // namespace
 
 std::string man_page(const CommandDescription& tool, const Prose& own, const Prose& shared) {
@@ -351,6 +371,7 @@ std::string main_man_page(std::span<const CommandDescription> commands, const Pr
   }
   tools += ".El\n";
   append_option_groups(s["OPTIONS"], options_of_all(commands));
+  s["ENVIRONMENT"] = push_environment();
   s["SEE ALSO"] = references(see);
   return page("PLUMB", own, shared, s);
 }

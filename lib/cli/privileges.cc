@@ -48,6 +48,10 @@ Result<void> drop_privileges(bool signals_others) {
   return {};
 }
 
+void give_up_capabilities() {
+  set({0, 0});
+}
+
 std::string capability_names() {
   const auto held = own_capabilities();
   if (!held) return "unknown";

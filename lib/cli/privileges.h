@@ -15,6 +15,9 @@ namespace plumb {
 // no_new_privs. A command under trace was forked before and is not touched.
 Result<void> drop_privileges(bool signals_others);
 
+// All of the calling thread's; others keep theirs.
+void give_up_capabilities();
+
 // The effective capabilities by name, "cap_bpf,cap_perfmon" or "none"; for --stats.
 std::string capability_names();
 

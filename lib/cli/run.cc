@@ -28,6 +28,7 @@
 #include "cli/outputs.h"
 #include "cli/privileges.h"
 #include "cli/progress.h"
+#include "cli/push.h"
 #include "cli/push_down.h"
 #include "cli/stats.h"
 #include "proc/mounts.h"
@@ -49,13 +50,14 @@ Result<void> create_ready_file(const std::string& path) {
 
 class Run {
  public:
-  Run(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions)
-      : info_(info), tool_(tool), options_(options), expressions_(expressions), session_{options,
-                                                                                         filter_,
-                                                                                         conditions_,
-                                                                                         features_,
-                                                                                         processes_,
-                                                                                         clock_} {}
+  Run(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions,
+      const std::optional<otlp::Config>& push)
+      : info_(info),
+        tool_(tool),
+        options_(options),
+        expressions_(expressions),
+        push_config_(push),
+        session_{options, filter_, conditions_, features_, processes_, clock_} {}
 
   Result<void> go() {
     if (auto r = open_sinks(); !r) return r;
@@ -65,6 +67,9 @@ class Run {
     if (auto r = tool_.attach(session_); !r) return r;
     if (auto r = create_ready_file(options_.ready_file); !r) return r;
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
+    if (push_) {
+      if (auto r = start_push(*push_); !r) return r;
+    }
     if (command_) {
       if (auto r = command_->release(); !r) {
         status_ = command_->wait();
@@ -103,6 +108,12 @@ class Run {
       if (!sink) return std::move(sink).error();
       sinks.push_back(*std::move(sink));
     }
+    if (push_config_) {
+      auto push = open_push(*push_config_);
+      if (!push) return std::move(push).error();
+      push_.emplace(*std::move(push));
+      sinks.push_back(push_->make_sink(tool_.schema(options_), std::string(info_.name)));
+    }
     fanout_.emplace(std::move(sinks), expressions_, *info_.schema, tool_, options_);
     return {};
   }
@@ -114,6 +125,9 @@ class Run {
     auto filter = resolve_filter(options_);
     if (!filter) return std::move(filter).error();
     filter_ = *std::move(filter);
+    // Pushing must not give events to push. In a PID namespace the number would be a stranger's.
+    if (push_ && in_initial_pid_namespace(system_procfs()))
+      filter_.self_pid = static_cast<std::uint32_t>(::getpid());
     push_down();
     if (auto r = prepare_command(); !r) return r;
     raise_memlock_limit();  // after the fork: the command keeps its own limit
@@ -168,6 +182,7 @@ class Run {
     if (finished) tool_.remark();
     judge();
     print_losses();
+    if (push_) finish_push(*push_, options_.stats);
     if (options_.stats)
       stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_ + reported_missed_});
     if (result && fanout_->error()) return *fanout_->error();
@@ -287,6 +302,7 @@ class Run {
   Tool& tool_;
   const CommonOptions& options_;
   Expressions& expressions_;
+  const std::optional<otlp::Config>& push_config_;
   EndSignals signals_;
   TaskFilter filter_;
   std::vector<Condition> conditions_;
@@ -296,6 +312,7 @@ class Run {
   Session session_;
   Output output_ = Output::standard();
   std::optional<LiveTable> live_;
+  std::optional<otlp::Push> push_;
   std::optional<Fanout> fanout_;
   std::optional<Command> command_;
   std::optional<Progress> progress_;  // while events come
@@ -344,9 +361,10 @@ void print_error(const Error& error, bool verbose) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions) {
+int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions,
+             const std::optional<otlp::Config>& push) {
   LibbpfLog::capture(options.verbose);
-  Run run(info, tool, options, expressions);
+  Run run(info, tool, options, expressions, push);
   const Result<void> result = run.go();
   if (!result) print_error(result.error(), options.verbose);
   if (run.command_status() != 0) return run.command_status();
