@@ -10,6 +10,7 @@ import unittest
 import uuid
 
 from harness import HERE, PLUMB, Cgroup, LiveTest, Plumb, needs, run_plumb
+from otlp import Collector, plain_pairs
 from roots import PROJECT, Root, empty_directory
 
 CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])))"
@@ -105,12 +106,21 @@ class DaemonSet(ContainerTest):
 
         self.assertIn("--json", container["args"])
         arguments = [a for a in container["args"] if a != "--json"]  # which Plumb gives anyhow
-        with Plumb(*arguments, executable="/plumb", prefix=self.confined(root, capabilities)) as plumb:
+        collector = Collector()
+        self.addCleanup(collector.close)
+        variables = {v["name"]: v.get("value", "node-1") for v in container["env"]}
+        self.assertIn("OTEL_EXPORTER_OTLP_ENDPOINT", variables)
+        variables["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+        variables["OTEL_RESOURCE_ATTRIBUTES"] = variables["OTEL_RESOURCE_ATTRIBUTES"].replace("$(NODE_NAME)", "node-1")
+        with Plumb(*arguments, executable="/plumb", prefix=self.confined(root, capabilities), env=variables) as plumb:
             port = self.connect(prefix=scope.prefix())
             plumb.wait_for(lambda lines: self.mine(lines, remote_port=port), "the connection")
         line = self.one(plumb.lines, remote_port=port)
         self.assertEqual((line["outcome"], line["comm"], line["uid"]), ("established", "python3", 65534))
         self.assertEqual((line["container"], line["pod"], line["namespace"]), ("nginx", "web-1", "shop"))
+        self.assertEqual(len(collector.records()), len(plumb.lines))
+        resource = collector.requests[0][2]["resourceLogs"][0]["resource"]["attributes"]
+        self.assertEqual(plain_pairs(resource)["k8s.node.name"], "node-1")
 
         for taken in capabilities:
             less = [c for c in capabilities if c != taken]
