@@ -10,14 +10,18 @@
 
 namespace plumb {
 
-// Signals that end a trace, as a descriptor. SIGPIPE is ignored: a closed reader shows as EPIPE.
+// Signals that end a trace, as a descriptor. SIGPIPE is ignored: a closed reader shows as EPIPE. So is SIGHUP
+// where it was ignored before, by nohup(1): a blocked signal comes to the descriptor although it is ignored.
 class EndSignals {
  public:
   EndSignals() {
     std::signal(SIGPIPE, SIG_IGN);
     sigset_t set;
     sigemptyset(&set);
-    for (const int s : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, s);
+    for (const int s : {SIGINT, SIGTERM}) sigaddset(&set, s);
+    struct sigaction hangup {};
+    ::sigaction(SIGHUP, nullptr, &hangup);
+    if (hangup.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, &before_);
     fd_.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   }
@@ -30,8 +34,13 @@ class EndSignals {
   const sigset_t& mask_before() const { return before_; }
   // The next signal that waits; false when none does.
   bool next(signalfd_siginfo& info) const { return ::read(fd_.get(), &info, sizeof info) == sizeof info; }
-  // A second Ctrl-C while the end is worked out kills as usual.
-  void restore() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  // A second Ctrl-C while the end is worked out kills as usual, also where a shell ignored it for a job in
+  // the background.
+  void restore() {
+    std::signal(SIGINT, SIG_DFL);
+    std::signal(SIGTERM, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &before_, nullptr);
+  }
 
  private:
   sigset_t before_{};

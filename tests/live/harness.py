@@ -106,6 +106,12 @@ def parse_time_ns(text):
     return int(seconds) * 10**9 + int(match[2])
 
 
+def heed_signals():
+    """As from a terminal: whoever runs the tests may have them ignored, in the background or under nohup."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Plumb:
     """One run of plumb. Entered, every probe is attached; stop() ends it with SIGINT and checks that it ended well.
 
@@ -137,7 +143,7 @@ class Plumb:
         self._out = open(os.path.join(self.directory, "out"), "w+b")
         self._err = open(os.path.join(self.directory, "err"), "w+b")
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.stdout_to or self._out,
-                                        stderr=self._err, env=self.env)
+                                        stderr=self._err, env=self.env, preexec_fn=heed_signals)
         try:
             wait_until(lambda: os.path.exists(self.ready) or self.process.poll() is not None, "the ready file")
             if not os.path.exists(self.ready):

@@ -141,8 +141,9 @@ class Otlp(TcpTest):
 
     def test_a_second_interrupt_ends_at_once(self):
         collector = self.collector(hold=True)
+        in_background = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")  # as a shell starts `plumb ... &`
         with tcpconnect("--netns", self.ns.path, "--otlp=" + collector.url, expect_status=-signal.SIGINT,
-                        env={"OTEL_EXPORTER_OTLP_TIMEOUT": "3600000"}) as plumb:
+                        prefix=in_background, env={"OTEL_EXPORTER_OTLP_TIMEOUT": "3600000"}) as plumb:
             self.traffic()
             plumb.process.send_signal(signal.SIGINT)
             wait_until(lambda: "Ctrl-C ends at once" in open(plumb._err.name).read(), "the notice")

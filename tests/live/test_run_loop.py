@@ -19,11 +19,20 @@ class Ends(TcpTest):
         self.program("connect", address="127.0.0.1", port=listener.getsockname()[1], count=count).rest()
 
     def test_signals_end_it_well(self):
-        for sig in (signal.SIGINT, signal.SIGTERM):
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             with self.subTest(signal=sig.name), tcpconnect() as plumb:
                 self.traffic()
                 plumb.finish(sig)
                 self.assertEqual(len(self.mine(plumb.lines)), 1)
+
+    def test_nohup_outlives_the_terminal(self):
+        with tcpconnect("--netns", self.ns.path, prefix=("nohup",)) as plumb:
+            self.traffic()
+            plumb.process.send_signal(signal.SIGHUP)
+            self.traffic()
+            plumb.wait_for(lambda lines: len(lines) == 2, "what came after the hangup")
+            plumb.finish(signal.SIGINT)
+        self.assertEqual(len(plumb.lines), 2)
 
     @core
     def test_count(self):
