@@ -241,14 +241,18 @@ class Filters(TcpTest):
 class Summary(TcpTest):
     @core
     def test_summary_agrees_with_the_lines(self):
-        server = self.program("server", addresses=["127.0.0.1", "::1"])
-        ports = server.next()["ports"]
-        bad = self.closed_port()
-        targets = [("127.0.0.1", ports["127.0.0.1"], True), ("127.0.0.1", bad, False), ("::1", ports["::1"], True)]
-        args = ("--role", "both", "--life", "--netns", self.ns.path)
-        with tcpconnect(*args) as lines, Plumb("tcpconnect", *args, "--summary") as summary:
-            self.program("churn", targets=targets, count=90).rest()
-            server.rest()
+        def run():
+            server = self.program("server", addresses=["127.0.0.1", "::1"])
+            ports = server.next()["ports"]
+            targets = [("127.0.0.1", ports["127.0.0.1"], True), ("127.0.0.1", self.closed_port(), False),
+                       ("::1", ports["::1"], True)]
+            args = ("--role", "both", "--life", "--netns", self.ns.path)
+            with tcpconnect(*args) as lines, Plumb("tcpconnect", *args, "--summary") as summary:
+                self.program("churn", targets=targets, count=90).rest()
+                server.rest()
+            return [[lines, summary]]
+
+        (lines, summary), = self.with_nothing_lost(run)
         expected = {}
         for e in lines.lines:
             server_side = e["role"] == "server"

@@ -24,15 +24,18 @@ class Life(TcpTest):
     @core
     def test_two_hundred_connects(self):
         """The figures that the project promises: 200 attempts, each line right, against what the programs measured."""
-        server = self.program("server", addresses=["127.0.0.1", "::1"], closes_first_every=3, name="tc-server")
-        ports = server.next()["ports"]
-        targets = [("127.0.0.1", ports["127.0.0.1"], True), ("127.0.0.1", self.closed_port(), False),
-                   ("::1", ports["::1"], True), ("::1", self.closed_port("::1"), False)]
-        with tcpconnect(*BOTH) as plumb:
-            client = self.program("churn", targets=targets, count=200, name="tc-client")
-            truth = client.rest()
-            served = server.rest()
-        self.assertNothingLost(plumb.lines)
+        def run():
+            server = self.program("server", addresses=["127.0.0.1", "::1"], closes_first_every=3, name="tc-server")
+            ports = server.next()["ports"]
+            targets = [("127.0.0.1", ports["127.0.0.1"], True), ("127.0.0.1", self.closed_port(), False),
+                       ("::1", ports["::1"], True), ("::1", self.closed_port("::1"), False)]
+            with tcpconnect(*BOTH) as plumb:
+                client = self.program("churn", targets=targets, count=200, name="tc-client")
+                truth = client.rest()
+                served = server.rest()
+            return [plumb], server, client, truth, served
+
+        (plumb,), server, client, truth, served = self.with_nothing_lost(run)
         self.assertEqual(len(truth), 200)
         connects = self.mine(plumb.lines, type="connect")
         self.assertEqual(len(connects), 200)
