@@ -10,8 +10,8 @@
 #ifndef PLUMB_ADDRESS_FILTER_BPF_H
 #define PLUMB_ADDRESS_FILTER_BPF_H
 
-#include "address_filter.h"
-#include "kernel.h"
+#include "bpf/address_filter.h"
+#include "bpf/kernel.h"
 
 const volatile struct address_filter addresses = {};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* Constants of --port and --host, set by lib/cli/address_filter.h, read by address_filter.bpf.h. Read by C (BPF) and
+/* Constants of --port and --host, set by lib/run/address_options.h, read by address_filter.bpf.h. Read by C (BPF) and
  * C++. In each list nothing excluded may match; if it names anything to include, one of those must. */
 #ifndef PLUMB_ADDRESS_FILTER_H
 #define PLUMB_ADDRESS_FILTER_H

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /* The filters that every tool shares, in the kernel. `filter` is constant once loaded, so that the verifier removes
- * what is off; the sets are maps, filled by the user side (lib/bpf/filter.h) before anything is attached.
+ * what is off; the sets are maps, filled by the user side (lib/probe/filter.h) before anything is attached.
  *
  * Call task_selected() only where `current` is the process that the event belongs to. */
 #ifndef PLUMB_FILTER_BPF_H
 #define PLUMB_FILTER_BPF_H
 
-#include "filter_config.h"
-#include "kernel.h"
-#include "ringbuf.bpf.h"
-#include "task.h"
+#include "bpf/filter_config.h"
+#include "bpf/kernel.h"
+#include "bpf/ringbuf.bpf.h"
+#include "bpf/task.h"
 
 const volatile struct filter_config filter = {};
 
@@ -37,7 +37,7 @@ struct {
 	__type(value, __u32);
 } filter_cgroups SEC(".maps");
 
-#include "follow.bpf.h"
+#include "bpf/follow.bpf.h"
 
 /* The leader's name is taken, as ps(1) shows it; a thread's own name is not. */
 static __always_inline void identify_leader(struct task_identity *id, struct task_struct *task)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* Constants of the shared in-kernel filters, set by lib/bpf/filter.h. Read by C (BPF) and C++. */
+/* Constants of the shared in-kernel filters, set by lib/probe/filter.h. Read by C (BPF) and C++. */
 #ifndef PLUMB_FILTER_CONFIG_H
 #define PLUMB_FILTER_CONFIG_H
 

@@ -4,7 +4,7 @@
 #ifndef PLUMB_KERNEL_SKB_H
 #define PLUMB_KERNEL_SKB_H
 
-#include "kernel.h"
+#include "bpf/kernel.h"
 
 enum {
 	ETH_P_IP = 0x0800,

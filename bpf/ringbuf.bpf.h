@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /* The way of records to the user side. What finds no room is counted, never silently dropped; the user side reads the
  * count after each drain. Wake-ups are batched: one for each quarter of the buffer filled; below that the user side
- * drains on its timer (lib/bpf/ring_buffer.h), since a wake-up a record costs more than the record (>1 us).
+ * drains on its timer (lib/probe/ring_buffer.h), since a wake-up a record costs more than the record (>1 us).
  *
  * Include once in a tool's TOOL.bpf.c. */
 #ifndef PLUMB_RINGBUF_BPF_H
 #define PLUMB_RINGBUF_BPF_H
 
-#include "kernel.h"
+#include "bpf/kernel.h"
 
 /* Records of the tool's wire struct. Kernel inserts, user side consumes; full: lost_events counts. The size is set by
  * the user side before load. */

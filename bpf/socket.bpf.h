@@ -3,7 +3,7 @@
 #ifndef PLUMB_SOCKET_BPF_H
 #define PLUMB_SOCKET_BPF_H
 
-#include "kernel.h"
+#include "bpf/kernel.h"
 
 /* Ports in host byte order, addresses in network byte order. */
 struct endpoints {

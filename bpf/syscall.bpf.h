@@ -3,7 +3,7 @@
 #ifndef PLUMB_SYSCALL_BPF_H
 #define PLUMB_SYSCALL_BPF_H
 
-#include "kernel.h"
+#include "bpf/kernel.h"
 
 #if defined(__TARGET_ARCH_x86)
 

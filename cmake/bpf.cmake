@@ -1,4 +1,4 @@
-# plumb_bpf_object(NAME): bpf/NAME.bpf.c -> NAME.bpf.o -> NAME.skel.h, through clang and bpftool. Needs no kernel BTF.
+# BPF programs and their skeletons, through clang and bpftool. Needs no kernel BTF.
 string(TOLOWER ${CMAKE_SYSTEM_PROCESSOR} processor)
 if(processor MATCHES "x86_64|amd64")
   set(BPF_TARGET_ARCH x86)
@@ -8,21 +8,23 @@ else()
   message(FATAL_ERROR "plumb knows no register layout for ${processor}; x86-64 and arm64 are supported")
 endif()
 
-set(BPF_SKELETON_DIR ${CMAKE_BINARY_DIR}/generated)
-
-function(plumb_bpf_object name)
-  set(source ${CMAKE_SOURCE_DIR}/bpf/${name}.bpf.c)
+# plumb_bpf_object(SOURCE TOOL): X.bpf.c -> bpf/X.bpf.o -> X.skel.h of the struct X_bpf. Sets for the caller
+# skeleton_target, to depend on, and skeleton_dir, where the header is.
+function(plumb_bpf_object source tool)
+  get_filename_component(name ${source} NAME)
+  string(REPLACE ".bpf.c" "" name ${name})
+  set(directory ${CMAKE_BINARY_DIR}/skeletons/${tool})
   set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
-  set(skeleton ${BPF_SKELETON_DIR}/${name}.skel.h)
-  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf ${BPF_SKELETON_DIR})
+  set(skeleton ${directory}/${name}.skel.h)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bpf ${directory})
   # -mcpu=v3: 32-bit registers and jumps, from Linux 5.1. -g: BTF for CO-RE; the DWARF is stripped again. BTF names the
-  # source files: the prefix map keeps the build machine's folders out of the executable.
+  # source files: the prefix maps keep the build machine's folders out of the executable.
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Werror -fno-stack-protector
-            -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
-            -D__TARGET_ARCH_${BPF_TARGET_ARCH} -I${CMAKE_SOURCE_DIR}/bpf -idirafter /usr/include
-            -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+            -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}/=
+            -D__TARGET_ARCH_${BPF_TARGET_ARCH} -I${CMAKE_BINARY_DIR}/include/bpf -I${CMAKE_BINARY_DIR}/include/${tool}
+            -idirafter /usr/include -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
     COMMAND ${LLVM_STRIP} -g ${object}
     DEPENDS ${source} DEPFILE ${object}.d
@@ -33,4 +35,6 @@ function(plumb_bpf_object name)
     COMMAND ${CMAKE_COMMAND} -E rename ${skeleton}.tmp ${skeleton}
     DEPENDS ${object} COMMENT "skeleton ${name}" VERBATIM)
   add_custom_target(${name}_skeleton DEPENDS ${skeleton})
+  set(skeleton_target ${name}_skeleton PARENT_SCOPE)
+  set(skeleton_dir ${directory} PARENT_SCOPE)
 endfunction()

@@ -104,7 +104,7 @@ _plumb_doctor_value() {
 }
 
 _plumb_doctor_options() {
-    _plumb_values --json -j --verbose -v --help -h
+    _plumb_values --json -j --verbose -v --help -h --version
 }
 
 # Sets `words` to the words up to the cursor, as the shell will see them, and `cut` to whether readline cut the last.

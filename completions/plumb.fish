@@ -307,6 +307,7 @@ function __plumb_doctor
     complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'One JSON object instead of text'
     complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Each container too, and what every probe took'
     complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
 end
 
 complete -c plumb -f

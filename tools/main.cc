@@ -1,4 +1,4 @@
-#include "cli/main.h"
+#include "cli/command_table.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -21,5 +21,5 @@ void keep_standard_descriptors() {
 int main(int argc, char** argv) {
   keep_standard_descriptors();
   const std::vector<std::string> arguments(argv, argv + argc);
-  return plumb::plumb_main(arguments);
+  return plumb::plumb_main(plumb::commands(), arguments);
 }

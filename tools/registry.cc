@@ -1,14 +1,19 @@
-// The tools, in the order of --help. A new tool is a line in each list.
-#include "cli/tool.h"
+// plumb's commands, in the order of --help. A new tool is a line in each list.
+#include "run/tool_command.h"
 
 namespace plumb {
 
 extern const ToolInfo kTcpconnect;
 extern const ToolInfo kDrops;
+extern const CommandInfo kDoctor;
 
-std::span<const ToolInfo* const> registry() {
-  static constexpr const ToolInfo* kTools[] = {&kTcpconnect, &kDrops};
-  return kTools;
+std::span<const CommandInfo> commands() {
+  static const CommandInfo kCommands[] = {
+      tool_command(kTcpconnect),
+      tool_command(kDrops),
+      kDoctor,
+  };
+  return kCommands;
 }
 
 }  // namespace plumb

@@ -89,42 +89,37 @@ std::string_view type_name(FieldType type) {
 
 }  // namespace
 
-std::string general_help(std::span<const ToolInfo* const> tools) {
+std::string general_help(std::span<const CommandInfo> table) {
   std::string out =
       "plumb: see to the bottom of a Linux host from one terminal\n\n"
       "Usage: plumb TOOL [OPTIONS] [-- COMMAND [ARG...]]\n"
-      "       plumb doctor [--json] [-v]\n"
-      "       plumb TOOL --help | --help | --version\n\nTools:\n";
-  for (const ToolInfo* tool : tools) append_entry(out, std::string(tool->name), tool->summary, 16);
-  append_entry(out, "doctor", "what this machine and user can trace, and what is missing", 16);
+      "       plumb help TOOL | TOOL --help | --help | --version\n\nTools:\n";
+  for (const CommandInfo& command : table) append_entry(out, std::string(command.name), command.summary, 16);
   out +=
       "\nExit status: 0 success, 1 it failed at run time, 2 the command line is wrong,\n"
       "3 a --fail-if held, otherwise the COMMAND's own.\n";
   return out;
 }
 
-std::string tool_help(const ToolInfo& tool, std::span<const OptionTable> tables) {
-  std::string out = fmt::format("plumb {}: {}\n\nUsage: plumb {} [OPTIONS] [-- COMMAND [ARG...]]\n\n",
-                                tool.name, tool.summary, tool.name);
-  append_wrapped(out, tool.description, 0, 0);
+std::string command_help(const CommandInfo& command) {
+  std::string out =
+      fmt::format("plumb {0}: {1}\n\nUsage: plumb {0} {2}\n\n", command.name, command.summary, command.usage);
+  append_wrapped(out, command.description, 0, 0);
+  CommandOptions options = options_of(command);
+  std::vector<OptionSpec> all = std::move(options.own);
+  all.insert(all.end(), options.common.begin(), options.common.end());
   std::vector<std::string_view> groups;
-  for (const OptionTable& t : tables) {
-    for (std::size_t i = 0; i < t.size(); ++i) {
-      if (std::find(groups.begin(), groups.end(), t.spec(i).group) == groups.end())
-        groups.push_back(t.spec(i).group);
-    }
+  for (const OptionSpec& spec : all) {
+    if (std::ranges::find(groups, spec.group) == groups.end()) groups.push_back(spec.group);
   }
   for (const std::string_view group : groups) {
     out += fmt::format("\n{}:\n", group);
-    for (const OptionTable& t : tables) {
-      for (std::size_t i = 0; i < t.size(); ++i) {
-        const OptionSpec& spec = t.spec(i);
-        if (spec.group == group && !spec.hidden) append_entry(out, option_head(spec), help_of(spec), kIndent);
-      }
+    for (const OptionSpec& spec : all) {
+      if (spec.group == group) append_entry(out, option_head(spec), help_of(spec), kIndent);
     }
   }
-  if (!tool.examples.empty()) out += "\nExamples:\n";
-  for (const Example& e : tool.examples) out += fmt::format("  {}\n      {}\n", e.command, e.meaning);
+  if (!command.examples.empty()) out += "\nExamples:\n";
+  for (const Example& e : command.examples) out += fmt::format("  {}\n      {}\n", e.command, e.meaning);
   return out;
 }
 

@@ -4,15 +4,15 @@
 #include <span>
 #include <string>
 
-#include "cli/option.h"
-#include "cli/tool.h"
+#include "cli/command_table.h"
+#include "event/field.h"
 
 namespace plumb {
 
 // `plumb --help`.
-std::string general_help(std::span<const ToolInfo* const> tools);
-// `plumb TOOL --help`. The tool's own options come first.
-std::string tool_help(const ToolInfo& tool, std::span<const OptionTable> tables);
+std::string general_help(std::span<const CommandInfo> table);
+// `plumb COMMAND --help`. The command's own options come first.
+std::string command_help(const CommandInfo& command);
 // `plumb TOOL --list-fields`: one field a paragraph.
 std::string field_list(const Schema& schema);
 

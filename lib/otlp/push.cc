@@ -17,8 +17,8 @@
 
 #include "base/text.h"
 #include "otlp/encoding.h"
+#include "otlp/log_sink.h"
 #include "otlp/queue.h"
-#include "otlp/sink.h"
 #include "otlp/transport.h"
 
 namespace plumb::otlp {

@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "sink/formats.h"
-#include "tools/tcpconnect.h"
+#include "tcpconnect/event.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 #include "query/predicate.h"
 #include "query/threshold.h"
-#include "tests/sample_event.h"
+#include "sample_event.h"
 
 namespace {
 

@@ -6,11 +6,11 @@
 #include <cstring>
 #include <limits>
 
+#include "drops/enrich.h"
+#include "drops/event.h"
+#include "drops/stack.h"
+#include "drops/summary.h"
 #include "golden.h"
-#include "tools/drops.h"
-#include "tools/drops_enrich.h"
-#include "tools/drops_stack.h"
-#include "tools/drops_summary.h"
 
 using namespace plumb;
 

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "otlp/encoding.h"
+#include "otlp/log_sink.h"
 #include "otlp/queue.h"
-#include "otlp/sink.h"
 #include "sink/top.h"
 
 namespace plumb::golden {

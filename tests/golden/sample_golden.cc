@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "../sample_event.h"
 #include "golden.h"
+#include "sample_event.h"
 
 using namespace plumb;
 using namespace std::literals;

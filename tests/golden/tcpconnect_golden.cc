@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "golden.h"
-#include "tools/tcpconnect.h"
+#include "tcpconnect/event.h"
 
 using namespace plumb;
 

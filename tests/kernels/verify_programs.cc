@@ -21,9 +21,9 @@
 #include <vector>
 
 #include "base/result.h"
-#include "bpf/features.h"
-#include "bpf/privileges.h"
-#include "bpf/skeleton.h"
+#include "probe/features.h"
+#include "probe/privileges.h"
+#include "probe/skeleton.h"
 
 namespace {
 

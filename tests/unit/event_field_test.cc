@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <type_traits>
 
-#include "../sample_event.h"
+#include "sample_event.h"
 
 using namespace plumb;
 

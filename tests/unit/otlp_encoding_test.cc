@@ -7,11 +7,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "../sample_event.h"
 #include "base/utf8.h"
-#include "cli/tool.h"
 #include "otlp/encoding.h"
-#include "otlp/sink.h"
+#include "otlp/log_sink.h"
+#include "run/tool_command.h"
+#include "sample_event.h"
 
 using namespace plumb;
 using namespace std::literals;
@@ -161,7 +161,7 @@ TEST_CASE("no record of any tool has an attribute twice") {
       }
     }
   };
-  for (const ToolInfo* tool : registry()) {
+  for (const ToolInfo* tool : tools_of(commands())) {
     CAPTURE(tool->name);
     check(*tool->schema);
     if (tool->summary_schema != nullptr) check(*tool->summary_schema);

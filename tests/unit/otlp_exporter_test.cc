@@ -6,9 +6,9 @@
 #include <limits>
 #include <vector>
 
-#include "../sample_event.h"
 #include "otlp/exporter.h"
-#include "otlp/sink.h"
+#include "otlp/log_sink.h"
+#include "sample_event.h"
 
 using namespace plumb;
 using otlp::Batch;

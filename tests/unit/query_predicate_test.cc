@@ -4,7 +4,7 @@
 #include <string>
 
 #include "query/predicate.h"
-#include "tests/sample_event.h"
+#include "sample_event.h"
 
 using namespace plumb;
 using sample::Event;

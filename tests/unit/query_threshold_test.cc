@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "query/threshold.h"
-#include "tests/sample_event.h"
+#include "sample_event.h"
 
 using namespace plumb;
 using sample::Event;

@@ -5,8 +5,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
-#include "../sample_event.h"
 #include "base/text.h"
+#include "sample_event.h"
 #include "sink/cell.h"
 #include "sink/formats.h"
 

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "tools/drops.h"
-#include "tools/drops_benign.h"
-#include "tools/drops_cause.h"
-#include "tools/drops_options.h"
-#include "tools/drops_stack.h"
-#include "tools/drops_summary.h"
+#include "drops/benign.h"
+#include "drops/cause.h"
+#include "drops/event.h"
+#include "drops/options.h"
+#include "drops/stack.h"
+#include "drops/summary.h"
 
 using namespace plumb;
 

@@ -12,10 +12,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/completion.h"
-#include "cli/description.h"
-#include "cli/manual.h"
-#include "cli/tool.h"
+#include "docs/completion.h"
+#include "docs/description.h"
+#include "docs/manual.h"
+#include "run/tool.h"
 
 namespace plumb {
 namespace {
@@ -44,8 +44,7 @@ Result<Prose> read_prose(const std::string& root, std::string_view name) {
 
 Result<std::vector<GeneratedFile>> generate(const std::string& root) {
   std::vector<CommandDescription> commands;
-  for (const ToolInfo* tool : registry()) commands.push_back(describe(*tool));
-  commands.push_back(describe_doctor());
+  for (const CommandInfo& command : plumb::commands()) commands.push_back(describe(command));
 
   auto shared = read_prose(root, "shared");
   if (!shared) return std::move(shared).error();

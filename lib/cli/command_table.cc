@@ -1,0 +1,145 @@
+#include "cli/command_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/text.h"
+#include "cli/help.h"
+#include "version.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::string_view kHelp = "Help";
+// The parser adds both to every command's table itself.
+constexpr OptionSpec kHelpOption{
+    .name = "help", .short_name = 'h', .group = kHelp, .help = "Show all options and exit."};
+constexpr OptionSpec kVersionOption{.name = "version", .group = kHelp, .help = "Print the version and exit."};
+
+// The row that the words begin with: "flame diff" before "flame". nullptr: none.
+const CommandInfo* find_command(std::span<const CommandInfo> table, std::span<const std::string> words) {
+  const CommandInfo* found = nullptr;
+  for (const CommandInfo& command : table) {
+    const std::size_t space = command.name.find(' ');
+    const bool first = !words.empty() && command.name.substr(0, space) == words[0];
+    if (space == std::string_view::npos) {
+      if (first && found == nullptr) found = &command;
+    } else if (first && words.size() > 1 && command.name.substr(space + 1) == words[1]) {
+      return &command;
+    }
+  }
+  return found;
+}
+
+std::size_t words_of(const CommandInfo& command) {
+  return 1 + static_cast<std::size_t>(std::ranges::count(command.name, ' '));
+}
+
+Error unknown_command(std::span<const CommandInfo> table, std::string_view name) {
+  std::vector<std::string_view> known{"help"};
+  for (const CommandInfo& command : table) known.push_back(command.name);
+  const auto near = suggestions(name, known, 1);
+  return Error{
+      "no tool '" + std::string(name) + "'",
+      {},
+      near.empty() ? "plumb --help lists the tools" : "did you mean '" + std::string(near.front()) + "'?"};
+}
+
+// `plumb help`, `plumb help flame diff`.
+int print_help(std::span<const CommandInfo> table, std::span<const std::string> words) {
+  if (words.empty()) return print(general_help(table));
+  const CommandInfo* command = find_command(table, words);
+  if (command == nullptr) return wrong_command_line(unknown_command(table, words[0]));
+  if (words.size() > words_of(*command)) {
+    return wrong_command_line(
+        {"unexpected argument '" + words[words_of(*command)] + "'", "plumb help takes the name of one tool"});
+  }
+  return print(command_help(*command));
+}
+
+// An excerpt's lines, which are printable already.
+void append_indented(std::string& out, std::string_view lines) {
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    out += "  ";
+    out += lines.substr(0, end);
+    out += '\n';
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+}
+
+}  // namespace
+
+void append_visible(std::vector<OptionSpec>& specs, const OptionTable& table) {
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    if (!table.spec(i).hidden) specs.push_back(table.spec(i));
+  }
+}
+
+CommandOptions options_of(const CommandInfo& command) {
+  CommandOptions options = command.options(command);
+  options.common.push_back(kHelpOption);
+  options.common.push_back(kVersionOption);
+  return options;
+}
+
+int print(const std::string& text) {
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  return written ? kSuccess : kFailed;
+}
+
+int print_version() {
+  return print(fmt::format("plumb {}\n", kVersion));
+}
+
+int wrong_command_line(const Error& error) {
+  print_error(error, false);
+  return kWrongCommandLine;
+}
+
+void print_error(const Error& error, bool verbose) {
+  std::string text = "plumb: ";
+  append_printable(text, error.what);
+  if (!error.why.empty()) {
+    text += ": ";
+    append_printable(text, error.why);
+  }
+  text += '\n';
+  append_indented(text, error.excerpt);
+  if (!error.hint.empty()) {
+    text += "  ";
+    append_printable(text, error.hint);
+    text += '\n';
+  }
+  if (verbose) text += error.details;
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> arguments) {
+  const std::string_view path =
+      arguments.empty() ? std::string_view("plumb") : std::string_view(arguments.front());
+  const std::string called(path.substr(path.rfind('/') + 1));
+  if (find_command(table, std::span(&called, 1)) != nullptr) {
+    std::vector<std::string> words(arguments.begin(), arguments.end());
+    words.front() = called;
+    const CommandInfo& command = *find_command(table, words);
+    return command.main(command, std::span(words).subspan(words_of(command)));
+  }
+  if (arguments.size() < 2) {
+    std::fputs(general_help(table).c_str(), stderr);
+    return kWrongCommandLine;
+  }
+  const std::span<const std::string> words = arguments.subspan(1);
+  if (const CommandInfo* command = find_command(table, words); command != nullptr) {
+    return command->main(*command, words.subspan(words_of(*command)));
+  }
+  if (words[0] == "--help" || words[0] == "-h") return print(general_help(table));
+  if (words[0] == "help") return print_help(table, words.subspan(1));
+  if (words[0] == "--version" || words[0] == "-V") return print_version();
+  return wrong_command_line(unknown_command(table, words[0]));
+}
+
+}  // namespace plumb

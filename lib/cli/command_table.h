@@ -1,0 +1,62 @@
+// The table of plumb's commands: tools, doctor, and what works on saved files. Dispatch, help, spelling, manual
+// pages and completions all walk it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/option.h"
+
+namespace plumb {
+
+struct ToolInfo;
+
+enum ExitStatus : int { kSuccess = 0, kFailed = 1, kWrongCommandLine = 2, kThresholdHeld = 3 };
+
+struct Example {
+  std::string_view command;
+  std::string_view meaning;
+};
+
+// The options of one command as help and manual pages list them, without the hidden ones.
+struct CommandOptions {
+  std::vector<OptionSpec> own;
+  std::vector<OptionSpec> common;  // those that all tools share, --help and --version too
+};
+
+// A row of the table.
+struct CommandInfo {
+  std::string_view name;         // "tcpconnect"; of a subcommand both words: "flame diff"
+  std::string_view summary;      // half a line, for `plumb --help`
+  std::string_view usage;        // what stands behind the name: "[OPTIONS] [-- COMMAND [ARG...]]"
+  std::string_view description;  // paragraphs, for --help and the manual page; may be empty
+  std::span<const Example> examples;
+  // `--help` and `--version` are added by the caller.
+  CommandOptions (*options)(const CommandInfo&);
+  // Runs it with what stood behind its name; returns the exit status.
+  int (*main)(const CommandInfo&, std::span<const std::string> arguments);
+  const ToolInfo* tool = nullptr;  // what a tool is beside a command (run/tool.h); nullptr: it traces nothing
+};
+
+// The table, in the order of --help. Defined in tools/registry.cc.
+std::span<const CommandInfo> commands();
+
+// The options of a row, --help and --version included.
+CommandOptions options_of(const CommandInfo& command);
+// Appends what a table has to show.
+void append_visible(std::vector<OptionSpec>& specs, const OptionTable& table);
+
+// plumb's command line: `arguments` with the program's name at the front, as called: a link named after a command is
+// that command.
+int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> arguments);
+
+// For rows' main(). print() writes to standard output and returns an exit status.
+int print(const std::string& text);
+int print_version();
+int wrong_command_line(const Error& error);
+// "plumb: what: why" and "  hint" on standard error: at most three lines; with -v `details` too.
+void print_error(const Error& error, bool verbose);
+
+}  // namespace plumb

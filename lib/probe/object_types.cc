@@ -1,0 +1,110 @@
+#include "probe/object_types.h"
+
+#include <bpf/btf.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+namespace plumb {
+namespace {
+
+struct Section {
+  const char* pattern;  // as libbpf_register_prog_handler takes it
+  bpf_attach_type attach;
+};
+constexpr auto kSections = std::to_array<Section>({
+    {"tp_btf+", BPF_TRACE_RAW_TP},
+    {"fentry+", BPF_TRACE_FENTRY},
+    {"fexit+", BPF_TRACE_FEXIT},
+    {"iter+", BPF_TRACE_ITER},
+});
+
+// Handlers belong to the process; what they answer with, to the object that is being loaded.
+const KernelBtf* kernel_of_load = nullptr;
+
+// libbpf reads all of the kernel's types for a tracing program, unless it attaches to another BPF program. So
+// it is told that it does, by any descriptor, until prepare_load() gives the truth.
+int setup(bpf_program* program, long) {
+  constexpr int kSomeDescriptor = 1;
+  return bpf_program__set_attach_target(program, kSomeDescriptor, nullptr);
+}
+
+int prepare_load(bpf_program* program, bpf_prog_load_opts* options, long) {
+  std::string_view target = bpf_program__section_name(program);
+  target.remove_prefix(std::min(target.find('/') + 1, target.size()));
+  options->attach_prog_fd = 0;
+  options->attach_btf_id =
+      kernel_of_load == nullptr
+          ? 0
+          : kernel_of_load->find_target(bpf_program__expected_attach_type(program), target);
+  return options->attach_btf_id == 0 ? -ESRCH : 0;
+}
+
+int attach(const bpf_program* program, long, bpf_link** link) {
+  *link = bpf_program__expected_attach_type(program) == BPF_TRACE_ITER
+              ? bpf_program__attach_iter(program, nullptr)
+              : bpf_program__attach_trace(program);
+  return *link == nullptr ? -errno : 0;
+}
+
+int register_handlers() {
+  LIBBPF_OPTS(libbpf_prog_handler_opts, options);
+  options.prog_setup_fn = setup;
+  options.prog_prepare_load_fn = prepare_load;
+  options.prog_attach_fn = attach;
+  for (const Section& section : kSections) {
+    const int id =
+        libbpf_register_prog_handler(section.pattern, BPF_PROG_TYPE_TRACING, section.attach, &options);
+    if (id < 0) return id;
+  }
+  return 0;
+}
+
+Error no_types(int error) {
+  return {"cannot hand the kernel's types to libbpf", errno_text(error)};
+}
+
+}  // namespace
+
+Result<ObjectTypes> ObjectTypes::create() {
+  static const int registered = register_handlers();
+  if (registered < 0) return no_types(-registered);
+  ObjectTypes out;
+  out.file_ = UniqueFd(::memfd_create("plumb-types", MFD_CLOEXEC));
+  if (!out.file_) return no_types(errno);
+  out.path_ = "/proc/self/fd/" + std::to_string(out.file_.get());
+  return out;
+}
+
+bpf_object_open_opts ObjectTypes::open_options() const {
+  LIBBPF_OPTS(bpf_object_open_opts, options);
+  options.btf_custom_path = path_.c_str();
+  return options;
+}
+
+Result<void> ObjectTypes::fill(bpf_object* object, const KernelBtf& kernel) {
+  const btf* own = bpf_object__btf(object);
+  std::unordered_set<std::string_view> names;
+  for (std::uint32_t id = 1; own != nullptr && id < btf__type_cnt(own); ++id) {
+    const btf_type* type = btf__type_by_id(own, id);
+    if (btf_is_composite(type) || btf_is_any_enum(type) || btf_is_typedef(type)) {
+      names.insert(without_flavour(btf__name_by_offset(own, type->name_off)));
+    }
+  }
+  const std::vector<char> bytes = kernel.subset([&](std::string_view name) { return names.contains(name); });
+  for (std::size_t at = 0; at < bytes.size();) {
+    const ssize_t n = ::pwrite(file_.get(), bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return no_types(errno);
+    at += static_cast<std::size_t>(n);
+  }
+  kernel_of_load = &kernel;
+  return {};
+}
+
+}  // namespace plumb

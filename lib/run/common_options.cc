@@ -1,0 +1,356 @@
+#include "run/common_options.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+
+#include "proc/process.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::string_view kTimeStyles[] = {"local", "utc", "relative", "none"};
+constexpr std::string_view kColorModes[] = {"auto", "always", "never"};
+
+// Values out of a fixed set were checked by the parser (OptionSpec::values), so the search always succeeds.
+template <class Enum, std::size_t N>
+Enum pick(const std::string_view (&names)[N], std::string_view value) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (names[i] == value) return static_cast<Enum>(i);
+  }
+  return static_cast<Enum>(0);
+}
+
+Result<std::uint32_t> parse_number(std::string_view text, const char* what) {
+  std::uint32_t n = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, status] = std::from_chars(text.data(), end, n);
+  if (status != std::errc{} || rest != end) {
+    return Error{"not " + std::string(what) + ": " + std::string(text), "expected a whole number"};
+  }
+  return n;
+}
+
+Result<void> add_pids(CommonOptions& o, std::string_view value) {
+  const auto items = split_list(value);
+  if (items.empty()) return Error{"no process id", "expected PID[,PID...]"};
+  for (const std::string_view item : items) {
+    auto pid = parse_number(item, "a process id");
+    if (!pid) return std::move(pid).error();
+    if (*pid == 0) return Error{"not a process id: 0", "process ids start at 1"};
+    o.pids.push_back(*pid);
+  }
+  return {};
+}
+
+Result<void> set_uid(CommonOptions& o, std::string_view value) {
+  if (auto uid = parse_number(value, "a user"); uid) {
+    o.uid = *uid;
+    return {};
+  }
+  // Not getpwnam(3): in a static executable it would load the C library's NSS modules of whatever target this
+  // is.
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/etc/passwd", "re"), std::fclose);
+  while (file != nullptr) {
+    const passwd* entry = ::fgetpwent(file.get());
+    if (entry == nullptr) break;
+    if (entry->pw_name != value) continue;
+    o.uid = entry->pw_uid;
+    return {};
+  }
+  return Error{"no such user: " + std::string(value), "neither a number nor a name in /etc/passwd",
+               "give the number for users that are not local: id -u NAME"};
+}
+
+Result<void> append(std::vector<std::string>& list, std::string_view value) {
+  const auto items = split_list(value);
+  if (items.empty()) return Error{"no name given", "expected a name, or several with commas"};
+  for (const std::string_view item : items) list.emplace_back(item);
+  return {};
+}
+
+constexpr std::string_view kWhich = "Which events";
+constexpr std::string_view kHowLong = "How long";
+constexpr std::string_view kOut = "What comes out";
+constexpr std::string_view kRun = "The run itself";
+
+constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
+    {{.name = "pid",
+      .short_name = 'p',
+      .metavar = "PID[,PID...]",
+      .repeatable = true,
+      .completes = Completes::pid,
+      .group = kWhich,
+      .help = "Only these processes."},
+     add_pids},
+    {{.name = "comm",
+      .metavar = "NAME[,NAME...]",
+      .repeatable = true,
+      .completes = Completes::comm,
+      .group = kWhich,
+      .help = "Only processes with these command names, as ps -o comm shows them (at most 15 bytes)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.comms, v); }},
+    {{.name = "uid",
+      .short_name = 'u',
+      .metavar = "USER",
+      .completes = Completes::user,
+      .group = kWhich,
+      .help = "Only this user, by name or number."},
+     set_uid},
+    {{.name = "cgroup",
+      .metavar = "PATH",
+      .repeatable = true,
+      .completes = Completes::directory,
+      .group = kWhich,
+      .help = "Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.cgroups.emplace_back(v), Result<void>{};
+     }},
+    {{.name = "container",
+      .metavar = "ID-OR-NAME",
+      .repeatable = true,
+      .completes = Completes::container,
+      .group = kWhich,
+      .help = "Only this container, by name or by the start of its id."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.containers.emplace_back(v), Result<void>{};
+     }},
+    {{.name = "netns",
+      .metavar = "PID-OR-PATH",
+      .completes = Completes::file,
+      .group = kWhich,
+      .help = "Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of "
+              "ip-netns(8)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.netns = std::string(v), Result<void>{};
+     }},
+    {{.name = "where",
+      .metavar = "EXPR",
+      .repeatable = true,
+      .group = kWhich,
+      .help = "Only events for which EXPR holds, such as 'latency > 20ms && remote_addr in 10.0.0.0/8'."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.where.emplace_back(v), Result<void>{};
+     }},
+    {{.name = "duration",
+      .short_name = 'd',
+      .metavar = "TIME",
+      .group = kHowLong,
+      .help = "Stop after this time: 500ms, 10s, 2m."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       auto ns = parse_duration_ns(v);
+       if (!ns) return std::move(ns).error();
+       o.duration_ns = *ns;
+       return {};
+     }},
+    {{.name = "count",
+      .short_name = 'n',
+      .metavar = "N",
+      .group = kHowLong,
+      .help = "Stop after this many events."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       auto n = parse_count(v);
+       if (!n) return std::move(n).error();
+       o.count = *n;
+       return {};
+     }},
+    {{.name = "format",
+      .short_name = 'f',
+      .metavar = "FORMAT",
+      .values = kFormatNames,
+      .completes = Completes::values,
+      .group = kOut,
+      .help = "How events are written (default: table, or by the ending of --output)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.format = pick<Format>(kFormatNames, v), Result<void>{};
+     }},
+    {{.name = "json",
+      .short_name = 'j',
+      .group = kOut,
+      .help = "The same as --format json: one object a line."},
+     [](CommonOptions& o, std::string_view) -> Result<void> {
+       return o.format = Format::json, Result<void>{};
+     }},
+    {{.name = "output",
+      .short_name = 'o',
+      .metavar = "FILE",
+      .completes = Completes::file,
+      .group = kOut,
+      .help =
+          "Write there instead of standard output; the format follows the ending unless --format is given."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return o.output = v, Result<void>{}; }},
+    {{.name = "columns",
+      .metavar = "FIELD[,FIELD...]",
+      .repeatable = true,
+      .completes = Completes::field_list,
+      .group = kOut,
+      .help = "The table's columns, in this order (--list-fields names them)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.columns, v); }},
+    {{.name = "wide", .group = kOut, .help = "All columns."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.wide = true, Result<void>{}; }},
+    {{.name = "time",
+      .metavar = "STYLE",
+      .values = kTimeStyles,
+      .completes = Completes::values,
+      .group = kOut,
+      .help = "Times in the table: local (default), utc, relative to the start, or none."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.time = pick<TimeStyle>(kTimeStyles, v), Result<void>{};
+     }},
+    {{.name = "color",
+      .metavar = "WHEN",
+      .values = kColorModes,
+      .completes = Completes::values,
+      .group = kOut,
+      .help = "auto (default: on a terminal, unless NO_COLOR is set), always or never."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.color = pick<ColorMode>(kColorModes, v), Result<void>{};
+     }},
+    {{.name = "summary",
+      .group = kOut,
+      .help = "One aggregated table at the end instead of a line per event."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.summary = true, Result<void>{}; }},
+    {{.name = "top",
+      .group = kOut,
+      .help = "A live table, most important rows first. Keys: q quit, s next sort column, r reverse, p "
+              "pause, / filter."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.top = true, Result<void>{}; }},
+    {{.name = "interval",
+      .metavar = "TIME",
+      .group = kOut,
+      .help = "How often --top is redrawn (1s unless given), and how often drops tells its counters (at the "
+              "end unless given)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       auto ns = parse_duration_ns(v);
+       if (!ns) return std::move(ns).error();
+       if (*ns < 100'000'000) return Error{"too short: " + std::string(v), "expected at least 100ms"};
+       o.interval_ns = *ns;
+       return {};
+     }},
+    {{.name = "otlp",
+      .metavar = "URL",
+      .optional_value = true,
+      .group = kOut,
+      .help = "Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is "
+              "appended) "
+              "or to where the OTEL_* variables say; http://localhost:4318 otherwise."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.otlp = std::string(v), Result<void>{};
+     }},
+    {{.name = "fail-if",
+      .metavar = "EXPR",
+      .repeatable = true,
+      .group = kRun,
+      .help =
+          "Exit with status 3 when EXPR over all events holds at the end, such as 'p99(latency) > 50ms'; the "
+          "measured "
+          "value is shown. Aggregates: count rate p50(f)...p999(f) max min avg sum share(EXPR) count(EXPR)."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.fail_if.emplace_back(v), Result<void>{};
+     }},
+    {{.name = "list-fields",
+      .group = kOut,
+      .help = "Describe the tool's fields and exit; needs no privileges."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.list_fields = true, Result<void>{}; }},
+    {{.name = "json-schema",
+      .group = kOut,
+      .help = "Print a JSON Schema of the lines and exit; needs no privileges."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.json_schema = true, Result<void>{}; }},
+    {{.name = "ready-file",
+      .metavar = "FILE",
+      .completes = Completes::file,
+      .group = kRun,
+      .help = "Create FILE once every probe is attached."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return o.ready_file = v, Result<void>{}; }},
+    {{.name = "stats",
+      .group = kRun,
+      .help = "At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, "
+              "own CPU time "
+              "and peak memory."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.stats = true, Result<void>{}; }},
+    {{.name = "verbose",
+      .short_name = 'v',
+      .group = kRun,
+      .help = "Say what was attached, which variant of each hook was chosen and why."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.verbose = true, Result<void>{}; }},
+});
+
+struct Ending {
+  std::string_view text;
+  Format format;
+};
+constexpr Ending kEndings[] = {{".json", Format::json},     {".jsonl", Format::json},
+                               {".ndjson", Format::json},   {".svg", Format::svg},
+                               {".folded", Format::folded}, {".speedscope.json", Format::speedscope},
+                               {".pb.gz", Format::pprof},   {".pprof", Format::pprof}};
+
+Result<std::string> cgroup_directory(const std::string& given) {
+  if (given.starts_with('/')) {
+    if (UniqueFd fd(::open((given + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC)); fd) return given;
+  }
+  auto mount = cgroup2_mount();
+  if (!mount) return std::move(mount).error();
+  return *mount + (given.starts_with('/') ? "" : "/") + given;
+}
+
+Result<void> open_cgroup(const std::string& path, TaskFilter& filter) {
+  if (filter.cgroups.size() >= kMaxCgroups) {
+    return Error{"too many cgroups", "at most " + std::to_string(kMaxCgroups),
+                 "name a common parent instead"};
+  }
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd)
+    return Error{"no cgroup " + path, errno_text(errno), "`plumb doctor` shows where cgroup v2 is mounted"};
+  filter.cgroups.push_back(std::move(fd));
+  return {};
+}
+
+}  // namespace
+
+OptionTable common_option_table(CommonOptions& options, std::span<const std::string_view> formats) {
+  return OptionTable::of(kOptions, options).with_values("format", formats);
+}
+
+Format chosen_format(const CommonOptions& options) {
+  if (options.format) return *options.format;
+  Format best = Format::table;
+  std::size_t longest = 0;
+  for (const Ending& e : kEndings) {
+    if (options.output.ends_with(e.text) && e.text.size() > longest) {
+      best = e.format;
+      longest = e.text.size();
+    }
+  }
+  return best;
+}
+
+Result<TaskFilter> resolve_filter(const CommonOptions& options) {
+  TaskFilter filter;
+  filter.pids = options.pids;
+  filter.comms = options.comms;
+  filter.uid = options.uid;
+  for (const std::string& given : options.cgroups) {
+    auto path = cgroup_directory(given);
+    if (!path) return std::move(path).error();
+    if (auto r = open_cgroup(*path, filter); !r) return std::move(r).error();
+  }
+  for (const std::string& given : options.containers) {
+    auto paths = container_cgroups(given);
+    if (!paths) return std::move(paths).error();
+    for (const std::string& path : *paths) {
+      if (auto r = open_cgroup(path, filter); !r) return std::move(r).error();
+    }
+  }
+  if (options.netns) {
+    auto inode = netns_inode(*options.netns);
+    if (!inode) return std::move(inode).error();
+    filter.netns = *inode;
+  }
+  return filter;
+}
+
+}  // namespace plumb

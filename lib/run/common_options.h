@@ -1,0 +1,72 @@
+// The options that mean the same in every tool (CONTRACT.md), and the struct that they fill.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/option.h"
+#include "probe/filter.h"
+
+namespace plumb {
+
+enum class Format : std::uint8_t { table, json, folded, svg, pprof, speedscope };
+inline constexpr std::string_view kFormatNames[] = {"table", "json", "folded", "svg", "pprof", "speedscope"};
+// What a tool gives (ToolInfo::formats): the parser, --help, manual page and completions take these and no
+// others.
+inline constexpr std::span<const std::string_view> kLineFormats = std::span(kFormatNames).first(2);
+inline constexpr std::span<const std::string_view> kLineAndStackFormats = std::span(kFormatNames).first(4);
+enum class TimeStyle : std::uint8_t { local, utc, relative, none };
+enum class ColorMode : std::uint8_t { automatic, always, never };
+
+struct CommonOptions {
+  // which events (in the kernel)
+  std::vector<std::uint32_t> pids;
+  std::vector<std::string> comms;
+  std::optional<std::uint32_t> uid;
+  std::vector<std::string> cgroups;     // paths as given
+  std::vector<std::string> containers;  // names or id prefixes as given
+  std::optional<std::string> netns;
+  std::vector<std::string> where;    // expressions; all have to hold
+  std::vector<std::string> fail_if;  // expressions over aggregates
+  // how long
+  std::optional<std::int64_t> duration_ns;
+  std::optional<std::uint64_t> count;
+  // what comes out
+  std::optional<Format> format;
+  std::string output;  // empty: standard output
+  std::vector<std::string> columns;
+  bool wide = false;
+  TimeStyle time = TimeStyle::local;
+  ColorMode color = ColorMode::automatic;
+  bool summary = false;
+  bool top = false;
+  std::int64_t interval_ns = 1'000'000'000;
+  bool interval_given = false;
+  bool list_fields = false;
+  bool json_schema = false;
+  std::optional<std::string> otlp;  // a URL, or empty: OTEL_* says where to
+  // the run itself
+  std::string ready_file;
+  bool stats = false;
+  bool verbose = false;
+  std::vector<std::string> command;  // behind `--`; empty: none
+
+  // A summary that the kernel can make alone: neither an expression nor --count has to see each event.
+  bool kernel_summary() const { return summary && where.empty() && fail_if.empty() && !count; }
+};
+
+// `formats` are the values of --format.
+OptionTable common_option_table(CommonOptions& options, std::span<const std::string_view> formats);
+
+// The format in force: --format, else by the ending of --output (.json, .jsonl, .svg, .folded, .pb.gz), else
+// table.
+Format chosen_format(const CommonOptions& options);
+
+// Resolves paths, names and pids into what the kernel filters by.
+Result<TaskFilter> resolve_filter(const CommonOptions& options);
+
+}  // namespace plumb

@@ -1,0 +1,74 @@
+#include "run/live_table.h"
+
+#include "run/outputs.h"
+#include "run/terminal.h"
+
+namespace plumb {
+namespace {
+
+class TerminalScreen final : public Screen {
+ public:
+  explicit TerminalScreen(FullScreen screen) : screen_(std::move(screen)) {}
+
+  std::size_t columns() const override { return screen_.size().columns; }
+  std::size_t rows() const override { return screen_.size().rows; }
+  std::string keys() override { return screen_.keys(); }
+  bool stale() const override { return screen_.stale(); }
+  Result<void> show(std::string_view frame) override { return screen_.show(frame); }
+  int key_fd() const { return screen_.key_fd(); }
+
+ private:
+  FullScreen screen_;
+};
+
+class PlainScreen final : public Screen {
+ public:
+  explicit PlainScreen(Output& output) : output_(output) {}
+
+  std::size_t columns() const override {
+    return static_cast<std::size_t>(-1);
+  }  // lines are as long as they need
+  std::size_t rows() const override { return 0; }
+  Result<void> show(std::string_view frame) override {
+    output_.buffer().append(frame).append("\n");
+    return output_.write_out();
+  }
+
+ private:
+  Output& output_;
+};
+
+}  // namespace
+
+Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
+                                  Output& output) {
+  LiveTable live;
+  if (output.is_terminal()) {
+    auto screen = FullScreen::enter();
+    if (!screen) return std::move(screen).error();
+    auto terminal = std::make_unique<TerminalScreen>(*std::move(screen));
+    live.key_fd_ = terminal->key_fd();
+    live.screen_ = std::move(terminal);
+  } else {
+    live.screen_ = std::make_unique<PlainScreen>(output);
+  }
+  TopStyle style{
+      std::string(info.name), options.interval_ns, use_color(options.color, output.is_terminal()), {}};
+  for (const std::string& key : tool.group_by(options)) style.group.push_back(info.schema->find(key));
+  live.sink_ = make_top_sink(*info.schema, *live.screen_, system_clock_source(), std::move(style));
+  live.top_ = live.sink_.get();
+  return live;
+}
+
+LiveTable::LiveTable(LiveTable&&) noexcept = default;
+LiveTable::~LiveTable() = default;
+
+std::unique_ptr<Sink> LiveTable::take_sink() {
+  return std::move(sink_);
+}
+
+int LiveTable::key_fd() const {
+  return key_fd_;
+}
+
+}  // namespace plumb

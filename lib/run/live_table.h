@@ -1,0 +1,38 @@
+// --top: the live table on a terminal, or, where standard output is none, one table after another.
+#pragma once
+
+#include <memory>
+
+#include "base/result.h"
+#include "run/common_options.h"
+#include "run/tool.h"
+#include "sink/output.h"
+#include "sink/top.h"
+
+namespace plumb {
+
+class LiveTable {
+ public:
+  // Takes the terminal over until the LiveTable goes. `output` outlives it.
+  static Result<LiveTable> open(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
+                                Output& output);
+  LiveTable(LiveTable&&) noexcept;
+  ~LiveTable();
+
+  // The sink; it must not be used after the LiveTable.
+  std::unique_ptr<Sink> take_sink();
+  // The user asked to leave.
+  bool quit() const { return top_->quit(); }
+  // Readable when keys wait; -1: no keyboard.
+  int key_fd() const;
+
+ private:
+  LiveTable() = default;
+
+  std::unique_ptr<Screen> screen_;
+  std::unique_ptr<TopSink> sink_;
+  const TopSink* top_ = nullptr;
+  int key_fd_ = -1;
+};
+
+}  // namespace plumb

@@ -1,0 +1,342 @@
+// How a run goes, as one event sees it:
+//
+//   attach -> [ drain -> tool decodes -> Fanout::push -> every sink ] -> flush -> ... -> detach -> last drain
+//   -> finish
+//
+// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of
+// standard output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly
+// without a wake-up for each.
+#include "run/run.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+#include "base/text.h"
+#include "probe/missed_runs.h"
+#include "probe/privileges.h"
+#include "probe/skeleton.h"
+#include "proc/mounts.h"
+#include "run/command.h"
+#include "run/confine.h"
+#include "run/end_signals.h"
+#include "run/live_table.h"
+#include "run/otlp_output.h"
+#include "run/outputs.h"
+#include "run/progress.h"
+#include "run/push_down.h"
+#include "run/stats.h"
+#include "sink/formats.h"
+
+namespace plumb {
+namespace {
+
+constexpr int kDrainIntervalMs = 50;
+constexpr std::string_view kNoRoom = "no room left in the kernel's buffers";
+constexpr std::string_view kMissedRuns = "a probe would have interrupted itself";
+
+Result<void> create_ready_file(const std::string& path) {
+  if (path.empty()) return {};
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+  if (!fd) return Error{"cannot create the ready file " + path, errno_text(errno)};
+  return {};
+}
+
+class Run {
+ public:
+  Run(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions,
+      const std::optional<otlp::Config>& push)
+      : info_(info),
+        tool_(tool),
+        options_(options),
+        expressions_(expressions),
+        push_config_(push),
+        session_{options, filter_, conditions_, features_, processes_, clock_} {}
+
+  Result<void> go() {
+    if (auto r = open_sinks(); !r) return r;
+    if (auto r = prepare(); !r) return r;
+    if (options_.stats) stats_.enable();
+    progress_.emplace(options_, output_);
+    if (auto r = tool_.attach(session_); !r) return r;
+    if (auto r = create_ready_file(options_.ready_file); !r) return r;
+    if (auto r = drop_privileges(command_.has_value()); !r) return r;
+    if (push_) {
+      if (auto r = start_push(*push_); !r) return r;
+    }
+    if (command_) {
+      if (auto r = command_->release(); !r) {
+        status_ = command_->wait();
+        return r;
+      }
+    }
+    fanout_->begin();
+    fanout_->flush();
+    Result<void> ended = end_trace(loop());
+    if (command_)
+      status_ = command_->wait();  // it may outlive --duration and --count: its status is still ours
+    return ended;
+  }
+
+  // The command's exit status; 0 without one.
+  int command_status() const { return status_; }
+  // A --fail-if held.
+  bool threshold_held() const { return threshold_held_; }
+
+ private:
+  Result<void> open_sinks() {
+    if (!options_.output.empty()) {
+      auto file = Output::file(options_.output);
+      if (!file) return std::move(file).error();
+      output_ = *std::move(file);
+    }
+    output_.stop_when_readable(signals_.fd());
+    std::vector<std::unique_ptr<Sink>> sinks;
+    if (options_.top) {
+      auto top = LiveTable::open(info_, tool_, options_, output_);
+      if (!top) return std::move(top).error();
+      live_.emplace(*std::move(top));
+      sinks.push_back(live_->take_sink());
+    } else {
+      auto sink = make_sink(tool_.schema(options_), tool_, options_, output_, clock_);
+      if (!sink) return std::move(sink).error();
+      sinks.push_back(*std::move(sink));
+    }
+    if (push_config_) {
+      auto push = open_push(*push_config_);
+      if (!push) return std::move(push).error();
+      push_.emplace(*std::move(push));
+      sinks.push_back(push_->make_sink(tool_.schema(options_), std::string(info_.name)));
+    }
+    fanout_.emplace(std::move(sinks), expressions_, *info_.schema, tool_, options_);
+    return {};
+  }
+
+  // Whom to trace. A command exists from here on, but has not run its first instruction.
+  Result<void> prepare() {
+    if (auto r = need_system_mounts(system_procfs()); !r) return r;
+    if (auto r = need_host_process_ids(); !r) return r;
+    auto filter = resolve_filter(options_);
+    if (!filter) return std::move(filter).error();
+    filter_ = *std::move(filter);
+    // Pushing must not give events to push. In a PID namespace the number would be a stranger's.
+    if (push_ && in_initial_pid_namespace(system_procfs()))
+      filter_.self_pid = static_cast<std::uint32_t>(::getpid());
+    push_down();
+    if (auto r = prepare_command(); !r) return r;
+    raise_memlock_limit();  // after the fork: the command keeps its own limit
+    return {};
+  }
+
+  // Process ids that mean others in the kernel would trace nothing, or a stranger.
+  Result<void> need_host_process_ids() const {
+    if ((options_.pids.empty() && options_.command.empty()) || in_initial_pid_namespace(system_procfs()))
+      return {};
+    return Error{options_.command.empty() ? "cannot tell processes by their ids" : "cannot trace a command",
+                 "plumb is in a PID namespace, where processes have other ids than in the kernel",
+                 "share the host's: --pid=host for docker and podman, hostPID: true in a pod"};
+  }
+
+  // What --where says of processes, the shared filters decide in the kernel.
+  void push_down() {
+    for (const Predicate& p : expressions_.where) {
+      conditions_.insert(conditions_.end(), p.pushdown().begin(), p.pushdown().end());
+    }
+    for (const Condition& c : conditions_) {
+      const bool taken = narrow(filter_, c, *info_.schema);
+      if (taken && options_.verbose) {
+        fmt::print(stderr, "--where: the kernel filters by {}\n", info_.schema->spec(c.field).key);
+      }
+    }
+  }
+
+  Result<void> prepare_command() {
+    if (options_.command.empty()) return {};
+    auto command = Command::prepare(options_.command, signals_.mask_before());
+    if (!command) return std::move(command).error();
+    command_.emplace(*std::move(command));
+    filter_.pids = {static_cast<std::uint32_t>(command_->pid())};
+    filter_.follow = true;
+    return {};
+  }
+
+  // Probes off, the rest of the buffer, aggregates, end of every sink.
+  Result<void> end_trace(Result<void> result) {
+    progress_.reset();
+    stats_.collect(tool_.object());
+    report_missed_runs();
+    tool_.detach();
+    signals_.restore();
+    if (result && !fanout_->done()) result = step();
+    fanout_->lift_limit();
+    const bool finished = result && !fanout_->error();
+    if (finished) result = tool_.finish(*fanout_);
+    fanout_->end();
+    live_.reset();  // the terminal is back before anything is said
+    if (finished) tool_.remark();
+    judge();
+    print_losses();
+    if (push_) finish_push(*push_, options_.stats);
+    if (options_.stats)
+      stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_ + reported_missed_});
+    if (result && fanout_->error()) return *fanout_->error();
+    return result;
+  }
+
+  // Each --fail-if with its measured values, on standard error.
+  void judge() {
+    const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
+    for (const Threshold& threshold : expressions_.thresholds) {
+      const Verdict verdict = threshold.evaluate(elapsed);
+      fmt::print(stderr, "plumb: {}: {}: {}\n", verdict.holds ? "FAILED" : "passed", threshold.text(),
+                 verdict.text());
+      threshold_held_ = threshold_held_ || verdict.holds;
+    }
+  }
+
+  // In all, on standard error: the places where losses were noticed may be far up, or in a file.
+  void print_losses() const {
+    const auto print = [](std::uint64_t count, std::string_view why) {
+      if (count != 0) fmt::print(stderr, "plumb: {} event{} lost: {}\n", count, count == 1 ? "" : "s", why);
+    };
+    print(reported_lost_, kNoRoom);
+    print(reported_missed_, kMissedRuns);
+    if (!expressions_.thresholds.empty() && reported_lost_ + reported_missed_ != 0)
+      fmt::print(stderr, "plumb: the values above are of those that were seen\n");
+  }
+
+  // One turn: drain, say what was lost, write out.
+  Result<void> step() {
+    if (auto r = tool_.drain(*fanout_); !r) return r;
+    report_losses(tool_.lost(), reported_lost_, kNoRoom);
+    fanout_->flush();
+    return {};
+  }
+
+  void report_losses(std::uint64_t now, std::uint64_t& before, std::string_view why) {
+    if (now <= before) return;
+    if (progress_) progress_->erase();
+    fanout_->lost({clock_.to_unix(clock_.now()), now - before, why});
+    before = now;
+  }
+
+  void report_missed_runs() { report_losses(tool_.missed(), reported_missed_, kMissedRuns); }
+
+  Result<void> loop() {
+    const BootTime start = clock_.now();
+    started_ = last_second_ = start;
+    while (!fanout_->done() && !output_.closed() && !(live_ && live_->quit())) {
+      const BootTime now = clock_.now();
+      const int wait_ms = wait_until_ms(start, now);
+      if (wait_ms <= 0) return {};
+      each_second(now);
+      pollfd fds[] = {{tool_.poll_fd(), POLLIN, 0},
+                      {signals_.fd(), POLLIN, 0},
+                      {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0},
+                      {command_ ? command_->exit_fd() : -1, POLLIN, 0},
+                      {live_ ? live_->key_fd() : -1, POLLIN, 0}};
+      if (::poll(fds, std::size(fds), wait_ms) < 0 && errno != EINTR) {
+        return Error{"cannot wait for events", errno_text(errno)};
+      }
+      if (fds[1].revents != 0 && signals_say_end()) {
+        output_.stop_requested();
+        return {};
+      }
+      // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
+      if ((fds[2].revents & (POLLERR | POLLHUP)) != 0) return {};
+      if (auto r = step(); !r) return r;
+      if (fds[3].revents != 0) return {};
+    }
+    return {};
+  }
+
+  // Milliseconds until the next turn at the latest; 0 once --duration is over.
+  int wait_until_ms(BootTime start, BootTime now) const {
+    if (!options_.duration_ns) return kDrainIntervalMs;
+    const std::int64_t left = *options_.duration_ns - static_cast<std::int64_t>(now.ns - start.ns);
+    return static_cast<int>(std::clamp<std::int64_t>((left + 999'999) / 1'000'000, 0, kDrainIntervalMs));
+  }
+
+  // What needs doing about once a second.
+  void each_second(BootTime now) {
+    if (now.ns - last_second_.ns < 1'000'000'000) return;
+    last_second_ = now;
+    report_missed_runs();
+    if (const std::int64_t step = clock_.refresh(); step != 0) {
+      progress_->erase();
+      fmt::print(stderr,
+                 "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
+                 static_cast<double>(step) / 1e9);
+    }
+    if (progress_->on()) show_progress(now);
+  }
+
+  void show_progress(BootTime now) {
+    ProgressFacts facts{.tool = info_.name, .seen = tool_.seen(), .kept = fanout_->kept()};
+    facts.elapsed = {static_cast<std::int64_t>(now.ns - started_.ns)};
+    if (options_.duration_ns) facts.duration = Duration{*options_.duration_ns};
+    facts.count = fanout_->limit();
+    progress_->show(facts);
+  }
+
+  // Without a command every signal ends the trace. With one the first is the command's: a terminal sent it to
+  // the whole process group already, one from kill(1) is passed on; the trace ends when the command does. A
+  // second ends it.
+  bool signals_say_end() {
+    signalfd_siginfo info{};
+    while (signals_.next(info)) {
+      if (!command_ || signalled_) return true;
+      signalled_ = true;
+      if (info.ssi_code != SI_KERNEL) command_->signal(static_cast<int>(info.ssi_signo));
+    }
+    return false;
+  }
+
+  const ToolInfo& info_;
+  Tool& tool_;
+  const CommonOptions& options_;
+  Expressions& expressions_;
+  const std::optional<otlp::Config>& push_config_;
+  EndSignals signals_;
+  TaskFilter filter_;
+  std::vector<Condition> conditions_;
+  Features features_;
+  ProcessCache processes_;
+  BootClock clock_;
+  Session session_;
+  Output output_ = Output::standard();
+  std::optional<LiveTable> live_;
+  std::optional<otlp::Push> push_;
+  std::optional<Fanout> fanout_;
+  std::optional<Command> command_;
+  std::optional<Progress> progress_;  // while events come
+  RunStats stats_;
+  BootTime started_;
+  BootTime last_second_;
+  std::uint64_t reported_lost_ = 0;
+  std::uint64_t reported_missed_ = 0;
+  bool signalled_ = false;
+  bool threshold_held_ = false;
+  int status_ = 0;
+};
+
+}  // namespace
+
+int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions,
+             const std::optional<otlp::Config>& push) {
+  LibbpfLog::capture(options.verbose);
+  Run run(info, tool, options, expressions, push);
+  const Result<void> result = run.go();
+  if (!result) print_error(result.error(), options.verbose);
+  if (run.command_status() != 0) return run.command_status();
+  if (!result) return kFailed;
+  return run.threshold_held() ? kThresholdHeld : kSuccess;
+}
+
+}  // namespace plumb

@@ -1,0 +1,49 @@
+#include "run/stats.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include "run/confine.h"
+
+namespace plumb {
+namespace {
+
+double seconds(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+}
+
+}  // namespace
+
+void RunStats::enable() {
+  accounting_.reset(bpf_enable_stats(BPF_STATS_RUN_TIME));
+}
+
+void RunStats::collect(const bpf_object* object) {
+  if (!accounting_ || object == nullptr) return;
+  bpf_program* program = nullptr;
+  while ((program = bpf_object__next_program(object, program)) != nullptr) {
+    const int fd = bpf_program__fd(program);
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof info;
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) != 0) continue;
+    programs_.push_back({bpf_program__name(program), info.run_cnt, info.run_time_ns});
+  }
+}
+
+void RunStats::print(std::string_view tool, const EventCounts& counts) const {
+  fmt::print(stderr, "{}: {} events seen, {} kept, {} lost\n", tool, counts.seen, counts.kept, counts.lost);
+  for (const Program& p : programs_) {
+    const double each = p.runs == 0 ? 0 : static_cast<double>(p.ns) / static_cast<double>(p.runs);
+    fmt::print(stderr, "  {:<28} {:>12} runs {:>9.0f} ns each\n", p.name, p.runs, each);
+  }
+  if (!accounting_) fmt::print(stderr, "  runs of BPF programs: not counted, which takes CAP_SYS_ADMIN\n");
+  fmt::print(stderr, "  capabilities kept: {}\n", capability_names());
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  fmt::print(stderr, "  own CPU {:.3f} s user, {:.3f} s system; peak memory {:.1f} MB\n",
+             seconds(usage.ru_utime), seconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss) / 1024);
+}
+
+}  // namespace plumb

@@ -1,0 +1,80 @@
+#include "run/tool_command.h"
+
+#include "cli/help.h"
+#include "cli/parse.h"
+#include "run/common_options.h"
+#include "run/otlp_output.h"
+#include "run/outputs.h"
+#include "run/run.h"
+#include "sink/formats.h"
+
+namespace plumb {
+namespace {
+
+CommandOptions tool_options(const CommandInfo& command) {
+  CommandOptions options;
+  const std::unique_ptr<Tool> tool = command.tool->make();
+  append_visible(options.own, tool->options());
+  CommonOptions common;
+  append_visible(options.common, common_option_table(common, command.tool->formats));
+  return options;
+}
+
+// What the parser cannot tell of one option alone.
+Result<void> check_command(const CommandLine& line, const CommonOptions& options) {
+  if (line.has_command && line.command.empty()) {
+    return Error{"no command behind --", "a command to trace stands there", "plumb tcpconnect -- curl ..."};
+  }
+  if (line.has_command && !options.pids.empty()) {
+    return Error{"--pid and a command exclude each other", "-- COMMAND traces the command alone"};
+  }
+  return {};
+}
+
+int run_tool_command(const CommandInfo& command, std::span<const std::string> arguments) {
+  const ToolInfo& info = *command.tool;
+  const std::unique_ptr<Tool> tool = info.make();
+  CommonOptions options;
+  const OptionTable tables[] = {tool->options(), common_option_table(options, info.formats)};
+  auto line = parse_command_line(arguments, tables);
+  if (!line) return wrong_command_line(line.error());
+  if (line->help) return print(command_help(command));
+  if (line->version) return print_version();
+  if (auto r = check_command(*line, options); !r) return wrong_command_line(r.error());
+  options.command = line->command;
+  if (auto r = tool->check(options); !r) return wrong_command_line(r.error());
+  const Schema& schema = tool->schema(options);
+  if (options.list_fields) return print(field_list(schema));
+  if (options.json_schema) return print(json_schema(schema, std::string(info.name)));
+  if (auto r = choose_columns(schema, options.columns, options.wide); !r)
+    return wrong_command_line(r.error());
+  auto expressions = Expressions::compile(options, *info.schema);
+  if (!expressions) return wrong_command_line(expressions.error());
+  if (auto r = check_outputs(info, options); !r) return wrong_command_line(r.error());
+  auto push = push_config(options);
+  if (!push) return wrong_command_line(push.error());
+  return run_tool(info, *tool, options, *expressions, *push);
+}
+
+}  // namespace
+
+CommandInfo tool_command(const ToolInfo& tool) {
+  return {.name = tool.name,
+          .summary = tool.summary,
+          .usage = "[OPTIONS] [-- COMMAND [ARG...]]",
+          .description = tool.description,
+          .examples = tool.examples,
+          .options = tool_options,
+          .main = run_tool_command,
+          .tool = &tool};
+}
+
+std::vector<const ToolInfo*> tools_of(std::span<const CommandInfo> table) {
+  std::vector<const ToolInfo*> tools;
+  for (const CommandInfo& command : table) {
+    if (command.tool != nullptr) tools.push_back(command.tool);
+  }
+  return tools;
+}
+
+}  // namespace plumb

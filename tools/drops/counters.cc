@@ -1,0 +1,69 @@
+#include "drops/counters.h"
+
+#include <algorithm>
+
+#include "drops/hints.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::uint64_t kPollNs = 1'000'000'000;
+constexpr std::uint64_t kPollShare = 50;  // at most one part in so many of the time
+constexpr std::size_t kMaxNamespaces =
+    4096;  // remembered; a host that makes more in one trace forgets the ended ones
+
+}  // namespace
+
+LossCounters::LossCounters(SocketOwners& processes, std::uint32_t netns)
+    : processes_(processes), only_(netns) {
+  auto namespaces = processes_.namespaces();
+  older_ = mounted_namespaces();
+  for (const auto& [inode, pid] : namespaces) older_.push_back(inode);
+  if (only_ != 0) std::erase_if(namespaces, [this](const auto& n) { return n.first != only_; });
+  qdiscs_ = QdiscCounters::open(namespaces);
+  read();
+  told_ = newest_;
+}
+
+void LossCounters::read() {
+  const auto now = processes_.namespaces();
+  if (newest_.size() > kMaxNamespaces) newest_.clear();
+  for (const auto& [netns, pid] : now) {
+    if (only_ != 0 && netns != only_) continue;
+    Counters counters = read_counters(pid);
+    if (counters.empty()) continue;
+    qdiscs_.read(netns, counters);
+    std::erase_if(counters, [](const auto& c) { return counter_hint(c.first.name).empty(); });
+    newest_.insert_or_assign(netns, std::move(counters));
+  }
+  if (only_ == 0) newest_.insert_or_assign(0, read_host_counters());
+}
+
+void LossCounters::poll(BootTime now) {
+  if (now.ns < next_poll_ns_) return;
+  const BootTime before = system_clock_source().boot();
+  read();
+  const std::uint64_t took = system_clock_source().boot().ns - before.ns;
+  next_poll_ns_ = now.ns + std::max(kPollNs, took * kPollShare);
+}
+
+void LossCounters::tell(const std::function<void(const CounterGrowth&)>& sink) {
+  read();
+  for (const auto& [netns, counters] : newest_) {
+    const auto known = told_.find(netns);
+    // Older than the trace, but without a process until now: what it counted before is not ours.
+    const bool skip = known == told_.end() && std::ranges::find(older_, netns) != older_.end();
+    for (const auto& [key, value] : counters) {
+      std::uint64_t base = 0;
+      if (known != told_.end()) {
+        const auto earlier = known->second.find(key);
+        // A device that is new or was made anew counts from 0.
+        if (earlier != known->second.end() && earlier->second <= value) base = earlier->second;
+      }
+      if (!skip && value > base) sink({netns, key.name, key.dev, counter_hint(key.name), value - base});
+    }
+  }
+  told_ = newest_;
+}
+
+}  // namespace plumb

@@ -1,0 +1,47 @@
+// The options of drops, and what they mean to its kernel side.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/option.h"
+#include "drops/wire.h"
+#include "probe/drop_reasons.h"
+#include "run/address_options.h"
+
+namespace plumb {
+
+struct ReasonFilter {
+  std::string name;
+  bool negated = false;
+};
+
+struct DropsOptions {
+  bool all = false;
+  bool stack = false;
+  bool icicle = false;
+  std::uint8_t types = (1U << DROPS_TYPES) - 1;  // 1 << drops_type, or-ed
+  bool by_location = true, by_dev = true, by_flow = true;
+  std::uint64_t max_rate = 2000;  // lines a second; 0: no limit
+  std::vector<ReasonFilter> reasons;
+  std::vector<PortRange> ports;
+  std::vector<HostPrefix> hosts;
+  std::vector<std::string> devs;
+  std::vector<std::uint8_t> protocols;
+
+  bool wants(drops_type t) const { return (types >> t & 1U) != 0; }
+};
+
+OptionTable drops_option_table(DropsOptions& options);
+// The table's columns, by key.
+std::vector<std::string> drop_columns(const DropsOptions& options);
+// More values than the kernel side has room for, or that exclude each other.
+Result<void> check_drops_options(const DropsOptions& options);
+// Fills all of the kernel side's constants that follow from the options; a reason that this kernel does not
+// have is an Error with near names. `resets` are the reasons of resets.
+Result<void> configure_drops(const DropsOptions& options, const DropReasons& reasons,
+                             const DropReasons& resets, drops_config& config);
+
+}  // namespace plumb

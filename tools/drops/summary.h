@@ -1,0 +1,52 @@
+// The totals of --summary, from wherever they come: the kernel's own, or events that an expression or a
+// process filter had to look at one by one.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "drops/enrich.h"
+#include "drops/event.h"
+#include "drops/options.h"
+#include "drops/wire.h"
+
+namespace plumb {
+
+struct DropTotal {
+  drops_key key{};
+  drops_total total{};
+};
+
+// All that the kernel has added up in its map.
+std::vector<DropTotal> read_totals(int map_fd);
+// The line for what rate limits left out. A view of `grown`; names are still to come.
+DropLine line_of(const DropTotal& grown, UnixTime time);
+
+// An entry in names. A view of `entry` and `texts`.
+DropSummary describe(const DropTotal& entry, DropTexts& texts);
+
+class DropSums {
+ public:
+  void add(const DropLine& line, const DropsOptions& grouping);
+  void add(const DropTotal& entry);
+  // Most frequent first.
+  std::vector<DropTotal> sorted() const;
+  // More keys than this are counted together under the key without a flow.
+  static constexpr std::size_t kMaxKeys = 65'536;
+
+ private:
+  std::map<std::string, DropTotal> totals_;  // by the bytes of the key
+};
+
+// By how much totals that only grow did.
+class DropGrowth {
+ public:
+  // Those that grew since the last call, each with the difference.
+  std::vector<DropTotal> since_last(std::vector<DropTotal> totals);
+
+ private:
+  std::map<std::string, drops_total> last_;  // by the bytes of the key
+};
+
+}  // namespace plumb

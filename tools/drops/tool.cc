@@ -1,0 +1,362 @@
+// drops: where packets die and why, what is sent again, who resets, and which losses only counters show.
+#include "drops/event.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "bpf/address_filter.h"
+#include "bpf/filter_config.h"
+#include "drops.skel.h"
+#include "drops/benign.h"
+#include "drops/counters.h"
+#include "drops/enrich.h"
+#include "drops/hints.h"
+#include "drops/options.h"
+#include "drops/stack.h"
+#include "drops/summary.h"
+#include "probe/map_entries.h"
+#include "run/address_options.h"
+#include "run/bpf_tool.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint32_t kStackEntries = 8192;  // distinct stacks
+
+const std::vector<Hook>& all_hooks() {
+  static const std::vector<Hook> hooks{
+      {.name = "drop",
+       .purpose = "dropped packets",
+       .variants = {{"tp_btf",
+                     {"on_kfree_skb"},
+                     [](Features& f) { return f.tracepoint("kfree_skb"); },
+                     "under 1 us a dropped packet"}}},
+      {.name = "retransmit",
+       .purpose = "TCP retransmits",
+       .variants = {{"tp_btf",
+                     {"on_retransmit"},
+                     [](Features& f) { return f.tracepoint("tcp_retransmit_skb"); },
+                     "under 1 us a retransmit"}}},
+      {.name = "retransmit-synack",
+       .purpose = "SYN-ACKs that are sent again",
+       .variants = {{"tp_btf",
+                     {"on_retransmit_synack"},
+                     [](Features& f) { return f.tracepoint("tcp_retransmit_synack"); },
+                     "under 1 us a retransmit"}},
+       .required = false},
+      {.name = "reset-sent",
+       .purpose = "TCP resets that are sent",
+       .variants = {{"tp_btf",
+                     {"on_send_reset"},
+                     [](Features& f) { return f.tracepoint("tcp_send_reset"); },
+                     "under 1 us a reset"}}},
+      {.name = "reset-received",
+       .purpose = "TCP resets that are received",
+       .variants = {{"tp_btf",
+                     {"on_receive_reset"},
+                     [](Features& f) { return f.tracepoint("tcp_receive_reset"); },
+                     "under 1 us a reset"}}},
+  };
+  return hooks;
+}
+
+class Drops final : public BpfTool<drops_bpf> {
+ public:
+  OptionTable options() override { return drops_option_table(options_); }
+
+  Result<void> check(const CommonOptions& common) override {
+    stacks_ = chosen_format(common) == Format::folded || chosen_format(common) == Format::svg;
+    by_owner_ = !common.pids.empty() || !common.comms.empty() || common.uid || !common.cgroups.empty() ||
+                !common.containers.empty() || !common.command.empty();
+    if (by_owner_ && stacks_) {
+      return Error{"flame graphs of drops cannot be limited to processes",
+                   "stacks are counted in the kernel, which does not know who owns a dropped packet",
+                   "filter by --host, --port, --dev or --netns, or take lines with --stack --json"};
+    }
+    kernel_summary_ = common.kernel_summary() && !by_owner_;
+    return check_drops_options(options_);
+  }
+
+  const Schema& schema(const CommonOptions& common) const override {
+    return common.summary ? kDropSummarySchema : kDropSchema;
+  }
+
+  FlameGraphStyle flame_graph(const CommonOptions&) const override {
+    FlameGraphStyle style;
+    style.title = "Dropped packets by kernel stack";
+    style.unit = "packets";
+    style.icicle = options_.icicle;
+    return style;
+  }
+
+  std::vector<std::string> columns(const CommonOptions& common) const override {
+    return common.summary ? std::vector<std::string>{} : drop_columns(options_);
+  }
+
+  std::vector<Hook> hooks() const override { return all_hooks(); }
+
+  void summarize(const Row& row) override {
+    if (const auto* line = row.event<DropLine>(); line != nullptr) sums_.add(*line, options_);
+  }
+
+  Result<void> finish(Pipeline& out) override {
+    if (stacks_) push_stacks(out);
+    if (lines()) tell_folded(out);
+    if (session().options.summary) push_summaries(out);
+    if (counters_) tell_counters(out);
+    return {};
+  }
+
+  void remark() override {
+    benign_.report(skeleton().bss->benign_drops, *texts_, session().options.verbose);
+    if (!texts_->symbols().problem().empty()) fmt::print(stderr, "plumb: {}\n", texts_->symbols().problem());
+  }
+
+ private:
+  // Whether the kernel side gives records; --summary with an expression or a process filter adds them up
+  // here.
+  bool lines() const { return !kernel_summary_ && !stacks_; }
+
+  // An expression or a process filter has to look at every event: what is counted in the kernel has no
+  // addresses.
+  bool sees_each_event(const CommonOptions& common) const {
+    return by_owner_ || !common.where.empty() || !common.fail_if.empty();
+  }
+
+  std::vector<Hook> hooks_of_this_run(const CommonOptions&) const override {
+    std::vector<Hook> hooks = all_hooks();
+    const bool explains = options_.wants(DROPS_RETRANSMIT) && lines();  // drops, for `cause`
+    for (Hook& hook : hooks) {
+      const drops_type type = hook.name.starts_with("drop")         ? DROPS_DROP
+                              : hook.name.starts_with("retransmit") ? DROPS_RETRANSMIT
+                                                                    : DROPS_RESET;
+      hook.wanted = stacks_ ? type == DROPS_DROP : options_.wants(type) || (type == DROPS_DROP && explains);
+    }
+    return hooks;
+  }
+
+  Result<void> configure(drops_bpf& skel, const CommonOptions& common,
+                         const std::vector<HookChoice>&) override {
+    auto types = session().features.kernel_types();
+    if (!types) return std::move(types).error();
+    const KernelBtf& kernel = **types;
+    DropReasons reasons = DropReasons::of_drops(kernel);
+    DropReasons resets = DropReasons::of_resets(kernel);
+    drops_config& config = skel.rodata->config;
+    if (auto r = configure_drops(options_, reasons, resets, config); !r) return r;
+    const bool has_reason = kernel.tracepoint_arguments("kfree_skb").value_or(2) >= 3;
+    benign_.set(!options_.all && options_.reasons.empty(), has_reason);
+    config.lines = lines();
+    config.summary = kernel_summary_;
+    config.by_location = options_.by_location;
+    config.by_dev = options_.by_dev;
+    config.by_flow = options_.by_flow;
+    config.stack = options_.stack && lines();
+    config.stack_totals = stacks_;
+    if (!sees_each_event(common)) {
+      config.lines_per_tick = static_cast<std::uint32_t>(
+          options_.max_rate == 0 ? 0 : std::clamp<std::uint64_t>(options_.max_rate / 10, 1, UINT32_MAX));
+    }
+    set_addresses(skel.rodata->addresses, options_.ports, options_.hosts);
+    if (stacks_) bpf_map__set_max_entries(skel.maps.stack_totals, kStackEntries);
+    texts_.emplace(KernelSymbols::open(), std::move(reasons), std::move(resets));
+    return {};
+  }
+
+  Result<void> attached(drops_bpf& skel) override {
+    owner_filter_.emplace(session().filter, [fd = bpf_map__fd(skel.maps.filter_pids)](std::uint32_t pid) {
+      std::uint8_t present = 0;
+      return bpf_map_lookup_elem(fd, &pid, &present) == 0;
+    });
+    if (options_.wants(DROPS_COUNTER) && lines() && !session().options.summary)
+      counters_.emplace(owners_, session().filter.netns);
+    const std::uint64_t now = session().clock.now().ns;
+    next_second_ = now + kSecond;
+    next_counters_ = now + static_cast<std::uint64_t>(session().options.interval_ns);
+    return {};
+  }
+
+  Result<void> drained(Pipeline& out) override {
+    const std::uint64_t now = session().clock.now().ns;
+    if (now >= next_second_) {
+      next_second_ = now + kSecond;
+      tell_folded(out);
+    }
+    if (counters_) counters_->poll({now});
+    if (counters_ && session().options.interval_given && now >= next_counters_) {
+      next_counters_ += static_cast<std::uint64_t>(session().options.interval_ns);
+      tell_counters(out);
+    }
+    return {};
+  }
+
+  bool record(std::span<const std::byte> bytes, Pipeline& out) override {
+    DropLine line;
+    if (!decode_drop(bytes, session().clock, line)) return true;
+    const auto& e = *reinterpret_cast<const drops_event*>(bytes.data());
+    texts_->name_reason(line);
+    if (line.type == DROPS_DROP) {
+      const LocationInfo& location = texts_->location(e.location);
+      line.location = location.text;
+      if (benign_.takes(e, line, location)) return true;
+      if (options_.wants(DROPS_RETRANSMIT)) remember_drop(line, causes_);
+      if (!options_.wants(DROPS_DROP)) return true;
+      line.sequence.reset();
+    }
+    if (!take_owner(line, e)) return true;
+    if (line.type == DROPS_RETRANSMIT) find_cause(line, e, causes_);
+    take_stack(line, bytes);
+    return out.push(Row(kDropSchema, line));
+  }
+
+  // Whose socket it is, and whether the process filters let it pass.
+  bool take_owner(DropLine& line, const drops_event& e) {
+    const SocketOwner* owner = owners_.by_inode(e.inode);
+    line.owner_source = static_cast<drops_owner_source>(e.owner_source);
+    if (owner == nullptr && e.inode == 0 && line.reason != "NO_SOCKET") {
+      if (const auto addresses = socket_addresses(line))
+        owner = owners_.by_inode(owners_.find(line.origin.netns, *addresses));
+      line.owner_source = OWNER_TABLE;
+    }
+    if (owner == nullptr) return !owner_filter_->active();
+    if (owner->pid == session().filter.self_pid) return false;
+    if (owner_filter_->active() && !owner_filter_->selects(*owner)) return false;
+    line.origin.pid = owner->pid;
+    line.origin.uid = owner->uid;
+    line.origin.comm = owner->comm;
+    line.origin.names = session().processes.find({owner->pid, owner->start_ns}, 0);
+    return true;
+  }
+
+  void take_stack(DropLine& line, std::span<const std::byte> record) {
+    if (!options_.stack || record.size() < sizeof(drops_stack_event)) return;
+    const auto& s = *reinterpret_cast<const drops_stack_event*>(record.data());
+    read_frames(std::span(s.stack).first(std::min<std::size_t>(s.stack_bytes / 8, DROPS_STACK_DEPTH)),
+                *texts_, &LocationInfo::text, frames_);
+    line.stack = frames_;
+  }
+
+  // One line for each place where more happened than lines may tell.
+  void tell_folded(Pipeline& out) {
+    const std::uint64_t folded = skeleton().bss->folded_events;
+    if (!lines() || folded == folded_told_) return;
+    folded_told_ = folded;
+    const UnixTime now = session().clock.to_unix(session().clock.now());
+    for (const DropTotal& e : growth_.since_last(read_totals(totals_fd()))) {
+      DropLine line = line_of(e, now);
+      texts_->name_reason(line);
+      if (line.type == DROPS_DROP) {
+        const LocationInfo& location = texts_->location(e.key.location);
+        line.location = location.text;
+        if (benign_.takes(line.reason, location.place, line.count) || !options_.wants(DROPS_DROP)) continue;
+      }
+      if (!owner_filter_->active()) out.push(Row(kDropSchema, line));
+    }
+  }
+
+  void tell_counters(Pipeline& out) {
+    counters_->tell([&, now = session().clock.to_unix(session().clock.now())](const CounterGrowth& g) {
+      DropLine line;
+      line.type = DROPS_COUNTER;
+      line.origin.time = now;
+      line.origin.netns = g.netns;
+      line.counter = g.counter;
+      line.dev = g.dev;
+      line.hint = g.hint;
+      line.delta = g.delta;
+      out.push(Row(kDropSchema, line));
+    });
+  }
+
+  void push_summaries(Pipeline& out) {
+    if (kernel_summary_) {
+      for (const DropTotal& e : read_totals(totals_fd())) sums_.add(e);
+    }
+    for (const DropTotal& e : sums_.sorted()) {
+      const DropSummary s = describe(e, *texts_);
+      const Place place = e.key.location != 0 ? texts_->location(e.key.location).place : Place::lossy;
+      if (!benign_.takes(s.reason, place, e.total.count)) out.push(Row(kDropSummarySchema, s));
+    }
+  }
+
+  int totals_fd() const { return bpf_map__fd(skeleton().maps.totals); }
+
+  void push_stacks(Pipeline& out) {
+    for_each_entry<drops_stack_key, __u64>(
+        bpf_map__fd(skeleton().maps.stack_totals),
+        [&](const drops_stack_key& key, std::uint64_t count) { push_stack(key, count, out); });
+  }
+
+  // The reason stands on top, in brackets: it is no function.
+  void push_stack(const drops_stack_key& key, std::uint64_t count, Pipeline& out) {
+    read_frames(key.stack, *texts_, &LocationInfo::function, frames_);
+    const std::string_view known =
+        key.known != 0 ? texts_->reason(DROPS_DROP, key.reason).reason : std::string_view{};
+    if (benign_.takes(known, place_of(dropping_function(frames_)), count)) return;
+    const std::string reason = "[" + std::string(known) + "]";
+    if (key.known != 0) frames_.push_back(reason);
+    out.push(Stack{frames_, count, count, "packets", "kfree_skb", {}, 0});
+  }
+
+  DropsOptions options_;
+  bool stacks_ = false;
+  bool kernel_summary_ = false;
+  bool by_owner_ = false;
+  std::optional<DropTexts> texts_;
+  std::optional<OwnerFilter> owner_filter_;
+  SocketOwners owners_;
+  std::optional<LossCounters> counters_;
+  CauseJoin causes_;
+  BenignDrops benign_;
+  DropSums sums_;
+  DropGrowth growth_;
+  std::vector<std::string_view> frames_;
+  std::uint64_t folded_told_ = 0;
+  std::uint64_t next_second_ = 0, next_counters_ = 0;
+};
+
+constexpr Example kExamples[] = {
+    {"plumb drops", "every packet that the host loses, resends or resets, with reason and owner"},
+    {"plumb drops --type drop --reason NETFILTER_DROP --port 443", "what a firewall rule throws away"},
+    {"plumb drops --summary -d 10s --by location",
+     "where in the kernel packets die, aggregated in the kernel"},
+    {"plumb drops --type retransmit --wide",
+     "what TCP sends again, and the drop on this host that explains it"},
+    {"plumb drops --type counter --interval 1s",
+     "losses that no hook reports, such as listen queue overflows"},
+    {"plumb drops -d 30s -o drops.svg", "a flame graph of the code that drops packets"},
+    {"plumb drops --json -d 60s | jq -r 'select(.type==\"drop\") | .reason' | sort | uniq -c",
+     "for a script"},
+};
+
+}  // namespace
+
+extern const ToolInfo kDrops;
+const ToolInfo kDrops{
+    .name = "drops",
+    .summary = "where packets die and why, what TCP resends, who resets",
+    .description =
+        "Shows every packet that the kernel throws away with the reason, the place in the kernel and the "
+        "owner "
+        "of the socket, every TCP retransmit and reset, and at the end the kernel's loss counters that grew, "
+        "in all network namespaces.\n\n"
+        "Benign drops are only counted: packets that had done their work (TCP_RESET, TCP_OLD_ACK, "
+        "TCP_OLD_DATA, TCP_OFOMERGE, CONSUMED, QUEUE_PURGE), that nobody was meant to get (OTHERHOST, "
+        "UNHANDLED_PROTO, SOCKET_FILTER, TAP_FILTER, TAP_TXFILTER, IPV6_NDISC_NS_OTHERHOST, multicast and "
+        "broadcast without a socket), messages that are no network packets (UNIX_DISCONNECT, UNIX_SKIP_OOB, "
+        "netlink), and unexplained drops in functions that empty the queues of closed sockets. --all shows "
+        "them.",
+    .schema = &kDropSchema,
+    .summary_schema = &kDropSummarySchema,
+    .examples = kExamples,
+    .formats = kLineAndStackFormats,
+    .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Drops>(); },
+};
+
+}  // namespace plumb

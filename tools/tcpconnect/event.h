@@ -1,0 +1,48 @@
+// The event of tcpconnect as the user side sees it: the wire struct with what enrichment adds. Public for
+// tests and benches; the tool itself is in tcpconnect.cc.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "event/field.h"
+#include "run/origin.h"
+#include "tcpconnect/wire.h"
+
+namespace plumb {
+
+struct Connect {
+  const tcpconnect_event* wire = nullptr;
+  Origin origin;
+  IpAddress local;
+  IpAddress remote;
+
+  bool knows(tcpconnect_known what) const { return (wire->known & what) != 0; }
+};
+
+// A record of the ring buffer; nothing when it is too short or out of range (then it is no record of ours).
+std::optional<Connect> decode_connect(std::span<const std::byte> record, const BootClock& clock);
+// Adds container, pod and namespace.
+void enrich(Connect& event, ProcessCache& processes);
+
+// An aggregate of --summary.
+struct ConnectSummary {
+  const tcpconnect_summary_key* key = nullptr;
+  const tcpconnect_summary* value = nullptr;
+  IpAddress remote;
+
+  std::uint64_t attempts() const;
+  // Latency in nanoseconds at quantile q, within 6.25 %; nothing when no attempt was established.
+  std::optional<Duration> latency(double q) const;
+};
+
+// Key and value are views: they outlive the result.
+ConnectSummary summary_of(const tcpconnect_summary_key& key, const tcpconnect_summary& value);
+
+extern const Schema kConnectSchema;
+extern const Schema kConnectSummarySchema;
+
+}  // namespace plumb

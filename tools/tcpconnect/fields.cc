@@ -1,0 +1,407 @@
+// The field tables of tcpconnect: its lines and its summary.
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "base/result.h"
+#include "probe/kernel_histogram.h"
+#include "tcpconnect/event.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::string_view kTypes[] = {"connect", "accept", "close"};
+constexpr TypeMask kClose = 1U << TCPCONNECT_CLOSE;
+
+constexpr std::string_view kRoles[] = {"client", "server"};
+// In the order of enum tcpconnect_outcome.
+constexpr std::string_view kOutcomes[] = {"established", "refused",  "timeout",   "unreachable",
+                                          "reset",       "no_ports", "cancelled", "error"};
+constexpr std::string_view kFailures[] = {"refused", "timeout", "unreachable", "reset", "no_ports", "error"};
+constexpr std::string_view kClosedBy[] = {"local", "remote", "reset_local", "reset_remote", "timeout"};
+
+Value role_name(std::uint8_t role) {
+  return role == ROLE_CLIENT   ? Value{Name{kRoles[0]}}
+         : role == ROLE_SERVER ? Value{Name{kRoles[1]}}
+                               : Value{None{}};
+}
+Value duration(bool known, std::uint64_t ns) {
+  return known ? Value{Duration{static_cast<std::int64_t>(ns)}} : Value{None{}};
+}
+
+std::size_t type_of(const Connect& e) {
+  return e.wire->type;
+}
+
+constexpr auto kSharedFields = shared_fields<Connect, type_of, kTypes>(
+    {.time = "When the attempt was decided, or the connection closed.",
+     .type =
+         "connect: an attempt was decided; accept: a server took a connection; close: a connection ended.",
+     .pid = "The process that owns the socket; null when that is not known.",
+     .tid = "The thread that called connect or accept."});
+
+constexpr auto kOwnFields = std::to_array<Field<Connect>>({
+    {{.key = "role",
+      .heading = "ROLE",
+      .type = FieldType::enumeration,
+      .width = 6,
+      .otlp = "network.connection.role",
+      .values = kRoles,
+      .help = "client: this side connected; server: it accepted; null: older than the trace."},
+     [](const Connect& e) -> Value { return role_name(e.wire->role); }},
+    {{.key = "local_addr",
+      .heading = "LOCAL",
+      .type = FieldType::address,
+      .width = 15,
+      .shown = true,
+      .otlp = "network.local.address",
+      .help = "This side's address; IPv4 in IPv6 is shown as IPv4."},
+     [](const Connect& e) -> Value { return address_or_none(e.local); }},
+    {{.key = "local_port",
+      .heading = "LPORT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .shown = true,
+      .otlp = "network.local.port",
+      .help = "This side's port; null when none was bound."},
+     [](const Connect& e) -> Value { return number_or_none(e.wire->local_port); }},
+    {{.key = "remote_addr",
+      .heading = "REMOTE",
+      .type = FieldType::address,
+      .width = 15,
+      .group = true,
+      .shown = true,
+      .otlp = "network.peer.address",
+      .help = "The other side's address."},
+     [](const Connect& e) -> Value { return address_or_none(e.remote); }},
+    {{.key = "remote_port",
+      .heading = "RPORT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .group = true,
+      .shown = true,
+      .otlp = "network.peer.port",
+      .help = "The other side's port."},
+     [](const Connect& e) -> Value { return number_or_none(e.wire->remote_port); }},
+    {{.key = "remote_name",
+      .heading = "NAME",
+      .type = FieldType::text,
+      .width = 20,
+      .otlp = "server.address",
+      .help = "The other side's name; always null so far: plumb does not watch names being resolved yet."},
+     [](const Connect&) -> Value { return None{}; }},
+    {{.key = "outcome",
+      .heading = "OUTCOME",
+      .type = FieldType::enumeration,
+      .width = 11,
+      .shown = true,
+      .values = kOutcomes,
+      .alerts = kFailures,
+      .help = "How the attempt ended."},
+     [](const Connect& e) -> Value { return Name{kOutcomes[e.wire->outcome]}; }},
+    {{.key = "error",
+      .heading = "ERROR",
+      .type = FieldType::text,
+      .width = 12,
+      .otlp = "error.type",
+      .help = "The name of a failed attempt's errno, such as ECONNREFUSED; null when there was none."},
+     [](const Connect& e) -> Value { return name_or_none(errno_name(static_cast<int>(e.wire->error))); }},
+    {{.key = "latency_ms",
+      .heading = "LATENCY",
+      .type = FieldType::duration,
+      .width = 8,
+      .shown = true,
+      .help = "client: from the first SYN until decided; server: the round trip of the SYN-ACK."},
+     [](const Connect& e) -> Value { return duration(e.knows(KNOWN_LATENCY), e.wire->latency_ns); }},
+    {{.key = "syn_retries",
+      .heading = "SYNRTX",
+      .type = FieldType::unsigned_integer,
+      .width = 6,
+      .help = "SYNs (server: SYN-ACKs) that were sent again."},
+     [](const Connect& e) -> Value { return std::uint64_t{e.wire->syn_retries}; }},
+    {{.key = "duration_ms",
+      .heading = "DURATION",
+      .type = FieldType::duration,
+      .width = 8,
+      .types = kClose,
+      .help =
+          "From established until this side closed it, or it broke; null when it is older than the trace."},
+     [](const Connect& e) -> Value { return duration(e.knows(KNOWN_DURATION), e.wire->duration_ns); }},
+    {{.key = "tx_bytes",
+      .heading = "TX",
+      .type = FieldType::bytes,
+      .width = 6,
+      .types = kClose,
+      .help = "Payload sent, each byte counted once."},
+     [](const Connect& e) -> Value { return std::uint64_t{e.wire->tx_bytes}; }},
+    {{.key = "rx_bytes",
+      .heading = "RX",
+      .type = FieldType::bytes,
+      .width = 6,
+      .types = kClose,
+      .help = "Payload received in order."},
+     [](const Connect& e) -> Value { return std::uint64_t{e.wire->rx_bytes}; }},
+    {{.key = "retransmits",
+      .heading = "RTX",
+      .type = FieldType::unsigned_integer,
+      .width = 4,
+      .types = kClose,
+      .help = "Segments sent again in the connection's whole life, SYNs included, as ss(8) counts them."},
+     [](const Connect& e) -> Value { return std::uint64_t{e.wire->retransmits}; }},
+    {{.key = "srtt_ms",
+      .heading = "SRTT",
+      .type = FieldType::duration,
+      .width = 8,
+      .types = kClose,
+      .help = "The smoothed round-trip time at the close; null when never measured."},
+     [](const Connect& e) -> Value {
+       return duration(e.wire->srtt_us != 0, std::uint64_t{e.wire->srtt_us} * 1000);
+     }},
+    {{.key = "closed_by",
+      .heading = "CLOSED BY",
+      .type = FieldType::enumeration,
+      .width = 12,
+      .types = kClose,
+      .values = kClosedBy,
+      .help =
+          "Who ended it: the side whose FIN or RST came first, or timeout when the peer stopped answering."},
+     [](const Connect& e) -> Value {
+       return e.wire->closed_by == CLOSED_UNKNOWN ? Value{None{}}
+                                                  : Value{Name{kClosedBy[e.wire->closed_by - 1]}};
+     }},
+});
+constexpr auto kFields = joined(kSharedFields, kOwnFields);
+static_assert(valid_fields(kFields));
+
+constexpr std::string_view kSummaryTypes[] = {"summary"};
+std::size_t summary_type(const ConnectSummary&) {
+  return 0;
+}
+
+Value latency_at(const ConnectSummary& s, double q) {
+  const auto l = s.latency(q);
+  return l ? Value{*l} : Value{None{}};
+}
+template <tcpconnect_outcome Outcome>
+Value outcome_count(const ConnectSummary& s) {
+  return std::uint64_t{s.value->outcomes[Outcome]};
+}
+
+constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
+    {{.key = "type",
+      .heading = "TYPE",
+      .type = FieldType::enumeration,
+      .width = 7,
+      .values = kSummaryTypes,
+      .help = "summary."},
+     [](const ConnectSummary&) -> Value { return Name{kSummaryTypes[0]}; }},
+    {{.key = "pid",
+      .heading = "PID",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .shown = true,
+      .otlp = "process.pid",
+      .help = "The process that owned the sockets; null when that is not known."},
+     [](const ConnectSummary& s) -> Value { return number_or_none(s.key->pid); }},
+    {{.key = "comm",
+      .heading = "COMM",
+      .type = FieldType::text,
+      .width = 16,
+      .shown = true,
+      .otlp = "process.executable.name",
+      .help = "The owner's command name."},
+     [](const ConnectSummary& s) -> Value {
+       return text_or_none({s.key->comm, ::strnlen(s.key->comm, sizeof s.key->comm)});
+     }},
+    {{.key = "role",
+      .heading = "ROLE",
+      .type = FieldType::enumeration,
+      .width = 6,
+      .shown = true,
+      .values = kRoles,
+      .help = "client: it connected; server: it accepted."},
+     [](const ConnectSummary& s) -> Value { return role_name(s.key->role); }},
+    {{.key = "remote_addr",
+      .heading = "REMOTE",
+      .type = FieldType::address,
+      .width = 15,
+      .shown = true,
+      .otlp = "network.peer.address",
+      .help = "client: the destination; null for a server."},
+     [](const ConnectSummary& s) -> Value { return address_or_none(s.remote); }},
+    {{.key = "port",
+      .heading = "PORT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .shown = true,
+      .help = "client: the destination's port; server: the local port."},
+     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.key->port}; }},
+    {{.key = "attempts",
+      .heading = "ATTEMPTS",
+      .type = FieldType::unsigned_integer,
+      .width = 8,
+      .shown = true,
+      .help = "Attempts decided, or connections accepted."},
+     [](const ConnectSummary& s) -> Value { return s.attempts(); }},
+    {{.key = "established",
+      .heading = "ESTAB",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .shown = true,
+      .help = "Of these: established."},
+     outcome_count<OUTCOME_ESTABLISHED>},
+    {{.key = "refused",
+      .heading = "REFUSED",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .shown = true,
+      .help = "Of these: refused by the peer."},
+     outcome_count<OUTCOME_REFUSED>},
+    {{.key = "timeout",
+      .heading = "TIMEOUT",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .shown = true,
+      .help = "Of these: no answer."},
+     outcome_count<OUTCOME_TIMEOUT>},
+    {{.key = "unreachable",
+      .heading = "UNREACH",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .help = "Of these: no route, or ICMP unreachable."},
+     outcome_count<OUTCOME_UNREACHABLE>},
+    {{.key = "reset",
+      .heading = "RESET",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .help = "Of these: reset during the handshake."},
+     outcome_count<OUTCOME_RESET>},
+    {{.key = "no_ports",
+      .heading = "NOPORTS",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .help = "Of these: no local port was left."},
+     outcome_count<OUTCOME_NO_PORTS>},
+    {{.key = "cancelled",
+      .heading = "CANCEL",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .help = "Of these: given up by the process before they were decided."},
+     outcome_count<OUTCOME_CANCELLED>},
+    {{.key = "error",
+      .heading = "ERROR",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .help = "Of these: failed otherwise."},
+     outcome_count<OUTCOME_ERROR>},
+    {{.key = "latency_p50_ms",
+      .heading = "P50",
+      .type = FieldType::duration,
+      .width = 7,
+      .shown = true,
+      .help = "Median handshake latency of the established, within 6.25 %."},
+     [](const ConnectSummary& s) -> Value { return latency_at(s, 0.5); }},
+    {{.key = "latency_p90_ms",
+      .heading = "P90",
+      .type = FieldType::duration,
+      .width = 7,
+      .shown = true,
+      .help = "90th percentile, within 6.25 %."},
+     [](const ConnectSummary& s) -> Value { return latency_at(s, 0.9); }},
+    {{.key = "latency_p99_ms",
+      .heading = "P99",
+      .type = FieldType::duration,
+      .width = 7,
+      .shown = true,
+      .help = "99th percentile, within 6.25 %."},
+     [](const ConnectSummary& s) -> Value { return latency_at(s, 0.99); }},
+    {{.key = "latency_max_ms",
+      .heading = "MAX",
+      .type = FieldType::duration,
+      .width = 7,
+      .shown = true,
+      .help = "The longest, exact."},
+     [](const ConnectSummary& s) -> Value {
+       return duration(s.value->outcomes[OUTCOME_ESTABLISHED] != 0, s.value->max_latency_ns);
+     }},
+    {{.key = "closed",
+      .heading = "CLOSED",
+      .type = FieldType::unsigned_integer,
+      .width = 7,
+      .help = "Connections that ended during the trace."},
+     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->closed}; }},
+    {{.key = "tx_bytes",
+      .heading = "TX",
+      .type = FieldType::bytes,
+      .width = 6,
+      .shown = true,
+      .help = "Payload sent by connections that ended during the trace."},
+     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->tx_bytes}; }},
+    {{.key = "rx_bytes",
+      .heading = "RX",
+      .type = FieldType::bytes,
+      .width = 6,
+      .shown = true,
+      .help = "Payload received by connections that ended during the trace."},
+     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->rx_bytes}; }},
+    {{.key = "retransmits",
+      .heading = "RTX",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .help = "Segments sent again by connections that ended during the trace."},
+     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->retransmits}; }},
+});
+static_assert(valid_fields(kSummaryFields));
+
+IpAddress address(std::uint8_t family, const std::uint8_t* bytes) {
+  constexpr std::uint8_t kInet = 2;  // AF_INET, AF_INET6: part of the kernel's ABI
+  constexpr std::uint8_t kInet6 = 10;
+  return family == kInet ? IpAddress::v4(bytes) : family == kInet6 ? IpAddress::v6(bytes) : IpAddress{};
+}
+
+}  // namespace
+
+constinit const Schema kConnectSchema = Schema::of<Connect, type_of>(kFields, kTypes);
+constinit const Schema kConnectSummarySchema =
+    Schema::of<ConnectSummary, summary_type>(kSummaryFields, kSummaryTypes);
+
+std::optional<Connect> decode_connect(std::span<const std::byte> record, const BootClock& clock) {
+  if (record.size() < sizeof(tcpconnect_event)) return std::nullopt;
+  const auto* wire = reinterpret_cast<const tcpconnect_event*>(record.data());
+  if (wire->type >= TCPCONNECT_TYPES || wire->outcome >= OUTCOMES || wire->closed_by > CLOSED_TIMEOUT) {
+    return std::nullopt;
+  }
+  Connect e;
+  e.wire = wire;
+  e.origin.time = clock.to_unix({wire->time_ns});
+  e.origin.netns = wire->netns;
+  e.local = address(wire->family, wire->local_addr);
+  if (e.local.is_unspecified()) e.local = {};  // 0.0.0.0, ::: nothing was chosen yet
+  e.remote = address(wire->family, wire->remote_addr);
+  if (e.knows(KNOWN_OWNER)) set_process(e.origin, wire->task);
+  return e;
+}
+
+void enrich(Connect& e, ProcessCache& processes) {
+  if (e.knows(KNOWN_OWNER)) set_container(e.origin, e.wire->task, processes);
+}
+
+ConnectSummary summary_of(const tcpconnect_summary_key& key, const tcpconnect_summary& value) {
+  return {&key, &value, address(key.family, key.remote_addr)};
+}
+
+std::uint64_t ConnectSummary::attempts() const {
+  std::uint64_t sum = 0;
+  for (const std::uint32_t n : value->outcomes) sum += n;
+  return sum;
+}
+
+std::optional<Duration> ConnectSummary::latency(double q) const {
+  const auto middle = histogram_quantile(value->latency_us, q);
+  if (!middle) return std::nullopt;
+  // The maximum is exact; a bucket's middle may lie beyond it.
+  return std::min(*middle, Duration{static_cast<std::int64_t>(value->max_latency_ns)});
+}
+
+}  // namespace plumb

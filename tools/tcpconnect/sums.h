@@ -1,0 +1,37 @@
+// The aggregates of `tcpconnect --summary`: made by the kernel, or here where an expression has to see each
+// event.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+
+#include "run/tool.h"
+#include "tcpconnect/event.h"
+
+namespace plumb {
+
+class ConnectSums {
+ public:
+  // One event, counted as connection.bpf.h counts it.
+  void add(const Connect& event);
+  // One aggregate of the kernel.
+  void add(const tcpconnect_summary_key& key, const tcpconnect_summary& value) { sums_[key] = value; }
+  // Events beyond the first kMost keys: as in the kernel's map, they are not counted, and said to be lost.
+  std::uint64_t lost() const { return lost_; }
+  static constexpr std::size_t kMost = 8192;
+  // Every aggregate as a row, most attempts first.
+  void push(Pipeline& out) const;
+
+ private:
+  struct Hash {
+    std::size_t operator()(const tcpconnect_summary_key& key) const;
+  };
+  struct Equal {
+    bool operator()(const tcpconnect_summary_key& a, const tcpconnect_summary_key& b) const;
+  };
+  std::unordered_map<tcpconnect_summary_key, tcpconnect_summary, Hash, Equal> sums_;
+  std::uint64_t lost_ = 0;
+};
+
+}  // namespace plumb
