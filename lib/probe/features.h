@@ -76,10 +76,17 @@ struct HookChoice {
   const Hook* hook = nullptr;
   const HookVariant* variant = nullptr;                     // nullptr: none works (or "none" was forced)
   std::vector<std::pair<std::string_view, Feature>> tried;  // variant's name and answer, up to the chosen one
+
+  // Whether the variant that runs is the one at this place of hook->variants.
+  bool uses(std::size_t place) const { return variant != nullptr && variant == &hook->variants[place]; }
 };
 
 // PLUMB_HOOKS of the environment, or empty.
 std::string_view forced_hooks();
+// The part of such a text that is about these hooks. A tool with several probes checks the whole once, against the
+// hooks of all of them: check_forced().
+std::string forced_among(const std::vector<Hook>& hooks, std::string_view text);
+Result<void> check_forced(const std::vector<Hook>& hooks, std::string_view text);
 
 // Chooses a variant for each hook. `forced` is the text of PLUMB_HOOKS, "hook=variant[,hook=variant]"; "none"
 // leaves a hook off that is not required. An unknown name or a forced variant that does not work is an Error,

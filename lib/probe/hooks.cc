@@ -128,6 +128,22 @@ std::string_view forced_hooks() {
   return text == nullptr ? std::string_view{} : std::string_view{text};
 }
 
+std::string forced_among(const std::vector<Hook>& hooks, std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view item = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), item.size() + 1));
+    const bool ours = std::ranges::find(hooks, item.substr(0, item.find('=')), &Hook::name) != hooks.end();
+    if (ours) out += (out.empty() ? "" : ",") + std::string(item);
+  }
+  return out;
+}
+
+Result<void> check_forced(const std::vector<Hook>& hooks, std::string_view text) {
+  auto forced = parse_forced(hooks, text);
+  return forced ? Result<void>{} : std::move(forced).error();
+}
+
 Result<std::vector<HookChoice>> choose_hooks(Features& features, const std::vector<Hook>& hooks,
                                              std::string_view forced) {
   auto wanted = parse_forced(hooks, forced);

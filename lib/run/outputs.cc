@@ -13,13 +13,13 @@
 namespace plumb {
 namespace {
 
-Result<TableStyle> table_style(const Schema& schema, const Tool& tool, const CommonOptions& options,
-                               const Output& output, const BootClock& clock) {
+Result<TableStyle> table_style(const Tool& tool, const CommonOptions& options, const Output& output,
+                               const BootClock& clock) {
   TableStyle style;
   style.time = static_cast<TableStyle::Time>(options.time);
   style.color = use_color(options.color, output.is_terminal());
   auto columns =
-      choose_columns(schema, options.columns.empty() ? tool.columns(options) : options.columns, options.wide);
+      choose_columns(tool.schema(), options.columns.empty() ? tool.columns() : options.columns, options.wide);
   if (!columns) return std::move(columns).error();
   style.columns = *std::move(columns);
   if (winsize size{}; output.is_terminal() && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
@@ -70,20 +70,21 @@ Result<void> check_outputs(const ToolInfo& info, const CommonOptions& options) {
   return {};
 }
 
-Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
-                                        Output& output, const BootClock& clock) {
+Result<std::unique_ptr<Sink>> make_sink(const Tool& tool, const CommonOptions& options, Output& output,
+                                        const BootClock& clock) {
+  const Schema& schema = tool.schema();
   switch (chosen_format(options)) {
     case Format::json:
       return make_json_sink(schema, output);
     case Format::table: {
-      auto style = table_style(schema, tool, options, output, clock);
+      auto style = table_style(tool, options, output, clock);
       if (!style) return std::move(style).error();
       return make_table_sink(schema, output, *std::move(style));
     }
     case Format::folded:
       return make_folded_sink(output);
     case Format::svg:
-      return make_svg_sink(output, tool.flame_graph(options));
+      return make_svg_sink(output, tool.flame_graph());
     case Format::pprof:
     case Format::speedscope:
       break;

@@ -19,8 +19,8 @@ bool is_aggregated(Format format);
 Result<void> check_outputs(const ToolInfo& info, const CommonOptions& options);
 
 // `output` outlives the sink, and the options passed check_outputs().
-Result<std::unique_ptr<Sink>> make_sink(const Schema& schema, const Tool& tool, const CommonOptions& options,
-                                        Output& output, const BootClock& clock);
+Result<std::unique_ptr<Sink>> make_sink(const Tool& tool, const CommonOptions& options, Output& output,
+                                        const BootClock& clock);
 
 // Whether to write colours, by --color, NO_COLOR, TERM and what the output is.
 bool use_color(ColorMode mode, bool terminal);

@@ -1,6 +1,6 @@
 // How a run goes, as one event sees it:
 //
-//   attach -> [ drain -> tool decodes -> Fanout::push -> every sink ] -> flush -> ... -> detach -> last drain
+//   attach -> [ drain -> tool decodes -> Stages::push -> every sink ] -> flush -> ... -> detach -> last drain
 //   -> finish
 //
 // The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of
@@ -52,19 +52,14 @@ class Run {
  public:
   Run(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions,
       const std::optional<otlp::Config>& push)
-      : info_(info),
-        tool_(tool),
-        options_(options),
-        expressions_(expressions),
-        push_config_(push),
-        session_{options, filter_, conditions_, features_, processes_, clock_} {}
+      : info_(info), tool_(tool), options_(options), expressions_(expressions), push_config_(push) {}
 
   Result<void> go() {
     if (auto r = open_sinks(); !r) return r;
     if (auto r = prepare(); !r) return r;
     if (options_.stats) stats_.enable();
     progress_.emplace(options_, output_);
-    if (auto r = tool_.attach(session_); !r) return r;
+    if (auto r = attach(); !r) return r;
     if (auto r = create_ready_file(options_.ready_file); !r) return r;
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
     if (push_) {
@@ -76,8 +71,8 @@ class Run {
         return r;
       }
     }
-    fanout_->begin();
-    fanout_->flush();
+    stages_->begin();
+    stages_->flush();
     Result<void> ended = end_trace(loop());
     if (command_)
       status_ = command_->wait();  // it may outlive --duration and --count: its status is still ours
@@ -104,7 +99,7 @@ class Run {
       live_.emplace(*std::move(top));
       sinks.push_back(live_->take_sink());
     } else {
-      auto sink = make_sink(tool_.schema(options_), tool_, options_, output_, clock_);
+      auto sink = make_sink(tool_, options_, output_, clock_);
       if (!sink) return std::move(sink).error();
       sinks.push_back(*std::move(sink));
     }
@@ -112,9 +107,22 @@ class Run {
       auto push = open_push(*push_config_);
       if (!push) return std::move(push).error();
       push_.emplace(*std::move(push));
-      sinks.push_back(push_->make_sink(tool_.schema(options_), std::string(info_.name)));
+      sinks.push_back(push_->make_sink(tool_.schema(), std::string(info_.name)));
     }
-    fanout_.emplace(std::move(sinks), expressions_, *info_.schema, tool_, options_);
+    stages_.emplace(std::move(sinks), expressions_,
+                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count,
+                                  options_.summary ? tool_.make_summary() : nullptr});
+    session_.emplace(Session{options_, filter_, conditions_, features_, processes_, clock_, *stages_});
+    return {};
+  }
+
+  Result<void> attach() {
+    if (auto r = check_forced(tool_.hooks(), forced_hooks()); !r) return r;
+    if (auto r = tool_.attach(*session_); !r) return r;
+    probes_ = tool_.probes();
+    if (options_.verbose) {
+      for (const AnyProbe* probe : probes_) std::fputs(describe_choices(probe->choices()).c_str(), stderr);
+    }
     return {};
   }
 
@@ -169,23 +177,24 @@ class Run {
   // Probes off, the rest of the buffer, aggregates, end of every sink.
   Result<void> end_trace(Result<void> result) {
     progress_.reset();
-    stats_.collect(tool_.object());
+    for (const AnyProbe* probe : probes_) stats_.collect(probe->object());
     report_missed_runs();
-    tool_.detach();
+    for (AnyProbe* probe : probes_) probe->detach();
     signals_.restore();
-    if (result && !fanout_->done()) result = step();
-    fanout_->lift_limit();
-    const bool finished = result && !fanout_->error();
-    if (finished) result = tool_.finish(*fanout_);
-    fanout_->end();
+    if (result && !stages_->done()) result = step();
+    stages_->lift_limit();
+    const bool finished = result && !stages_->error();
+    if (finished) result = tool_.finish();
+    if (result && finished) stages_->finish_summary();
+    stages_->end();
     live_.reset();  // the terminal is back before anything is said
     if (finished) tool_.remark();
     judge();
     print_losses();
     if (push_) finish_push(*push_, options_.stats);
     if (options_.stats)
-      stats_.print(info_.name, {tool_.seen(), fanout_->kept(), reported_lost_ + reported_missed_});
-    if (result && fanout_->error()) return *fanout_->error();
+      stats_.print(info_.name, {sum(&AnyProbe::seen), stages_->kept(), reported_lost_ + reported_missed_});
+    if (result && stages_->error()) return *stages_->error();
     return result;
   }
 
@@ -213,45 +222,56 @@ class Run {
 
   // One turn: drain, say what was lost, write out.
   Result<void> step() {
-    if (auto r = tool_.drain(*fanout_); !r) return r;
-    report_losses(tool_.lost(), reported_lost_, kNoRoom);
-    fanout_->flush();
+    for (AnyProbe* probe : probes_) {
+      if (auto r = probe->drain(); !r) return r;
+    }
+    if (auto r = tool_.drained(); !r) return r;
+    report_losses(sum(&AnyProbe::lost) + stages_->lost(), reported_lost_, kNoRoom);
+    stages_->flush();
     return {};
+  }
+
+  std::uint64_t sum(std::uint64_t (AnyProbe::*count)() const) const {
+    std::uint64_t total = 0;
+    for (const AnyProbe* probe : probes_) total += (probe->*count)();
+    return total;
   }
 
   void report_losses(std::uint64_t now, std::uint64_t& before, std::string_view why) {
     if (now <= before) return;
     if (progress_) progress_->erase();
-    fanout_->lost({clock_.to_unix(clock_.now()), now - before, why});
+    stages_->lost({clock_.to_unix(clock_.now()), now - before, why});
     before = now;
   }
 
-  void report_missed_runs() { report_losses(tool_.missed(), reported_missed_, kMissedRuns); }
+  void report_missed_runs() { report_losses(sum(&AnyProbe::missed), reported_missed_, kMissedRuns); }
 
   Result<void> loop() {
+    std::vector<pollfd> fds;
     const BootTime start = clock_.now();
     started_ = last_second_ = start;
-    while (!fanout_->done() && !output_.closed() && !(live_ && live_->quit())) {
+    while (!stages_->done() && !output_.closed() && !(live_ && live_->quit())) {
       const BootTime now = clock_.now();
       const int wait_ms = wait_until_ms(start, now);
       if (wait_ms <= 0) return {};
       each_second(now);
-      pollfd fds[] = {{tool_.poll_fd(), POLLIN, 0},
-                      {signals_.fd(), POLLIN, 0},
-                      {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0},
-                      {command_ ? command_->exit_fd() : -1, POLLIN, 0},
-                      {live_ ? live_->key_fd() : -1, POLLIN, 0}};
-      if (::poll(fds, std::size(fds), wait_ms) < 0 && errno != EINTR) {
+      enum : std::size_t { kSignals, kReader, kCommandEnd, kKeys };
+      fds = {{signals_.fd(), POLLIN, 0},
+             {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0},
+             {command_ ? command_->exit_fd() : -1, POLLIN, 0},
+             {live_ ? live_->key_fd() : -1, POLLIN, 0}};
+      for (const AnyProbe* probe : probes_) fds.push_back({probe->poll_fd(), POLLIN, 0});
+      if (::poll(fds.data(), fds.size(), wait_ms) < 0 && errno != EINTR) {
         return Error{"cannot wait for events", errno_text(errno)};
       }
-      if (fds[1].revents != 0 && signals_say_end()) {
+      if (fds[kSignals].revents != 0 && signals_say_end()) {
         output_.stop_requested();
         return {};
       }
       // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
-      if ((fds[2].revents & (POLLERR | POLLHUP)) != 0) return {};
+      if ((fds[kReader].revents & (POLLERR | POLLHUP)) != 0) return {};
       if (auto r = step(); !r) return r;
-      if (fds[3].revents != 0) return {};
+      if (fds[kCommandEnd].revents != 0) return {};
     }
     return {};
   }
@@ -278,10 +298,10 @@ class Run {
   }
 
   void show_progress(BootTime now) {
-    ProgressFacts facts{.tool = info_.name, .seen = tool_.seen(), .kept = fanout_->kept()};
+    ProgressFacts facts{.tool = info_.name, .seen = sum(&AnyProbe::seen), .kept = stages_->kept()};
     facts.elapsed = {static_cast<std::int64_t>(now.ns - started_.ns)};
     if (options_.duration_ns) facts.duration = Duration{*options_.duration_ns};
-    facts.count = fanout_->limit();
+    facts.count = stages_->limit();
     progress_->show(facts);
   }
 
@@ -309,11 +329,12 @@ class Run {
   Features features_;
   ProcessCache processes_;
   BootClock clock_;
-  Session session_;
   Output output_ = Output::standard();
   std::optional<LiveTable> live_;
   std::optional<otlp::Push> push_;
-  std::optional<Fanout> fanout_;
+  std::optional<Stages> stages_;
+  std::optional<Session> session_;
+  std::vector<AnyProbe*> probes_;  // of the tool, once attached
   std::optional<Command> command_;
   std::optional<Progress> progress_;  // while events come
   RunStats stats_;

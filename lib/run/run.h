@@ -5,7 +5,7 @@
 
 #include "otlp/config.h"
 #include "run/common_options.h"
-#include "run/fanout.h"
+#include "run/stages.h"
 #include "run/tool.h"
 
 namespace plumb {

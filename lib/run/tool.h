@@ -1,5 +1,5 @@
-// What a tool is to the run loop: a name, a schema, its own options, and five steps. Everything else is
-// shared.
+// What a tool is to the run loop: a schema, its own options, the probes that it holds, and what their records mean.
+// Everything else is shared.
 #pragma once
 
 #include <cstdint>
@@ -16,18 +16,17 @@
 #include "cli/option.h"
 #include "event/field.h"
 #include "probe/features.h"
-#include "probe/missed_runs.h"
+#include "probe/probe.h"
 #include "proc/process.h"
 #include "query/predicate.h"
+#include "query/summary.h"
 #include "run/common_options.h"
 #include "sink/formats.h"
 #include "sink/sink.h"
 
-struct bpf_object;
-
 namespace plumb {
 
-// The way of an event after the tool decoded it: filters, then every sink. Tools only push.
+// The way of an event after the tool decoded it: filters, summary, then every sink. Tools only push.
 class Pipeline {
  public:
   virtual ~Pipeline() = default;
@@ -36,7 +35,7 @@ class Pipeline {
   virtual bool push(const Stack& stack) = 0;
 };
 
-// What the run loop offers a tool while it runs.
+// What the run loop offers a tool from attach() on. It outlives the tool's probes.
 struct Session {
   const CommonOptions& options;
   const TaskFilter& filter;
@@ -45,6 +44,7 @@ struct Session {
   Features& features;
   ProcessCache& processes;
   BootClock& clock;
+  Pipeline& out;
 };
 
 class Tool {
@@ -53,46 +53,53 @@ class Tool {
 
   // The tool's own options, bound to this object.
   virtual OptionTable options() = 0;
-  // Checks that need more than one option. An Error here is a wrong command line (exit 2).
-  virtual Result<void> check(const CommonOptions&) { return {}; }
+  // Binds the options that all tools share, once, before anything below is asked; they outlive the tool. Without it
+  // they are as without any option. An Error is a wrong command line (exit 2).
+  Result<void> bind(const CommonOptions& common) {
+    common_ = &common;
+    return check();
+  }
+
   // The rows that this run gives: the tool's lines or, with --summary, its aggregates.
-  virtual const Schema& schema(const CommonOptions& options) const = 0;
+  virtual const Schema& schema() const = 0;
   // The table's columns without --columns or --wide, by key; empty: the fields that the schema marks as
   // shown.
-  virtual std::vector<std::string> columns(const CommonOptions&) const { return {}; }
+  virtual std::vector<std::string> columns() const { return {}; }
   // What --top groups by in this run, by key; empty: the fields that the schema marks as `group`.
-  virtual std::vector<std::string> group_by(const CommonOptions&) const { return {}; }
+  virtual std::vector<std::string> group_by() const { return {}; }
   // How its flame graph looks; only asked of a tool with that format.
-  virtual FlameGraphStyle flame_graph(const CommonOptions&) const { return {}; }
-  // The hooks and their variants, for choosing and for `doctor`.
+  virtual FlameGraphStyle flame_graph() const { return {}; }
+  // The hooks and their variants, of all its probes. `wanted` says which of them this run has a use for.
   virtual std::vector<Hook> hooks() const = 0;
 
-  // Opens, filters, loads, attaches: when it returns every probe is in place.
+  // Opens its probes, loads and attaches: when it returns every one is in place.
   virtual Result<void> attach(Session& session) = 0;
-  // Consumes what waits. Called at least every 100 ms and when poll_fd() is readable.
-  virtual Result<void> drain(Pipeline& out) = 0;
-  virtual int poll_fd() const = 0;
-  // Takes the probes off; after it the last drain() and then finish() follow.
-  virtual void detach() = 0;
-  // Adds an event to the tool's own summary; asked when --summary has to look at each event (--where,
-  // --fail-if), so that the kernel cannot aggregate alone. finish() pushes the result.
-  virtual void summarize(const Row&) {}
+  // Those of them that are open, in the order in which they are drained.
+  virtual std::vector<AnyProbe*> probes() = 0;
+  // After each drain of the probes: what the tool gathers by itself.
+  virtual Result<void> drained() { return {}; }
+  // The stage that adds rows up for --summary, in the tool's own way. Called once, before attach(); finish() may give it
+  // what the kernel added up.
+  virtual std::unique_ptr<Summary> make_summary() { return nullptr; }
   // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were
   // not asked for.
-  virtual TypeMask judged_types(const CommonOptions&) const { return kAllTypes; }
-  // What only comes at the end: aggregates.
-  virtual Result<void> finish(Pipeline&) { return {}; }
+  virtual TypeMask judged_types() const { return kAllTypes; }
+  // Once the probes are off and drained: what only comes at the end.
+  virtual Result<void> finish() { return {}; }
   // What there is to say on standard error about what was not shown, once all output has been given.
   virtual void remark() {}
 
-  // Events that found no room so far, as the kernel counted them; only ever grows.
-  virtual std::uint64_t lost() const = 0;
-  // Events that the hooks saw so far.
-  virtual std::uint64_t seen() const = 0;
-  // Runs of the tool's programs that the kernel skipped and no other program made up for; only ever grows.
-  virtual std::uint64_t missed() const { return missed_runs(object()); }
-  // The loaded object, for --stats (run counts of its programs). nullptr before attach().
-  virtual const bpf_object* object() const = 0;
+ protected:
+  // Checks that need more than one option.
+  virtual Result<void> check() { return {}; }
+  const CommonOptions& common() const { return *common_; }
+
+ private:
+  static const CommonOptions& no_options() {
+    static const CommonOptions kNone;
+    return kNone;
+  }
+  const CommonOptions* common_ = &no_options();
 };
 
 // What is known of a tool without running it; tool_command() makes a row of the command table of it.

@@ -42,8 +42,8 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (line->version) return print_version();
   if (auto r = check_command(*line, options); !r) return wrong_command_line(r.error());
   options.command = line->command;
-  if (auto r = tool->check(options); !r) return wrong_command_line(r.error());
-  const Schema& schema = tool->schema(options);
+  if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
+  const Schema& schema = tool->schema();
   if (options.list_fields) return print(field_list(schema));
   if (options.json_schema) return print(json_schema(schema, std::string(info.name)));
   if (auto r = choose_columns(schema, options.columns, options.wide); !r)

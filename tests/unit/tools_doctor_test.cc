@@ -150,15 +150,10 @@ class OneHook : public Tool {
  public:
   explicit OneHook(Feature (*probe)(Features&)) : probe_(probe) {}
   OptionTable options() override { return {}; }
-  const Schema& schema(const CommonOptions&) const override { return schema_; }
+  const Schema& schema() const override { return schema_; }
   std::vector<Hook> hooks() const override { return {{"h", "something", {{"only", {}, probe_, "nothing"}}}}; }
   Result<void> attach(Session&) override { return {}; }
-  Result<void> drain(Pipeline&) override { return {}; }
-  int poll_fd() const override { return -1; }
-  void detach() override {}
-  std::uint64_t lost() const override { return 0; }
-  std::uint64_t seen() const override { return 0; }
-  const bpf_object* object() const override { return nullptr; }
+  std::vector<AnyProbe*> probes() override { return {}; }
 
  private:
   Feature (*probe_)(Features&);

@@ -32,7 +32,8 @@ DoctorHook examine_hook(const Hook& hook, Features& features, const Privileges& 
 
 DoctorTool examine_tool(const ToolInfo& info, Features& features, const DoctorReport& report) {
   DoctorTool tool{std::string(info.name), {}, {}};
-  const std::vector<Hook> hooks = info.make()->hooks();
+  std::vector<Hook> hooks = info.make()->hooks();
+  for (Hook& hook : hooks) hook.wanted = true;  // whatever a run without options makes use of
   for (const Hook& hook : hooks) tool.hooks.push_back(examine_hook(hook, features, report.privileges));
   const auto choices = choose_hooks(features, hooks, report.forced);
   if (report.cannot_trace) {

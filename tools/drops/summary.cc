@@ -203,20 +203,20 @@ DropSummary describe(const DropTotal& e, DropTexts& texts) {
   return s;
 }
 
-void DropSums::add(const DropLine& line, const DropsOptions& grouping) {
+void DropSums::add(const DropLine& line) {
   if (line.type == DROPS_COUNTER) return;
   DropTotal entry;
   entry.key.type = static_cast<std::uint8_t>(line.type);
   entry.key.known = line.has_reason ? KNOWN_REASON : 0;
   entry.key.reason = line.type == DROPS_RETRANSMIT ? std::uint32_t{line.kind} : line.reason_number;
   entry.key.direction = line.direction;
-  if (grouping.by_location) entry.key.location = line.location_address;
-  if (grouping.by_dev) {
+  if (grouping_.by_location) entry.key.location = line.location_address;
+  if (grouping_.by_dev) {
     entry.key.netns = line.origin.netns;
     entry.key.ifindex = line.ifindex;
     line.dev.copy(entry.total.dev, sizeof entry.total.dev - 1);
   }
-  if (grouping.by_flow && totals_.size() < kMaxKeys) set_flow(entry.key, line);
+  if (grouping_.by_flow && totals_.size() < kMaxKeys) set_flow(entry.key, line);
   entry.total.count = line.count;
   entry.total.bytes = line.length_bytes.value_or(0);
   add(entry);
@@ -239,6 +239,14 @@ std::vector<DropTotal> DropGrowth::since_last(std::vector<DropTotal> totals) {
     return e.total.count == 0;
   });
   return totals;
+}
+
+void DropSums::finish(const Out& out) {
+  for (const DropTotal& e : sorted()) {
+    const DropSummary s = describe(e, *texts_);
+    const Place place = e.key.location != 0 ? texts_->location(e.key.location).place : Place::lossy;
+    if (!benign_.takes(s.reason, place, e.total.count)) out(Row(kDropSummarySchema, s));
+  }
 }
 
 std::vector<DropTotal> DropSums::sorted() const {

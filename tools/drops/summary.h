@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "drops/benign.h"
 #include "drops/enrich.h"
 #include "drops/event.h"
 #include "drops/options.h"
 #include "drops/wire.h"
+#include "query/summary.h"
 
 namespace plumb {
 
@@ -26,16 +28,31 @@ DropLine line_of(const DropTotal& grown, UnixTime time);
 // An entry in names. A view of `entry` and `texts`.
 DropSummary describe(const DropTotal& entry, DropTexts& texts);
 
-class DropSums {
+class DropSums final : public Summary {
  public:
-  void add(const DropLine& line, const DropsOptions& grouping);
+  // Both outlive it.
+  DropSums(const DropsOptions& grouping, BenignDrops& benign) : grouping_(grouping), benign_(benign) {}
+  // Before finish(): what names reasons and places.
+  void use(DropTexts& texts) { texts_ = &texts; }
+
+  const Schema& schema() const override { return kDropSummarySchema; }
+  void add(const Row& row) override {
+    if (const auto* line = row.event<DropLine>(); line != nullptr) add(*line);
+  }
+  void add(const DropLine& line);
+  // One that the kernel added up.
   void add(const DropTotal& entry);
   // Most frequent first.
-  std::vector<DropTotal> sorted() const;
+  void finish(const Out& out) override;
   // More keys than this are counted together under the key without a flow.
   static constexpr std::size_t kMaxKeys = 65'536;
 
  private:
+  std::vector<DropTotal> sorted() const;
+
+  const DropsOptions& grouping_;
+  BenignDrops& benign_;
+  DropTexts* texts_ = nullptr;
   std::map<std::string, DropTotal> totals_;  // by the bytes of the key
 };
 

@@ -21,73 +21,67 @@
 #include "drops/summary.h"
 #include "probe/map_entries.h"
 #include "run/address_options.h"
-#include "run/bpf_tool.h"
+#include "run/tool.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint32_t kRingBytes = 1 << 20;
 constexpr std::uint32_t kStackEntries = 8192;  // distinct stacks
 
-const std::vector<Hook>& all_hooks() {
-  static const std::vector<Hook> hooks{
+struct HooksWanted {
+  bool drops = true, retransmits = true, resets = true;
+};
+
+std::vector<Hook> all_hooks(const HooksWanted& wanted) {
+  return {
       {.name = "drop",
        .purpose = "dropped packets",
        .variants = {{"tp_btf",
                      {"on_kfree_skb"},
                      [](Features& f) { return f.tracepoint("kfree_skb"); },
-                     "under 1 us a dropped packet"}}},
+                     "under 1 us a dropped packet"}},
+       .wanted = wanted.drops},
       {.name = "retransmit",
        .purpose = "TCP retransmits",
        .variants = {{"tp_btf",
                      {"on_retransmit"},
                      [](Features& f) { return f.tracepoint("tcp_retransmit_skb"); },
-                     "under 1 us a retransmit"}}},
+                     "under 1 us a retransmit"}},
+       .wanted = wanted.retransmits},
       {.name = "retransmit-synack",
        .purpose = "SYN-ACKs that are sent again",
        .variants = {{"tp_btf",
                      {"on_retransmit_synack"},
                      [](Features& f) { return f.tracepoint("tcp_retransmit_synack"); },
                      "under 1 us a retransmit"}},
-       .required = false},
+       .required = false,
+       .wanted = wanted.retransmits},
       {.name = "reset-sent",
        .purpose = "TCP resets that are sent",
        .variants = {{"tp_btf",
                      {"on_send_reset"},
                      [](Features& f) { return f.tracepoint("tcp_send_reset"); },
-                     "under 1 us a reset"}}},
+                     "under 1 us a reset"}},
+       .wanted = wanted.resets},
       {.name = "reset-received",
        .purpose = "TCP resets that are received",
        .variants = {{"tp_btf",
                      {"on_receive_reset"},
                      [](Features& f) { return f.tracepoint("tcp_receive_reset"); },
-                     "under 1 us a reset"}}},
+                     "under 1 us a reset"}},
+       .wanted = wanted.resets},
   };
-  return hooks;
 }
 
-class Drops final : public BpfTool<drops_bpf> {
+class Drops final : public Tool {
  public:
   OptionTable options() override { return drops_option_table(options_); }
 
-  Result<void> check(const CommonOptions& common) override {
-    stacks_ = chosen_format(common) == Format::folded || chosen_format(common) == Format::svg;
-    by_owner_ = !common.pids.empty() || !common.comms.empty() || common.uid || !common.cgroups.empty() ||
-                !common.containers.empty() || !common.command.empty();
-    if (by_owner_ && stacks_) {
-      return Error{"flame graphs of drops cannot be limited to processes",
-                   "stacks are counted in the kernel, which does not know who owns a dropped packet",
-                   "filter by --host, --port, --dev or --netns, or take lines with --stack --json"};
-    }
-    kernel_summary_ = common.kernel_summary() && !by_owner_;
-    return check_drops_options(options_);
-  }
+  const Schema& schema() const override { return common().summary ? kDropSummarySchema : kDropSchema; }
 
-  const Schema& schema(const CommonOptions& common) const override {
-    return common.summary ? kDropSummarySchema : kDropSchema;
-  }
-
-  FlameGraphStyle flame_graph(const CommonOptions&) const override {
+  FlameGraphStyle flame_graph() const override {
     FlameGraphStyle style;
     style.title = "Dropped packets by kernel stack";
     style.unit = "packets";
@@ -95,26 +89,46 @@ class Drops final : public BpfTool<drops_bpf> {
     return style;
   }
 
-  std::vector<std::string> columns(const CommonOptions& common) const override {
-    return common.summary ? std::vector<std::string>{} : drop_columns(options_);
+  std::vector<std::string> columns() const override {
+    return common().summary ? std::vector<std::string>{} : drop_columns(options_);
   }
 
-  std::vector<Hook> hooks() const override { return all_hooks(); }
-
-  void summarize(const Row& row) override {
-    if (const auto* line = row.event<DropLine>(); line != nullptr) sums_.add(*line, options_);
+  std::vector<Hook> hooks() const override {
+    const bool explains = options_.wants(DROPS_RETRANSMIT) && lines();  // drops, for `cause`
+    const bool drops = stacks_ || options_.wants(DROPS_DROP) || explains;
+    return all_hooks({.drops = drops,
+                      .retransmits = !stacks_ && options_.wants(DROPS_RETRANSMIT),
+                      .resets = !stacks_ && options_.wants(DROPS_RESET)});
   }
 
-  Result<void> finish(Pipeline& out) override {
-    if (stacks_) push_stacks(out);
-    if (lines()) tell_folded(out);
-    if (session().options.summary) push_summaries(out);
-    if (counters_) tell_counters(out);
+  std::unique_ptr<Summary> make_summary() override {
+    auto sums = std::make_unique<DropSums>(options_, benign_);
+    sums_ = sums.get();
+    return sums;
+  }
+
+  Result<void> attach(Session& session) override {
+    session_ = &session;
+    if (auto r = probe_.open(session.features, session.filter, hooks()); !r) return r;
+    if (auto r = configure(*probe_); !r) return r;
+    if (auto r = probe_.start<&Drops::record>(kRingBytes, *this); !r) return r;
+    attached();
+    return {};
+  }
+  std::vector<AnyProbe*> probes() override { return {&probe_}; }
+
+  Result<void> finish() override {
+    if (stacks_) push_stacks();
+    if (lines()) tell_folded();
+    if (kernel_summary_) {
+      for (const DropTotal& e : read_totals(totals_fd())) sums_->add(e);
+    }
+    if (counters_) tell_counters();
     return {};
   }
 
   void remark() override {
-    benign_.report(skeleton().bss->benign_drops, *texts_, session().options.verbose);
+    benign_.report(probe_->bss->benign_drops, *texts_, common().verbose);
     if (!texts_->symbols().problem().empty()) fmt::print(stderr, "plumb: {}\n", texts_->symbols().problem());
   }
 
@@ -125,25 +139,23 @@ class Drops final : public BpfTool<drops_bpf> {
 
   // An expression or a process filter has to look at every event: what is counted in the kernel has no
   // addresses.
-  bool sees_each_event(const CommonOptions& common) const {
-    return by_owner_ || !common.where.empty() || !common.fail_if.empty();
-  }
+  bool sees_each_event() const { return by_owner_ || !common().where.empty() || !common().fail_if.empty(); }
 
-  std::vector<Hook> hooks_of_this_run(const CommonOptions&) const override {
-    std::vector<Hook> hooks = all_hooks();
-    const bool explains = options_.wants(DROPS_RETRANSMIT) && lines();  // drops, for `cause`
-    for (Hook& hook : hooks) {
-      const drops_type type = hook.name.starts_with("drop")         ? DROPS_DROP
-                              : hook.name.starts_with("retransmit") ? DROPS_RETRANSMIT
-                                                                    : DROPS_RESET;
-      hook.wanted = stacks_ ? type == DROPS_DROP : options_.wants(type) || (type == DROPS_DROP && explains);
+  Result<void> check() override {
+    stacks_ = chosen_format(common()) == Format::folded || chosen_format(common()) == Format::svg;
+    by_owner_ = !common().pids.empty() || !common().comms.empty() || common().uid ||
+                !common().cgroups.empty() || !common().containers.empty() || !common().command.empty();
+    if (by_owner_ && stacks_) {
+      return Error{"flame graphs of drops cannot be limited to processes",
+                   "stacks are counted in the kernel, which does not know who owns a dropped packet",
+                   "filter by --host, --port, --dev or --netns, or take lines with --stack --json"};
     }
-    return hooks;
+    kernel_summary_ = common().kernel_summary() && !by_owner_;
+    return check_drops_options(options_);
   }
 
-  Result<void> configure(drops_bpf& skel, const CommonOptions& common,
-                         const std::vector<HookChoice>&) override {
-    auto types = session().features.kernel_types();
+  Result<void> configure(drops_bpf& skel) {
+    auto types = session_->features.kernel_types();
     if (!types) return std::move(types).error();
     const KernelBtf& kernel = **types;
     DropReasons reasons = DropReasons::of_drops(kernel);
@@ -159,46 +171,46 @@ class Drops final : public BpfTool<drops_bpf> {
     config.by_flow = options_.by_flow;
     config.stack = options_.stack && lines();
     config.stack_totals = stacks_;
-    if (!sees_each_event(common)) {
+    if (!sees_each_event()) {
       config.lines_per_tick = static_cast<std::uint32_t>(
           options_.max_rate == 0 ? 0 : std::clamp<std::uint64_t>(options_.max_rate / 10, 1, UINT32_MAX));
     }
     set_addresses(skel.rodata->addresses, options_.ports, options_.hosts);
     if (stacks_) bpf_map__set_max_entries(skel.maps.stack_totals, kStackEntries);
     texts_.emplace(KernelSymbols::open(), std::move(reasons), std::move(resets));
+    if (sums_ != nullptr) sums_->use(*texts_);
     return {};
   }
 
-  Result<void> attached(drops_bpf& skel) override {
-    owner_filter_.emplace(session().filter, [fd = bpf_map__fd(skel.maps.filter_pids)](std::uint32_t pid) {
+  void attached() {
+    owner_filter_.emplace(session_->filter, [fd = bpf_map__fd(probe_->maps.filter_pids)](std::uint32_t pid) {
       std::uint8_t present = 0;
       return bpf_map_lookup_elem(fd, &pid, &present) == 0;
     });
-    if (options_.wants(DROPS_COUNTER) && lines() && !session().options.summary)
-      counters_.emplace(owners_, session().filter.netns);
-    const std::uint64_t now = session().clock.now().ns;
+    if (options_.wants(DROPS_COUNTER) && lines() && !common().summary)
+      counters_.emplace(owners_, session_->filter.netns);
+    const std::uint64_t now = session_->clock.now().ns;
     next_second_ = now + kSecond;
-    next_counters_ = now + static_cast<std::uint64_t>(session().options.interval_ns);
-    return {};
+    next_counters_ = now + static_cast<std::uint64_t>(common().interval_ns);
   }
 
-  Result<void> drained(Pipeline& out) override {
-    const std::uint64_t now = session().clock.now().ns;
+  Result<void> drained() override {
+    const std::uint64_t now = session_->clock.now().ns;
     if (now >= next_second_) {
       next_second_ = now + kSecond;
-      tell_folded(out);
+      tell_folded();
     }
     if (counters_) counters_->poll({now});
-    if (counters_ && session().options.interval_given && now >= next_counters_) {
-      next_counters_ += static_cast<std::uint64_t>(session().options.interval_ns);
-      tell_counters(out);
+    if (counters_ && common().interval_given && now >= next_counters_) {
+      next_counters_ += static_cast<std::uint64_t>(common().interval_ns);
+      tell_counters();
     }
     return {};
   }
 
-  bool record(std::span<const std::byte> bytes, Pipeline& out) override {
+  bool record(std::span<const std::byte> bytes) {
     DropLine line;
-    if (!decode_drop(bytes, session().clock, line)) return true;
+    if (!decode_drop(bytes, session_->clock, line)) return true;
     const auto& e = *reinterpret_cast<const drops_event*>(bytes.data());
     texts_->name_reason(line);
     if (line.type == DROPS_DROP) {
@@ -212,7 +224,7 @@ class Drops final : public BpfTool<drops_bpf> {
     if (!take_owner(line, e)) return true;
     if (line.type == DROPS_RETRANSMIT) find_cause(line, e, causes_);
     take_stack(line, bytes);
-    return out.push(Row(kDropSchema, line));
+    return session_->out.push(Row(kDropSchema, line));
   }
 
   // Whose socket it is, and whether the process filters let it pass.
@@ -225,12 +237,12 @@ class Drops final : public BpfTool<drops_bpf> {
       line.owner_source = OWNER_TABLE;
     }
     if (owner == nullptr) return !owner_filter_->active();
-    if (owner->pid == session().filter.self_pid) return false;
+    if (owner->pid == session_->filter.self_pid) return false;
     if (owner_filter_->active() && !owner_filter_->selects(*owner)) return false;
     line.origin.pid = owner->pid;
     line.origin.uid = owner->uid;
     line.origin.comm = owner->comm;
-    line.origin.names = session().processes.find({owner->pid, owner->start_ns}, 0);
+    line.origin.names = session_->processes.find({owner->pid, owner->start_ns}, 0);
     return true;
   }
 
@@ -243,11 +255,11 @@ class Drops final : public BpfTool<drops_bpf> {
   }
 
   // One line for each place where more happened than lines may tell.
-  void tell_folded(Pipeline& out) {
-    const std::uint64_t folded = skeleton().bss->folded_events;
+  void tell_folded() {
+    const std::uint64_t folded = probe_->bss->folded_events;
     if (!lines() || folded == folded_told_) return;
     folded_told_ = folded;
-    const UnixTime now = session().clock.to_unix(session().clock.now());
+    const UnixTime now = session_->clock.to_unix(session_->clock.now());
     for (const DropTotal& e : growth_.since_last(read_totals(totals_fd()))) {
       DropLine line = line_of(e, now);
       texts_->name_reason(line);
@@ -256,12 +268,12 @@ class Drops final : public BpfTool<drops_bpf> {
         line.location = location.text;
         if (benign_.takes(line.reason, location.place, line.count) || !options_.wants(DROPS_DROP)) continue;
       }
-      if (!owner_filter_->active()) out.push(Row(kDropSchema, line));
+      if (!owner_filter_->active()) session_->out.push(Row(kDropSchema, line));
     }
   }
 
-  void tell_counters(Pipeline& out) {
-    counters_->tell([&, now = session().clock.to_unix(session().clock.now())](const CounterGrowth& g) {
+  void tell_counters() {
+    counters_->tell([&, now = session_->clock.to_unix(session_->clock.now())](const CounterGrowth& g) {
       DropLine line;
       line.type = DROPS_COUNTER;
       line.origin.time = now;
@@ -270,41 +282,32 @@ class Drops final : public BpfTool<drops_bpf> {
       line.dev = g.dev;
       line.hint = g.hint;
       line.delta = g.delta;
-      out.push(Row(kDropSchema, line));
+      session_->out.push(Row(kDropSchema, line));
     });
   }
 
-  void push_summaries(Pipeline& out) {
-    if (kernel_summary_) {
-      for (const DropTotal& e : read_totals(totals_fd())) sums_.add(e);
-    }
-    for (const DropTotal& e : sums_.sorted()) {
-      const DropSummary s = describe(e, *texts_);
-      const Place place = e.key.location != 0 ? texts_->location(e.key.location).place : Place::lossy;
-      if (!benign_.takes(s.reason, place, e.total.count)) out.push(Row(kDropSummarySchema, s));
-    }
-  }
+  int totals_fd() const { return bpf_map__fd(probe_->maps.totals); }
 
-  int totals_fd() const { return bpf_map__fd(skeleton().maps.totals); }
-
-  void push_stacks(Pipeline& out) {
+  void push_stacks() {
     for_each_entry<drops_stack_key, __u64>(
-        bpf_map__fd(skeleton().maps.stack_totals),
-        [&](const drops_stack_key& key, std::uint64_t count) { push_stack(key, count, out); });
+        bpf_map__fd(probe_->maps.stack_totals),
+        [&](const drops_stack_key& key, std::uint64_t count) { push_stack(key, count); });
   }
 
   // The reason stands on top, in brackets: it is no function.
-  void push_stack(const drops_stack_key& key, std::uint64_t count, Pipeline& out) {
+  void push_stack(const drops_stack_key& key, std::uint64_t count) {
     read_frames(key.stack, *texts_, &LocationInfo::function, frames_);
     const std::string_view known =
         key.known != 0 ? texts_->reason(DROPS_DROP, key.reason).reason : std::string_view{};
     if (benign_.takes(known, place_of(dropping_function(frames_)), count)) return;
     const std::string reason = "[" + std::string(known) + "]";
     if (key.known != 0) frames_.push_back(reason);
-    out.push(Stack{frames_, count, count, "packets", "kfree_skb", {}, 0});
+    session_->out.push(Stack{frames_, count, count, "packets", "kfree_skb", {}, 0});
   }
 
   DropsOptions options_;
+  Session* session_ = nullptr;
+  Probe<drops_bpf> probe_;
   bool stacks_ = false;
   bool kernel_summary_ = false;
   bool by_owner_ = false;
@@ -314,7 +317,7 @@ class Drops final : public BpfTool<drops_bpf> {
   std::optional<LossCounters> counters_;
   CauseJoin causes_;
   BenignDrops benign_;
-  DropSums sums_;
+  DropSums* sums_ = nullptr;  // of the run's summary
   DropGrowth growth_;
   std::vector<std::string_view> frames_;
   std::uint64_t folded_told_ = 0;

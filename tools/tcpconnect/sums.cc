@@ -59,14 +59,14 @@ void ConnectSums::add(const Connect& e) {
   sum.max_latency_ns = std::max(sum.max_latency_ns, e.wire->latency_ns);
 }
 
-void ConnectSums::push(Pipeline& out) const {
+void ConnectSums::finish(const Out& out) {
   std::vector<ConnectSummary> rows;
   rows.reserve(sums_.size());
   for (const auto& [key, value] : sums_) rows.push_back(summary_of(key, value));
   std::sort(rows.begin(), rows.end(), [](const ConnectSummary& a, const ConnectSummary& b) {
     return a.attempts() != b.attempts() ? a.attempts() > b.attempts() : bytes_of(*a.key) < bytes_of(*b.key);
   });
-  for (const ConnectSummary& row : rows) out.push(Row(kConnectSummarySchema, row));
+  for (const ConnectSummary& row : rows) out(Row(kConnectSummarySchema, row));
 }
 
 }  // namespace plumb

@@ -6,22 +6,26 @@
 #include <cstdint>
 #include <unordered_map>
 
-#include "run/tool.h"
+#include "query/summary.h"
 #include "tcpconnect/event.h"
 
 namespace plumb {
 
-class ConnectSums {
+class ConnectSums final : public Summary {
  public:
+  const Schema& schema() const override { return kConnectSummarySchema; }
+  void add(const Row& row) override {
+    if (const auto* event = row.event<Connect>(); event != nullptr) add(*event);
+  }
   // One event, counted as connection.bpf.h counts it.
   void add(const Connect& event);
   // One aggregate of the kernel.
   void add(const tcpconnect_summary_key& key, const tcpconnect_summary& value) { sums_[key] = value; }
   // Events beyond the first kMost keys: as in the kernel's map, they are not counted, and said to be lost.
-  std::uint64_t lost() const { return lost_; }
+  std::uint64_t lost() const override { return lost_; }
   static constexpr std::size_t kMost = 8192;
   // Every aggregate as a row, most attempts first.
-  void push(Pipeline& out) const;
+  void finish(const Out& out) override;
 
  private:
   struct Hash {

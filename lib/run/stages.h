@@ -1,5 +1,5 @@
-// Fanout: the way of an event once a tool decoded it. --where keeps or drops it, --fail-if takes note, then
-// every sink gets it, or, with --summary, the tool's own aggregates.
+// The way of an event once a tool decoded it: --where keeps or drops it, --fail-if takes note, --summary adds it up, or
+// every sink gets it. A summary's rows go to the sinks at the end.
 #pragma once
 
 #include <memory>
@@ -22,12 +22,15 @@ struct Expressions {
   static Result<Expressions> compile(const CommonOptions& options, const Schema& events);
 };
 
-class Fanout final : public Pipeline {
+class Stages final : public Pipeline {
  public:
-  // `events` is the schema to which the expressions belong; rows of another (aggregates) pass by them. With
-  // --summary events go to tool.summarize() instead of the sinks.
-  Fanout(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, const Schema& events, Tool& tool,
-         const CommonOptions& options);
+  struct Setup {
+    const Schema& events;  // of the rows that the expressions are about; others (aggregates) pass by them
+    TypeMask judged = kAllTypes;         // the types of rows that --fail-if and --count are about
+    std::optional<std::uint64_t> limit;  // of --count
+    std::unique_ptr<Summary> summary;    // nullptr: rows go to the sinks as they come
+  };
+  Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup);
 
   bool push(const Row& row) override;
   bool push(const Stack& stack) override;
@@ -37,11 +40,15 @@ class Fanout final : public Pipeline {
   void end() { for_each(&Sink::end); }
 
   // Rows from the end of the run (aggregates) do not count against --count.
-  void lift_limit() { limit_.reset(); }
-  bool done() const { return error_.has_value() || (limit_ && kept_ >= *limit_); }
+  void lift_limit() { setup_.limit.reset(); }
+  // Gives what the summary added up to the sinks.
+  void finish_summary();
+  // Rows that are in no row of the summary.
+  std::uint64_t lost() const { return setup_.summary == nullptr ? 0 : setup_.summary->lost(); }
+  bool done() const { return error_.has_value() || (setup_.limit && kept_ >= *setup_.limit); }
   std::uint64_t kept() const { return kept_; }
   // The number of events that end the run; nothing: they do not.
-  const std::optional<std::uint64_t>& limit() const { return limit_; }
+  const std::optional<std::uint64_t>& limit() const { return setup_.limit; }
   // The first that a sink had; after it nothing more is wanted.
   const std::optional<Error>& error() const { return error_; }
 
@@ -51,11 +58,7 @@ class Fanout final : public Pipeline {
 
   std::vector<std::unique_ptr<Sink>> sinks_;
   Expressions& expressions_;
-  const Schema& events_;
-  Tool& tool_;
-  bool aggregate_;
-  TypeMask judged_;
-  std::optional<std::uint64_t> limit_;
+  Setup setup_;
   std::uint64_t kept_ = 0;
   std::optional<Error> error_;
 };

@@ -1,4 +1,4 @@
-#include "run/fanout.h"
+#include "run/stages.h"
 
 #include <algorithm>
 
@@ -19,27 +19,20 @@ Result<Expressions> Expressions::compile(const CommonOptions& options, const Sch
   return out;
 }
 
-Fanout::Fanout(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, const Schema& events,
-               Tool& tool, const CommonOptions& options)
-    : sinks_(std::move(sinks)),
-      expressions_(expressions),
-      events_(events),
-      tool_(tool),
-      aggregate_(options.summary),
-      judged_(tool.judged_types(options)),
-      limit_(options.count) {}
+Stages::Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup)
+    : sinks_(std::move(sinks)), expressions_(expressions), setup_(std::move(setup)) {}
 
-bool Fanout::push(const Row& row) {
+bool Stages::push(const Row& row) {
   if (done()) return false;
-  if (&row.schema() == &events_) {
+  if (&row.schema() == &setup_.events) {
     const auto& where = expressions_.where;
     if (!std::all_of(where.begin(), where.end(), [&](const Predicate& p) { return p(row); })) return true;
-    if ((judged_ >> row.type() & 1U) != 0) {
+    if ((setup_.judged >> row.type() & 1U) != 0) {
       for (Threshold& threshold : expressions_.thresholds) threshold.observe(row);
       ++kept_;
     }
-    if (aggregate_) {
-      tool_.summarize(row);
+    if (setup_.summary != nullptr) {
+      setup_.summary->add(row);
       return !done();
     }
   }
@@ -47,22 +40,26 @@ bool Fanout::push(const Row& row) {
   return !done();
 }
 
-bool Fanout::push(const Stack& stack) {
+void Stages::finish_summary() {
+  if (setup_.summary != nullptr) setup_.summary->finish([this](const Row& row) { return push(row); });
+}
+
+bool Stages::push(const Stack& stack) {
   if (done()) return false;
   for (auto& sink : sinks_) note(sink->stack(stack));
   ++kept_;
   return !done();
 }
 
-void Fanout::lost(const Loss& loss) {
+void Stages::lost(const Loss& loss) {
   for (auto& sink : sinks_) note(sink->lost(loss));
 }
 
-void Fanout::for_each(Result<void> (Sink::*step)()) {
+void Stages::for_each(Result<void> (Sink::*step)()) {
   for (auto& sink : sinks_) note((sink.get()->*step)());
 }
 
-void Fanout::note(Result<void> r) {
+void Stages::note(Result<void> r) {
   if (!r && !error_) error_ = std::move(r).error();
 }
 
