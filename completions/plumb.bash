@@ -26,11 +26,12 @@ _plumb_tcpconnect_value() {
         --where) ;;
         -d | --duration) ;;
         -n | --count) ;;
-        -f | --format) _plumb_values 'table' 'json' ;;
+        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_tcpconnect_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
+        --by) _plumb_tcpconnect_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
@@ -43,7 +44,7 @@ _plumb_tcpconnect_value() {
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
         --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
-        --format -f --json -j --output -o --columns --wide --time --color --summary --top \
+        --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
         --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --verbose -v \
         --help -h --version --
 }
@@ -65,7 +66,6 @@ _plumb_drops_value() {
         --port) ;;
         --proto) ;;
         --dev) ;;
-        --by) ;;
         --max-rate) ;;
         -p | --pid) _plumb_pids ;;
         --comm) _plumb_comms ;;
@@ -76,11 +76,12 @@ _plumb_drops_value() {
         --where) ;;
         -d | --duration) ;;
         -n | --count) ;;
-        -f | --format) _plumb_values 'table' 'json' 'folded' 'svg' ;;
+        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_drops_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
+        --by) _plumb_drops_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
@@ -91,9 +92,9 @@ _plumb_drops_value() {
 }
 
 _plumb_drops_options() {
-    _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --by --max-rate \
+    _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
         --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
-        --format -f --json -j --output -o --columns --wide --time --color --summary --top \
+        --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
         --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --verbose -v \
         --help -h --version --
 }

@@ -161,6 +161,25 @@ class Schema {
     return s;
   }
 
+  // Of rows whose fields are known at run time only; all are of one type. An Event gives the value of field i as
+  // event[i]. `specs` outlives the schema.
+  template <class Event>
+  static Schema of_specs(std::span<const FieldSpec> specs, std::span<const std::string_view> types) {
+    Schema s;
+    s.table_ = specs.data();
+    s.size_ = specs.size();
+    s.types_ = types;
+    s.event_ = &detail::event_tag<Event>;
+    s.spec_ = [](const void* t, std::size_t i) -> const FieldSpec& {
+      return static_cast<const FieldSpec*>(t)[i];
+    };
+    s.get_ = [](const void*, std::size_t i, const void* event) {
+      return (*static_cast<const Event*>(event))[i];
+    };
+    s.type_of_ = [](const void*) -> std::size_t { return 0; };
+    return s;
+  }
+
   std::size_t size() const { return size_; }
   const FieldSpec& spec(std::size_t i) const { return spec_(table_, i); }
   Value get(std::size_t i, const void* event) const { return get_(table_, i, event); }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -33,6 +34,17 @@ Result<std::uint32_t> parse_number(std::string_view text, const char* what) {
     return Error{"not " + std::string(what) + ": " + std::string(text), "expected a whole number"};
   }
   return n;
+}
+
+Result<void> set_format(CommonOptions& o, Format format) {
+  if (o.format && *o.format != format) {
+    return Error{"the formats " + std::string(kFormatNames[static_cast<std::size_t>(*o.format)]) + " and " +
+                     std::string(kFormatNames[static_cast<std::size_t>(format)]) + " exclude each other",
+                 "one run writes to one output in one format",
+                 "several --output files each follow their ending"};
+  }
+  o.format = format;
+  return {};
 }
 
 Result<void> add_pids(CommonOptions& o, std::string_view value) {
@@ -166,29 +178,34 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .group = kOut,
       .help = "How events are written (default: table, or by the ending of --output)."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
-       return o.format = pick<Format>(kFormatNames, v), Result<void>{};
+       return set_format(o, pick<Format>(kFormatNames, v));
      }},
     {{.name = "json",
       .short_name = 'j',
       .group = kOut,
       .help = "The same as --format json: one object a line."},
-     [](CommonOptions& o, std::string_view) -> Result<void> {
-       return o.format = Format::json, Result<void>{};
-     }},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return set_format(o, Format::json); }},
     {{.name = "output",
       .short_name = 'o',
       .metavar = "FILE",
+      .repeatable = true,
       .completes = Completes::file,
       .group = kOut,
       .help =
-          "Write there instead of standard output; the format follows the ending unless --format is given."},
-     [](CommonOptions& o, std::string_view v) -> Result<void> { return o.output = v, Result<void>{}; }},
+          "Write there instead of standard output (-: there), to several files at once if given several times; the "
+          "format follows the ending unless --format is given."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       if (v.empty()) return Error{"no file", "expected the name of a file, or - for standard output"};
+       return o.outputs.emplace_back(v), Result<void>{};
+     }},
     {{.name = "columns",
       .metavar = "FIELD[,FIELD...]",
       .repeatable = true,
       .completes = Completes::field_list,
       .group = kOut,
-      .help = "The table's columns, in this order (--list-fields names them)."},
+      .help =
+          "The table's columns, in this order (--list-fields names them); of JSON lines the keys, beside time and "
+          "type."},
      [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.columns, v); }},
     {{.name = "wide", .group = kOut, .help = "All columns."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.wide = true, Result<void>{}; }},
@@ -214,6 +231,13 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .group = kOut,
       .help = "One aggregated table at the end instead of a line per event."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.summary = true, Result<void>{}; }},
+    {{.name = "by",
+      .metavar = "FIELD[,FIELD...]",
+      .repeatable = true,
+      .completes = Completes::field_list,
+      .group = kOut,
+      .help = "The groups of --summary and --top; with --fail-if each group is judged by itself."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.by, v); }},
     {{.name = "top",
       .group = kOut,
       .help = "A live table, most important rows first. Keys: q quit, s next sort column, r reverse, p "
@@ -229,6 +253,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
        if (!ns) return std::move(ns).error();
        if (*ns < 100'000'000) return Error{"too short: " + std::string(v), "expected at least 100ms"};
        o.interval_ns = *ns;
+       o.interval_given = true;
        return {};
      }},
     {{.name = "otlp",
@@ -283,10 +308,17 @@ struct Ending {
   std::string_view text;
   Format format;
 };
-constexpr Ending kEndings[] = {{".json", Format::json},     {".jsonl", Format::json},
-                               {".ndjson", Format::json},   {".svg", Format::svg},
-                               {".folded", Format::folded}, {".speedscope.json", Format::speedscope},
-                               {".pb.gz", Format::pprof},   {".pprof", Format::pprof}};
+constexpr Ending kEndings[] = {{".json", Format::json},
+                               {".jsonl", Format::json},
+                               {".ndjson", Format::json},
+                               {".svg", Format::svg},
+                               {".csv", Format::csv},
+                               {".tsv", Format::tsv},
+                               {".firefox.json", Format::firefox},
+                               {".folded", Format::folded},
+                               {".speedscope.json", Format::speedscope},
+                               {".pb.gz", Format::pprof},
+                               {".pprof", Format::pprof}};
 
 Result<std::string> cgroup_directory(const std::string& given) {
   if (given.starts_with('/')) {
@@ -315,17 +347,33 @@ OptionTable common_option_table(CommonOptions& options, std::span<const std::str
   return OptionTable::of(kOptions, options).with_values("format", formats);
 }
 
-Format chosen_format(const CommonOptions& options) {
-  if (options.format) return *options.format;
-  Format best = Format::table;
-  std::size_t longest = 0;
-  for (const Ending& e : kEndings) {
-    if (options.output.ends_with(e.text) && e.text.size() > longest) {
-      best = e.format;
-      longest = e.text.size();
+std::vector<OutputSpec> output_specs(const CommonOptions& options, Format otherwise) {
+  std::vector<OutputSpec> specs;
+  for (const std::string& path : options.outputs) {
+    OutputSpec spec{path == "-" ? std::string{} : path, otherwise};
+    std::size_t longest = 0;
+    for (const Ending& e : kEndings) {
+      if (path.ends_with(e.text) && e.text.size() > longest) {
+        spec.format = e.format;
+        longest = e.text.size();
+      }
     }
+    specs.push_back(std::move(spec));
   }
-  return best;
+  if (specs.empty()) specs.push_back({{}, otherwise});
+  if (options.format) {
+    for (OutputSpec& spec : specs) spec.format = *options.format;
+  }
+  return specs;
+}
+
+bool is_aggregated(Format format) {
+  return format >= Format::folded;
+}
+
+bool wants_stacks(const CommonOptions& options) {
+  return std::ranges::any_of(output_specs(options),
+                             [](const OutputSpec& s) { return is_aggregated(s.format); });
 }
 
 Result<TaskFilter> resolve_filter(const CommonOptions& options) {

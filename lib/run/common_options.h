@@ -13,12 +13,13 @@
 
 namespace plumb {
 
-enum class Format : std::uint8_t { table, json, folded, svg, pprof, speedscope };
-inline constexpr std::string_view kFormatNames[] = {"table", "json", "folded", "svg", "pprof", "speedscope"};
+enum class Format : std::uint8_t { table, json, csv, tsv, folded, svg, pprof, speedscope, firefox };
+inline constexpr std::string_view kFormatNames[] = {"table", "json",  "csv",        "tsv",    "folded",
+                                                    "svg",   "pprof", "speedscope", "firefox"};
 // What a tool gives (ToolInfo::formats): the parser, --help, manual page and completions take these and no
 // others.
-inline constexpr std::span<const std::string_view> kLineFormats = std::span(kFormatNames).first(2);
-inline constexpr std::span<const std::string_view> kLineAndStackFormats = std::span(kFormatNames).first(4);
+inline constexpr std::span<const std::string_view> kLineFormats = std::span(kFormatNames).first(4);
+inline constexpr std::span<const std::string_view> kLineAndStackFormats = std::span(kFormatNames).first(6);
 enum class TimeStyle : std::uint8_t { local, utc, relative, none };
 enum class ColorMode : std::uint8_t { automatic, always, never };
 
@@ -37,12 +38,13 @@ struct CommonOptions {
   std::optional<std::uint64_t> count;
   // what comes out
   std::optional<Format> format;
-  std::string output;  // empty: standard output
+  std::vector<std::string> outputs;  // files as given; empty: standard output
   std::vector<std::string> columns;
   bool wide = false;
   TimeStyle time = TimeStyle::local;
   ColorMode color = ColorMode::automatic;
   bool summary = false;
+  std::vector<std::string> by;  // keys of fields: groups of --summary, --top and --fail-if
   bool top = false;
   std::int64_t interval_ns = 1'000'000'000;
   bool interval_given = false;
@@ -55,16 +57,25 @@ struct CommonOptions {
   bool verbose = false;
   std::vector<std::string> command;  // behind `--`; empty: none
 
-  // A summary that the kernel can make alone: neither an expression nor --count has to see each event.
-  bool kernel_summary() const { return summary && where.empty() && fail_if.empty() && !count; }
+  // A summary that the kernel can make alone: neither an expression nor --count nor --by has to see each event.
+  bool kernel_summary() const { return summary && where.empty() && fail_if.empty() && by.empty() && !count; }
 };
 
 // `formats` are the values of --format.
 OptionTable common_option_table(CommonOptions& options, std::span<const std::string_view> formats);
 
-// The format in force: --format, else by the ending of --output (.json, .jsonl, .svg, .folded, .pb.gz), else
-// table.
-Format chosen_format(const CommonOptions& options);
+// Where a run's output goes, and as what.
+struct OutputSpec {
+  std::string path;  // empty: standard output
+  Format format = Format::table;
+};
+// One for each --output, or one for standard output. The format is --format, else by the file's ending (.json, .jsonl,
+// .csv, .tsv, .svg, .folded, .pb.gz, ...), else `otherwise`.
+std::vector<OutputSpec> output_specs(const CommonOptions& options, Format otherwise = Format::table);
+// Whether the format is of stacks added up, which come at the end, instead of rows.
+bool is_aggregated(Format format);
+// Whether some output is.
+bool wants_stacks(const CommonOptions& options);
 
 // Resolves paths, names and pids into what the kernel filters by.
 Result<TaskFilter> resolve_filter(const CommonOptions& options);

@@ -54,7 +54,9 @@ Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const 
   }
   TopStyle style{
       std::string(info.name), options.interval_ns, use_color(options.color, output.is_terminal()), {}};
-  for (const std::string& key : tool.group_by()) style.group.push_back(info.schema->find(key));
+  auto group = groups_of(info, tool, options);
+  if (!group) return std::move(group).error();
+  style.group = *std::move(group);
   live.sink_ = make_top_sink(*info.schema, *live.screen_, system_clock_source(), std::move(style));
   live.top_ = live.sink_.get();
   return live;

@@ -8,20 +8,18 @@
 #include <cstdlib>
 #include <utility>
 
+#include "query/group_summary.h"
 #include "run/terminal.h"
 
 namespace plumb {
 namespace {
 
-Result<TableStyle> table_style(const Tool& tool, const CommonOptions& options, const Output& output,
-                               const BootClock& clock) {
+TableStyle table_style(std::vector<std::size_t> columns, const CommonOptions& options, const Output& output,
+                       const BootClock& clock) {
   TableStyle style;
   style.time = static_cast<TableStyle::Time>(options.time);
   style.color = use_color(options.color, output.is_terminal());
-  auto columns =
-      choose_columns(tool.schema(), options.columns.empty() ? tool.columns() : options.columns, options.wide);
-  if (!columns) return std::move(columns).error();
-  style.columns = *std::move(columns);
+  style.columns = std::move(columns);
   if (winsize size{}; output.is_terminal() && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
     style.terminal_columns = size.ws_col;
     style.terminal_rows = size.ws_row;
@@ -36,32 +34,89 @@ std::string_view name_of(Format format) {
 
 }  // namespace
 
-bool is_aggregated(Format format) {
-  return format != Format::table && format != Format::json;
-}
-
 bool use_color(ColorMode mode, bool terminal) {
   if (mode != ColorMode::automatic) return mode == ColorMode::always;
   const char* no_color = std::getenv("NO_COLOR");  // https://no-color.org: any non-empty value
   return terminal && !dumb_terminal() && (no_color == nullptr || *no_color == '\0');
 }
 
-Result<void> check_outputs(const ToolInfo& info, const CommonOptions& options) {
-  const Format format = chosen_format(options);
-  const std::string name(name_of(format));
-  if (std::ranges::find(info.formats, name) == info.formats.end()) {  // by the ending of --output
-    return Error{fmt::format("{} does not give {}", info.name, name),
-                 fmt::format("it gives {}", fmt::join(info.formats, ", ")),
-                 "choose with --format, or by another ending of --output"};
+Result<std::vector<std::size_t>> chosen_columns(const Tool& tool, const Schema& rows,
+                                                const CommonOptions& options) {
+  if (!options.columns.empty()) return choose_columns(rows, options.columns, false);
+  const bool own = !options.wide && &rows == &tool.schema();
+  return choose_columns(rows, own ? tool.columns() : std::vector<std::string>{}, options.wide);
+}
+
+namespace {
+
+bool gives(const ToolInfo& info, Format format) {
+  return std::ranges::find(info.formats, name_of(format)) != info.formats.end();
+}
+
+Result<void> check_formats(const ToolInfo& info, const std::vector<OutputSpec>& specs) {
+  for (const OutputSpec& spec : specs) {
+    if (!gives(info, spec.format)) {  // by the ending of --output
+      return Error{fmt::format("{} does not give {}", info.name, name_of(spec.format)),
+                   fmt::format("it gives {}", fmt::join(info.formats, ", ")),
+                   "choose with --format, or by another ending of --output"};
+    }
+    if (std::ranges::count(specs, spec.path, &OutputSpec::path) > 1) {
+      return Error{fmt::format("--output names {} twice", spec.path.empty() ? "standard output" : spec.path)};
+    }
+    if (is_aggregated(spec.format) != is_aggregated(specs.front().format)) {
+      return Error{fmt::format("{} and {} exclude each other in one run", name_of(specs.front().format),
+                               name_of(spec.format)),
+                   "stacks are counted in the kernel instead of giving lines"};
+    }
   }
+  return {};
+}
+
+// Options that would have no effect.
+Result<void> check_idle(const Tool& tool, const CommonOptions& options,
+                        const std::vector<OutputSpec>& specs) {
+  const auto every = [&](std::initializer_list<Format> formats) {
+    return std::ranges::all_of(
+        specs, [&](const OutputSpec& s) { return std::ranges::find(formats, s.format) != formats.end(); });
+  };
+  if (options.interval_given && !options.top && !tool.takes_interval()) {
+    return Error{"--interval without --top has no effect"};
+  }
+  if (!options.by.empty() && !options.summary && !options.top && options.fail_if.empty()) {
+    return Error{"--by has no effect without --summary, --top or --fail-if", {}, "add --summary"};
+  }
+  if (options.wide && !options.columns.empty()) {
+    return Error{"--wide and --columns exclude each other", "one shows all columns, the other chooses some"};
+  }
+  if (options.wide && every({Format::json}))
+    return Error{"--wide has no effect on JSON lines", "they have every key"};
+  if (options.wide && options.top)
+    return Error{"--wide has no effect on --top", {}, "choose its groups by --by"};
+  if (!options.columns.empty() && options.top) {
+    return Error{"--columns has no effect on --top", {}, "choose its groups by --by"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonOptions& options) {
+  const std::vector<OutputSpec> specs = output_specs(options);
+  if (auto r = check_formats(info, specs); !r) return r;
+  if (auto r = check_idle(tool, options, specs); !r) return r;
   if (options.top && options.summary) return Error{"--top and --summary exclude each other"};
-  if (options.top && format != Format::table) {
-    return Error{"--top and --format " + name + " exclude each other", "the live table is a table"};
+  const std::string name(name_of(specs.front().format));
+  if (options.top && (specs.size() != 1 || specs.front().format != Format::table)) {
+    return Error{
+        "--top and " + (specs.size() != 1 ? "several outputs" : "--format " + name) + " exclude each other",
+        "the live table is a table"};
   }
-  if (!is_aggregated(format)) return {};
-  if (options.summary) return Error{"--summary and --format " + name + " exclude each other"};
-  for (const auto& [option, given] : {std::pair{"--where", !options.where.empty()},
+  if (!wants_stacks(options)) return {};
+  for (const auto& [option, given] : {std::pair{"--summary", options.summary},
+                                      {"--where", !options.where.empty()},
                                       {"--fail-if", !options.fail_if.empty()},
+                                      {"--columns", !options.columns.empty()},
+                                      {"--wide", options.wide},
                                       {"--count", options.count.has_value()}}) {
     if (!given) continue;
     return Error{fmt::format("{} and --format {} exclude each other", option, name),
@@ -70,26 +125,52 @@ Result<void> check_outputs(const ToolInfo& info, const CommonOptions& options) {
   return {};
 }
 
-Result<std::unique_ptr<Sink>> make_sink(const Tool& tool, const CommonOptions& options, Output& output,
+Result<std::unique_ptr<Sink>> make_sink(Format format, const Tool& tool, const Schema& rows,
+                                        const CommonOptions& options, Output& output,
                                         const BootClock& clock) {
-  const Schema& schema = tool.schema();
-  switch (chosen_format(options)) {
+  auto columns = chosen_columns(tool, rows, options);
+  if (!columns) return std::move(columns).error();
+  switch (format) {
     case Format::json:
-      return make_json_sink(schema, output);
-    case Format::table: {
-      auto style = table_style(tool, options, output, clock);
-      if (!style) return std::move(style).error();
-      return make_table_sink(schema, output, *std::move(style));
-    }
+      return make_json_sink(rows, output, options.columns.empty() ? std::vector<std::size_t>{} : *columns);
+    case Format::table:
+      return make_table_sink(rows, output, table_style(*std::move(columns), options, output, clock));
+    case Format::csv:
+      return make_csv_sink(rows, output, *std::move(columns));
+    case Format::tsv:
+      return make_tsv_sink(rows, output, *std::move(columns));
     case Format::folded:
       return make_folded_sink(output);
     case Format::svg:
       return make_svg_sink(output, tool.flame_graph());
     case Format::pprof:
     case Format::speedscope:
+    case Format::firefox:
       break;
   }
-  return Error{"nothing writes the format " + std::string(name_of(chosen_format(options)))};
+  return Error{"nothing writes the format " + std::string(name_of(format))};
+}
+
+Result<std::vector<std::size_t>> groups_of(const ToolInfo& info, const Tool& tool,
+                                           const CommonOptions& options) {
+  if (!options.by.empty()) return group_fields(*info.schema, options.by);
+  if (const auto keys = tool.group_by(); !keys.empty()) return group_fields(*info.schema, keys);
+  std::vector<std::size_t> fields;
+  for (std::size_t i = 0; i < info.schema->size(); ++i) {
+    if (info.schema->spec(i).group) fields.push_back(i);
+  }
+  return fields;
+}
+
+Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool,
+                                              const CommonOptions& options) {
+  if (!options.summary) return std::unique_ptr<Summary>{};
+  if (options.by.empty()) {
+    if (auto own = tool.make_summary(); own != nullptr) return own;
+  }
+  auto by = groups_of(info, tool, options);
+  if (!by) return std::move(by).error();
+  return make_group_summary({*info.schema, *std::move(by), tool.judged_types()});
 }
 
 }  // namespace plumb

@@ -24,7 +24,7 @@ std::string clock_text(std::int64_t seconds) {
 
 bool silent_until_the_end(const CommonOptions& options, const Output& output) {
   if (options.top || !options.command.empty()) return false;
-  return options.summary || is_aggregated(chosen_format(options)) || output.is_stored();
+  return options.summary || wants_stacks(options) || output.is_stored();
 }
 
 // What a process in the background writes lands in the shell's line.

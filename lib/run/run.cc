@@ -17,6 +17,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <deque>
+#include <map>
 
 #include "base/text.h"
 #include "probe/missed_runs.h"
@@ -38,6 +40,7 @@ namespace plumb {
 namespace {
 
 constexpr int kDrainIntervalMs = 50;
+constexpr std::size_t kFailedGroupsSaid = 20;
 constexpr std::string_view kNoRoom = "no room left in the kernel's buffers";
 constexpr std::string_view kMissedRuns = "a probe would have interrupted itself";
 
@@ -50,15 +53,20 @@ Result<void> create_ready_file(const std::string& path) {
 
 class Run {
  public:
-  Run(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions,
-      const std::optional<otlp::Config>& push)
-      : info_(info), tool_(tool), options_(options), expressions_(expressions), push_config_(push) {}
+  explicit Run(RunSetup setup)
+      : info_(setup.info),
+        tool_(setup.tool),
+        options_(setup.options),
+        expressions_(setup.expressions),
+        push_config_(setup.push),
+        summary_(std::move(setup.summary)),
+        rows_(summary_ != nullptr ? summary_->schema() : tool_.schema()) {}
 
   Result<void> go() {
     if (auto r = open_sinks(); !r) return r;
     if (auto r = prepare(); !r) return r;
     if (options_.stats) stats_.enable();
-    progress_.emplace(options_, output_);
+    progress_.emplace(options_, outputs_.front());
     if (auto r = attach(); !r) return r;
     if (auto r = create_ready_file(options_.ready_file); !r) return r;
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
@@ -86,33 +94,40 @@ class Run {
 
  private:
   Result<void> open_sinks() {
-    if (!options_.output.empty()) {
-      auto file = Output::file(options_.output);
-      if (!file) return std::move(file).error();
-      output_ = *std::move(file);
-    }
-    output_.stop_when_readable(signals_.fd());
     std::vector<std::unique_ptr<Sink>> sinks;
-    if (options_.top) {
-      auto top = LiveTable::open(info_, tool_, options_, output_);
-      if (!top) return std::move(top).error();
-      live_.emplace(*std::move(top));
-      sinks.push_back(live_->take_sink());
-    } else {
-      auto sink = make_sink(tool_, options_, output_, clock_);
-      if (!sink) return std::move(sink).error();
-      sinks.push_back(*std::move(sink));
+    for (const OutputSpec& spec : output_specs(options_)) {
+      auto output = spec.path.empty() ? Result<Output>(Output::standard()) : Output::file(spec.path);
+      if (!output) return std::move(output).error();
+      outputs_.push_back(*std::move(output));
+      outputs_.back().stop_when_readable(signals_.fd());
+      writes_stdout_ = writes_stdout_ || spec.path.empty();
+      if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
     if (push_config_) {
       auto push = open_push(*push_config_);
       if (!push) return std::move(push).error();
       push_.emplace(*std::move(push));
-      sinks.push_back(push_->make_sink(tool_.schema(), std::string(info_.name)));
+      sinks.push_back(push_->make_sink(rows_, std::string(info_.name)));
     }
     stages_.emplace(std::move(sinks), expressions_,
-                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count,
-                                  options_.summary ? tool_.make_summary() : nullptr});
+                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)});
     session_.emplace(Session{options_, filter_, conditions_, features_, processes_, clock_, *stages_});
+    return {};
+  }
+
+  // The sink of the newest output.
+  Result<void> add_sink(Format format, std::vector<std::unique_ptr<Sink>>& sinks) {
+    Output& output = outputs_.back();
+    if (options_.top) {
+      auto top = LiveTable::open(info_, tool_, options_, output);
+      if (!top) return std::move(top).error();
+      live_.emplace(*std::move(top));
+      sinks.push_back(live_->take_sink());
+      return {};
+    }
+    auto sink = make_sink(format, tool_, rows_, options_, output, clock_);
+    if (!sink) return std::move(sink).error();
+    sinks.push_back(*std::move(sink));
     return {};
   }
 
@@ -198,14 +213,22 @@ class Run {
     return result;
   }
 
-  // Each --fail-if with its measured values, on standard error.
+  // Each --fail-if with its measured values, on standard error; with --by the groups where one holds.
   void judge() {
     const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
-    for (const Threshold& threshold : expressions_.thresholds) {
-      const Verdict verdict = threshold.evaluate(elapsed);
-      fmt::print(stderr, "plumb: {}: {}: {}\n", verdict.holds ? "FAILED" : "passed", threshold.text(),
-                 verdict.text());
-      threshold_held_ = threshold_held_ || verdict.holds;
+    const Judge& judge = expressions_.judge;
+    std::map<std::string, std::size_t> failed;  // by expression: in how many groups
+    for (const Judged& j : judge.evaluate(elapsed)) {
+      failed[j.expression] += j.verdict.holds ? 1 : 0;
+      threshold_held_ = threshold_held_ || j.verdict.holds;
+      if (!j.group.empty() && (!j.verdict.holds || failed[j.expression] > kFailedGroupsSaid)) continue;
+      fmt::print(stderr, "plumb: {}: {}: {}{}{}\n", j.verdict.holds ? "FAILED" : "passed", j.expression,
+                 j.group, j.group.empty() ? "" : ": ", j.verdict.text());
+    }
+    if (!judge.by_group() || judge.groups() == 0) return;
+    for (const auto& [expression, groups] : failed) {
+      fmt::print(stderr, "plumb: {}: {}: in {} of {} groups\n", groups == 0 ? "passed" : "FAILED", expression,
+                 groups, judge.groups());
     }
   }
 
@@ -216,7 +239,7 @@ class Run {
     };
     print(reported_lost_, kNoRoom);
     print(reported_missed_, kMissedRuns);
-    if (!expressions_.thresholds.empty() && reported_lost_ + reported_missed_ != 0)
+    if (!expressions_.judge.empty() && reported_lost_ + reported_missed_ != 0)
       fmt::print(stderr, "plumb: the values above are of those that were seen\n");
   }
 
@@ -250,14 +273,14 @@ class Run {
     std::vector<pollfd> fds;
     const BootTime start = clock_.now();
     started_ = last_second_ = start;
-    while (!stages_->done() && !output_.closed() && !(live_ && live_->quit())) {
+    while (!stages_->done() && !reader_gone() && !(live_ && live_->quit())) {
       const BootTime now = clock_.now();
       const int wait_ms = wait_until_ms(start, now);
       if (wait_ms <= 0) return {};
       each_second(now);
       enum : std::size_t { kSignals, kReader, kCommandEnd, kKeys };
       fds = {{signals_.fd(), POLLIN, 0},
-             {options_.output.empty() ? STDOUT_FILENO : -1, 0, 0},
+             {writes_stdout_ ? STDOUT_FILENO : -1, 0, 0},
              {command_ ? command_->exit_fd() : -1, POLLIN, 0},
              {live_ ? live_->key_fd() : -1, POLLIN, 0}};
       for (const AnyProbe* probe : probes_) fds.push_back({probe->poll_fd(), POLLIN, 0});
@@ -265,7 +288,7 @@ class Run {
         return Error{"cannot wait for events", errno_text(errno)};
       }
       if (fds[kSignals].revents != 0 && signals_say_end()) {
-        output_.stop_requested();
+        for (Output& output : outputs_) output.stop_requested();
         return {};
       }
       // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
@@ -275,6 +298,8 @@ class Run {
     }
     return {};
   }
+
+  bool reader_gone() const { return std::ranges::any_of(outputs_, &Output::closed); }
 
   // Milliseconds until the next turn at the latest; 0 once --duration is over.
   int wait_until_ms(BootTime start, BootTime now) const {
@@ -323,13 +348,16 @@ class Run {
   const CommonOptions& options_;
   Expressions& expressions_;
   const std::optional<otlp::Config>& push_config_;
+  std::unique_ptr<Summary> summary_;  // until the stages have it
+  const Schema& rows_;                // of what comes out
   EndSignals signals_;
   TaskFilter filter_;
   std::vector<Condition> conditions_;
   Features features_;
   ProcessCache processes_;
   BootClock clock_;
-  Output output_ = Output::standard();
+  std::deque<Output> outputs_;  // sinks refer to them
+  bool writes_stdout_ = false;
   std::optional<LiveTable> live_;
   std::optional<otlp::Push> push_;
   std::optional<Stages> stages_;
@@ -349,12 +377,12 @@ class Run {
 
 }  // namespace
 
-int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions,
-             const std::optional<otlp::Config>& push) {
-  LibbpfLog::capture(options.verbose);
-  Run run(info, tool, options, expressions, push);
+int run_tool(RunSetup setup) {
+  const bool verbose = setup.options.verbose;
+  LibbpfLog::capture(verbose);
+  Run run(std::move(setup));
   const Result<void> result = run.go();
-  if (!result) print_error(result.error(), options.verbose);
+  if (!result) print_error(result.error(), verbose);
   if (run.command_status() != 0) return run.command_status();
   if (!result) return kFailed;
   return run.threshold_held() ? kThresholdHeld : kSuccess;

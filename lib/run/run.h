@@ -1,6 +1,7 @@
 // The run loop: everything between a parsed command line and an exit status.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "otlp/config.h"
@@ -10,9 +11,16 @@
 
 namespace plumb {
 
-// Runs the tool until a signal, --duration, --count, a closed reader or an error ends it.
-// `expressions` are compiled from the options, against info.schema; `push` is --otlp's, where it is on.
-int run_tool(const ToolInfo& info, Tool& tool, const CommonOptions& options, Expressions& expressions,
-             const std::optional<otlp::Config>& push);
+struct RunSetup {
+  const ToolInfo& info;
+  Tool& tool;
+  const CommonOptions& options;
+  Expressions& expressions;                 // compiled from the options, against info.schema
+  const std::optional<otlp::Config>& push;  // --otlp's, where it is on
+  std::unique_ptr<Summary> summary;         // the stage of --summary; nullptr: rows go out as they come
+};
+
+// Runs the tool until a signal, --duration, --count, a closed reader or an error ends it. Returns the exit status.
+int run_tool(RunSetup setup);
 
 }  // namespace plumb

@@ -11,11 +11,11 @@ Result<Expressions> Expressions::compile(const CommonOptions& options, const Sch
     if (!predicate) return std::move(predicate).error();
     out.where.push_back(*std::move(predicate));
   }
-  for (const std::string& text : options.fail_if) {
-    auto threshold = Threshold::compile(text, events);
-    if (!threshold) return std::move(threshold).error();
-    out.thresholds.push_back(*std::move(threshold));
-  }
+  auto by = group_fields(events, options.by);
+  if (!by) return std::move(by).error();
+  auto judge = Judge::compile(options.fail_if, events, *std::move(by));
+  if (!judge) return std::move(judge).error();
+  out.judge = *std::move(judge);
   return out;
 }
 
@@ -28,7 +28,7 @@ bool Stages::push(const Row& row) {
     const auto& where = expressions_.where;
     if (!std::all_of(where.begin(), where.end(), [&](const Predicate& p) { return p(row); })) return true;
     if ((setup_.judged >> row.type() & 1U) != 0) {
-      for (Threshold& threshold : expressions_.thresholds) threshold.observe(row);
+      expressions_.judge.observe(row);
       ++kept_;
     }
     if (setup_.summary != nullptr) {

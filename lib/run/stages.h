@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "query/judge.h"
 #include "query/predicate.h"
-#include "query/threshold.h"
 #include "run/tool.h"
 #include "sink/sink.h"
 
@@ -15,8 +15,8 @@ namespace plumb {
 
 // The compiled expressions of a run.
 struct Expressions {
-  std::vector<Predicate> where;       // all have to hold
-  std::vector<Threshold> thresholds;  // of --fail-if
+  std::vector<Predicate> where;  // all have to hold
+  Judge judge;                   // of --fail-if
 
   // Against the schema of the tool's events. An Error is a wrong command line.
   static Result<Expressions> compile(const CommonOptions& options, const Schema& events);

@@ -69,6 +69,8 @@ class Tool {
   virtual std::vector<std::string> group_by() const { return {}; }
   // How its flame graph looks; only asked of a tool with that format.
   virtual FlameGraphStyle flame_graph() const { return {}; }
+  // Whether --interval means something to it beside --top.
+  virtual bool takes_interval() const { return false; }
   // The hooks and their variants, of all its probes. `wanted` says which of them this run has a use for.
   virtual std::vector<Hook> hooks() const = 0;
 

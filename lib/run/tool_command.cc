@@ -43,17 +43,18 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (auto r = check_command(*line, options); !r) return wrong_command_line(r.error());
   options.command = line->command;
   if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
-  const Schema& schema = tool->schema();
-  if (options.list_fields) return print(field_list(schema));
-  if (options.json_schema) return print(json_schema(schema, std::string(info.name)));
-  if (auto r = choose_columns(schema, options.columns, options.wide); !r)
-    return wrong_command_line(r.error());
+  auto summary = make_summary(info, *tool, options);
+  if (!summary) return wrong_command_line(summary.error());
+  const Schema& rows = *summary != nullptr ? (*summary)->schema() : tool->schema();
+  if (options.list_fields) return print(field_list(rows));
+  if (options.json_schema) return print(json_schema(rows, std::string(info.name)));
+  if (auto r = check_outputs(info, *tool, options); !r) return wrong_command_line(r.error());
+  if (auto r = chosen_columns(*tool, rows, options); !r) return wrong_command_line(r.error());
   auto expressions = Expressions::compile(options, *info.schema);
   if (!expressions) return wrong_command_line(expressions.error());
-  if (auto r = check_outputs(info, options); !r) return wrong_command_line(r.error());
   auto push = push_config(options);
   if (!push) return wrong_command_line(push.error());
-  return run_tool(info, *tool, options, *expressions, *push);
+  return run_tool({info, *tool, options, *expressions, *push, *std::move(summary)});
 }
 
 }  // namespace

@@ -13,8 +13,13 @@
 
 namespace plumb {
 
-// JSON lines as CONTRACT.md promises. `output` outlives the sink.
-std::unique_ptr<Sink> make_json_sink(const Schema& schema, Output& output);
+// JSON lines as CONTRACT.md promises. `fields`: only these beside time and type; empty: all. `output` outlives the sink.
+std::unique_ptr<Sink> make_json_sink(const Schema& schema, Output& output,
+                                     const std::vector<std::size_t>& fields = {});
+
+// Comma- and tab-separated values of these fields, behind a line with their keys.
+std::unique_ptr<Sink> make_csv_sink(const Schema& schema, Output& output, std::vector<std::size_t> columns);
+std::unique_ptr<Sink> make_tsv_sink(const Schema& schema, Output& output, std::vector<std::size_t> columns);
 
 struct TableStyle {
   enum class Time : std::uint8_t { local, utc, relative, none };

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -18,27 +19,6 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
   append_json_escaped(out, text);
   out += '"';
-}
-
-// ns / 10^6, exact and without trailing zeros: 0.083412, 12, -0.5.
-void append_milliseconds(std::string& out, Duration d) {
-  char text[32];
-  char* p = text;
-  auto ns = static_cast<std::uint64_t>(d.ns);
-  if (d.ns < 0) {
-    *p++ = '-';
-    ns = 0 - ns;
-  }
-  p = std::to_chars(p, text + sizeof text, ns / 1'000'000).ptr;
-  auto rest = static_cast<std::uint32_t>(ns % 1'000'000);
-  if (rest != 0) {
-    *p++ = '.';
-    char* end = p + 6;
-    for (char* digit = end; digit != p; rest /= 10) *--digit = static_cast<char>('0' + rest % 10);
-    while (end[-1] == '0') --end;
-    p = end;
-  }
-  out.append(text, static_cast<std::size_t>(p - text));
 }
 
 struct JsonValue {
@@ -91,12 +71,14 @@ struct JsonValue {
 
 class JsonSink final : public Sink {
  public:
-  JsonSink(const Schema& schema, Output& output)
+  JsonSink(const Schema& schema, Output& output, const std::vector<std::size_t>& fields)
       : schema_(&schema), output_(&output), plans_(schema.types().size()) {
     for (std::size_t type = 0; type < plans_.size(); ++type) {
       for (std::size_t i = 0; i < schema.size(); ++i) {
         const FieldSpec& spec = schema.spec(i);
-        if ((spec.types >> type & 1U) == 0) continue;
+        const bool asked = fields.empty() || spec.key == "time" || spec.key == "type" ||
+                           std::ranges::find(fields, i) != fields.end();
+        if ((spec.types >> type & 1U) == 0 || !asked) continue;
         std::string before = plans_[type].empty() ? "{\"" : ",\"";
         before.append(spec.key).append("\":");
         plans_[type].push_back({i, std::move(before)});
@@ -143,8 +125,9 @@ class JsonSink final : public Sink {
 
 }  // namespace
 
-std::unique_ptr<Sink> make_json_sink(const Schema& schema, Output& output) {
-  return std::make_unique<JsonSink>(schema, output);
+std::unique_ptr<Sink> make_json_sink(const Schema& schema, Output& output,
+                                     const std::vector<std::size_t>& fields) {
+  return std::make_unique<JsonSink>(schema, output, fields);
 }
 
 }  // namespace plumb

@@ -1,5 +1,7 @@
 #include "sink/time_text.h"
 
+#include <charconv>
+
 #include <array>
 #include <cstring>
 #include <ctime>
@@ -114,6 +116,26 @@ std::int64_t LocalOffset::seconds(UnixTime t) {
     quarter_ = quarter;
   }
   return seconds_;
+}
+
+void append_milliseconds(std::string& out, Duration d) {
+  char text[32];
+  char* p = text;
+  auto ns = static_cast<std::uint64_t>(d.ns);
+  if (d.ns < 0) {
+    *p++ = '-';
+    ns = 0 - ns;
+  }
+  p = std::to_chars(p, text + sizeof text, ns / 1'000'000).ptr;
+  auto rest = static_cast<std::uint32_t>(ns % 1'000'000);
+  if (rest != 0) {
+    *p++ = '.';
+    char* end = p + 6;
+    for (char* digit = end; digit != p; rest /= 10) *--digit = static_cast<char>('0' + rest % 10);
+    while (end[-1] == '0') --end;
+    p = end;
+  }
+  out.append(text, static_cast<std::size_t>(p - text));
 }
 
 }  // namespace plumb

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "base/clock.h"
 
@@ -16,6 +17,9 @@ void write_rfc3339(char* out, UnixTime t);
 // Writes HH:MM:SS.mmm (12 bytes) of t + offset_seconds, the milliseconds cut, not rounded.
 inline constexpr std::size_t kTimeOfDaySize = 12;
 void write_time_of_day(char* out, UnixTime t, std::int64_t offset_seconds);
+
+// Appends ns / 10^6, exact and without trailing zeros: 0.083412, 12, -0.5.
+void append_milliseconds(std::string& out, Duration d);
 
 // What local clocks are ahead of UTC, by the time zone of the process. Asks the C library once for each
 // quarter of an hour, since zones change their offset on no other boundary.

@@ -235,8 +235,9 @@ class CommandLine(unittest.TestCase):
 
     def test_formats_that_a_tool_lacks(self):
         """Help offers exactly what is taken, and an ending that asks for another format is wrong too."""
-        every = {"table", "json", "folded", "svg", "pprof", "speedscope"}
-        for tool, formats in (("tcpconnect", {"table", "json"}), ("drops", {"table", "json", "folded", "svg"})):
+        every = {"table", "json", "csv", "tsv", "folded", "svg", "pprof", "speedscope", "firefox"}
+        for tool, formats in (("tcpconnect", {"table", "json", "csv", "tsv"}),
+                              ("drops", {"table", "json", "csv", "tsv", "folded", "svg"})):
             with self.subTest(tool=tool):
                 help_text = " ".join(run_plumb(tool, "--help").stdout.decode().split())
                 offered = re.search(r"--format FORMAT How .*? One of: ([a-z, ]*)\.", help_text)[1]
@@ -250,9 +251,24 @@ class CommandLine(unittest.TestCase):
     def test_options_that_exclude_each_other(self):
         for args in (["tcpconnect", "--top", "--json"], ["tcpconnect", "--top", "--summary"],
                      ["drops", "-f", "svg", "--where", "pid == 1"], ["drops", "-f", "folded", "--fail-if", "count > 1"],
-                     ["drops", "-o", "x.svg", "-n", "5"], ["drops", "-f", "svg", "--summary"]):
+                     ["drops", "-o", "x.svg", "-n", "5"], ["drops", "-f", "svg", "--summary"],
+                     ["tcpconnect", "--json", "--format", "table"], ["tcpconnect", "--wide", "--columns", "pid"],
+                     ["drops", "-o", "/tmp/x.svg", "-o", "/tmp/x.json"], ["tcpconnect", "--top", "-f", "csv"]):
             with self.subTest(args=args):
                 self.assertIn("exclude each other", self.wrong(*args))
+
+    def test_options_without_effect(self):
+        for args in (["tcpconnect", "--interval", "2s"], ["tcpconnect", "--by", "pid"], ["tcpconnect", "--json", "--wide"],
+                     ["tcpconnect", "--top", "--columns", "pid"], ["drops", "--type", "drop", "--interval", "1s"]):
+            with self.subTest(args=args):
+                self.assertIn("effect", self.wrong(*args))
+
+    def test_groups(self):
+        self.assertIn("remote_addr", self.wrong("tcpconnect", "--summary", "--by", "remote_adr"))
+        fields = run_plumb("tcpconnect", "--summary", "--by", "remote_addr", "--list-fields").stdout.decode()
+        self.assertEqual([f.split()[0] for f in fields.splitlines() if f.startswith("  ") and f[2] != " "],
+                         ["type", "remote_addr", "count", "failed", "latency_p50_ms", "latency_p90_ms", "latency_p99_ms",
+                          "latency_max_ms", "tx_bytes", "rx_bytes"])
 
     def test_unknown_column_gets_a_suggestion(self):
         self.assertIn("latency", self.wrong("tcpconnect", "--columns", "latncy_ms"))

@@ -29,22 +29,6 @@ Result<void> set_types(DropsOptions& o, std::string_view text) {
   return {};
 }
 
-Result<void> set_grouping(DropsOptions& o, std::string_view text) {
-  o.by_location = o.by_dev = o.by_flow = false;
-  for (const std::string_view item : split_list(text)) {
-    if (item == "location")
-      o.by_location = true;
-    else if (item == "dev")
-      o.by_dev = true;
-    else if (item == "flow")
-      o.by_flow = true;
-    else if (item != "reason")
-      return Error{"cannot group by '" + std::string(item) + "'",
-                   "there is reason (always), location, dev, flow"};
-  }
-  return {};
-}
-
 Result<void> add_reasons(DropsOptions& o, std::string_view text) {
   for (std::string_view item : split_list(text)) {
     const bool negated = item.starts_with('!');
@@ -121,11 +105,6 @@ constexpr auto kOptions = std::to_array<Option<DropsOptions>>({
      [](DropsOptions& o, std::string_view) -> Result<void> { return o.stack = true, Result<void>{}; }},
     {{.name = "icicle", .group = kGroup, .help = "Flame graph with the root at the top."},
      [](DropsOptions& o, std::string_view) -> Result<void> { return o.icicle = true, Result<void>{}; }},
-    {{.name = "by",
-      .metavar = "FIELD[,...]",
-      .group = kGroup,
-      .help = "What --summary tells apart besides the reason: location, dev, flow (default: all three)."},
-     set_grouping},
     {{.name = "max-rate",
       .metavar = "N",
       .group = kGroup,

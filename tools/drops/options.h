@@ -23,8 +23,7 @@ struct DropsOptions {
   bool stack = false;
   bool icicle = false;
   std::uint8_t types = (1U << DROPS_TYPES) - 1;  // 1 << drops_type, or-ed
-  bool by_location = true, by_dev = true, by_flow = true;
-  std::uint64_t max_rate = 2000;  // lines a second; 0: no limit
+  std::uint64_t max_rate = 2000;                 // lines a second; 0: no limit
   std::vector<ReasonFilter> reasons;
   std::vector<PortRange> ports;
   std::vector<HostPrefix> hosts;

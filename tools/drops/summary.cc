@@ -210,13 +210,11 @@ void DropSums::add(const DropLine& line) {
   entry.key.known = line.has_reason ? KNOWN_REASON : 0;
   entry.key.reason = line.type == DROPS_RETRANSMIT ? std::uint32_t{line.kind} : line.reason_number;
   entry.key.direction = line.direction;
-  if (grouping_.by_location) entry.key.location = line.location_address;
-  if (grouping_.by_dev) {
-    entry.key.netns = line.origin.netns;
-    entry.key.ifindex = line.ifindex;
-    line.dev.copy(entry.total.dev, sizeof entry.total.dev - 1);
-  }
-  if (grouping_.by_flow && totals_.size() < kMaxKeys) set_flow(entry.key, line);
+  entry.key.location = line.location_address;
+  entry.key.netns = line.origin.netns;
+  entry.key.ifindex = line.ifindex;
+  line.dev.copy(entry.total.dev, sizeof entry.total.dev - 1);
+  if (totals_.size() < kMaxKeys) set_flow(entry.key, line);
   entry.total.count = line.count;
   entry.total.bytes = line.length_bytes.value_or(0);
   add(entry);

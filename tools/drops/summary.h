@@ -30,8 +30,8 @@ DropSummary describe(const DropTotal& entry, DropTexts& texts);
 
 class DropSums final : public Summary {
  public:
-  // Both outlive it.
-  DropSums(const DropsOptions& grouping, BenignDrops& benign) : grouping_(grouping), benign_(benign) {}
+  // `benign` outlives it.
+  explicit DropSums(BenignDrops& benign) : benign_(benign) {}
   // Before finish(): what names reasons and places.
   void use(DropTexts& texts) { texts_ = &texts; }
 
@@ -50,7 +50,6 @@ class DropSums final : public Summary {
  private:
   std::vector<DropTotal> sorted() const;
 
-  const DropsOptions& grouping_;
   BenignDrops& benign_;
   DropTexts* texts_ = nullptr;
   std::map<std::string, DropTotal> totals_;  // by the bytes of the key

@@ -102,7 +102,7 @@ class Drops final : public Tool {
   }
 
   std::unique_ptr<Summary> make_summary() override {
-    auto sums = std::make_unique<DropSums>(options_, benign_);
+    auto sums = std::make_unique<DropSums>(benign_);
     sums_ = sums.get();
     return sums;
   }
@@ -115,6 +115,7 @@ class Drops final : public Tool {
     attached();
     return {};
   }
+  bool takes_interval() const override { return options_.wants(DROPS_COUNTER); }
   std::vector<AnyProbe*> probes() override { return {&probe_}; }
 
   Result<void> finish() override {
@@ -139,10 +140,12 @@ class Drops final : public Tool {
 
   // An expression or a process filter has to look at every event: what is counted in the kernel has no
   // addresses.
-  bool sees_each_event() const { return by_owner_ || !common().where.empty() || !common().fail_if.empty(); }
+  bool sees_each_event() const {
+    return by_owner_ || !common().where.empty() || !common().fail_if.empty() || !common().by.empty();
+  }
 
   Result<void> check() override {
-    stacks_ = chosen_format(common()) == Format::folded || chosen_format(common()) == Format::svg;
+    stacks_ = wants_stacks(common());
     by_owner_ = !common().pids.empty() || !common().comms.empty() || common().uid ||
                 !common().cgroups.empty() || !common().containers.empty() || !common().command.empty();
     if (by_owner_ && stacks_) {
@@ -166,9 +169,7 @@ class Drops final : public Tool {
     benign_.set(!options_.all && options_.reasons.empty(), has_reason);
     config.lines = lines();
     config.summary = kernel_summary_;
-    config.by_location = options_.by_location;
-    config.by_dev = options_.by_dev;
-    config.by_flow = options_.by_flow;
+    config.by_location = config.by_dev = config.by_flow = true;
     config.stack = options_.stack && lines();
     config.stack_totals = stacks_;
     if (!sees_each_event()) {
@@ -328,7 +329,7 @@ constexpr Example kExamples[] = {
     {"plumb drops", "every packet that the host loses, resends or resets, with reason and owner"},
     {"plumb drops --type drop --reason NETFILTER_DROP --port 443", "what a firewall rule throws away"},
     {"plumb drops --summary -d 10s --by location",
-     "where in the kernel packets die, aggregated in the kernel"},
+     "where in the kernel packets die"},
     {"plumb drops --type retransmit --wide",
      "what TCP sends again, and the drop on this host that explains it"},
     {"plumb drops --type counter --interval 1s",

@@ -1,0 +1,63 @@
+#include "query/judge.h"
+
+namespace plumb {
+
+Result<Judge> Judge::compile(const std::vector<std::string>& expressions, const Schema& schema,
+                             std::vector<std::size_t> by) {
+  Judge judge;
+  judge.schema_ = &schema;
+  judge.expressions_ = expressions;
+  judge.by_ = GroupFields(schema, std::move(by));
+  for (const std::string& text : expressions) {
+    auto threshold = Threshold::compile(text, schema);
+    if (!threshold) return std::move(threshold).error();
+    judge.all_.push_back(*std::move(threshold));
+  }
+  return judge;
+}
+
+// They compiled once and do so again.
+std::vector<Threshold> Judge::fresh() const {
+  std::vector<Threshold> thresholds;
+  for (const std::string& text : expressions_) {
+    if (auto again = Threshold::compile(text, *schema_)) thresholds.push_back(*std::move(again));
+  }
+  return thresholds;
+}
+
+Judge::Group& Judge::find() {
+  if (const auto found = by_key_.find(key_); found != by_key_.end()) return *found->second;
+  const bool full = by_key_.size() >= kMaxGroups;
+  if (full && other_ != nullptr) return *other_;
+  groups_.push_back(std::make_unique<Group>(Group{full ? "(other)" : by_.text_of(key_), fresh()}));
+  Group& group = *groups_.back();
+  if (full) {
+    other_ = &group;
+  } else {
+    by_key_.emplace(key_, &group);
+  }
+  return group;
+}
+
+void Judge::observe(const Row& row) {
+  if (all_.empty()) return;
+  if (!by_group()) {
+    for (Threshold& threshold : all_) threshold.observe(row);
+    return;
+  }
+  by_.key_of(row, key_);
+  for (Threshold& threshold : find().thresholds) threshold.observe(row);
+}
+
+std::vector<Judged> Judge::evaluate(Duration elapsed) const {
+  std::vector<Judged> verdicts;
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    if (groups_.empty()) verdicts.push_back({all_[i].text(), {}, all_[i].evaluate(elapsed)});
+    for (const auto& group : groups_) {
+      verdicts.push_back({all_[i].text(), group->name, group->thresholds[i].evaluate(elapsed)});
+    }
+  }
+  return verdicts;
+}
+
+}  // namespace plumb

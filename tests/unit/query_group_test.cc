@@ -1,0 +1,158 @@
+// Groups: their keys, the summary by any field, thresholds for each.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "query/group_key.h"
+#include "query/group_summary.h"
+#include "query/judge.h"
+#include "sample_event.h"
+
+using namespace plumb;
+using sample::Event;
+
+namespace {
+
+std::vector<std::size_t> fields(const std::vector<std::string>& keys) {
+  auto f = group_fields(sample::kSchema, keys);
+  REQUIRE(f);
+  return *f;
+}
+
+std::vector<Event> three() {
+  std::vector<Event> v(3);
+  v[0].comm = v[1].comm = "a";
+  v[2].comm = "b\n";
+  v[0].latency = Duration{10};
+  v[1].latency = Duration{30};
+  v[1].outcome = "refused";
+  v[2].type = sample::kFinish;
+  v[2].size = 7;
+  return v;
+}
+
+bool same(const Value& a, const Value& b) {
+  return a.index() == b.index() && std::visit(
+                                       [&](const auto& v) {
+                                         using T = std::decay_t<decltype(v)>;
+                                         if constexpr (std::is_same_v<T, TextList>)
+                                           return false;
+                                         else
+                                           return v == std::get<T>(b);
+                                       },
+                                       a);
+}
+
+Value cell(const Row& row, std::string_view key) {
+  const std::size_t i = row.schema().find(key);
+  REQUIRE(i != Schema::npos);
+  return row.get(i);
+}
+
+}  // namespace
+
+TEST_CASE("groups: a key gives back the values of every kind of field, and differs where one does") {
+  const GroupFields by(sample::kSchema, fields({"time", "type", "pid", "comm", "delta", "ratio", "cached",
+                                                "outcome", "peer", "latency_ms", "path"}));
+  Event e;
+  e.time = UnixTime{5};
+  e.pid = 7;
+  e.comm = std::string_view("x\0y", 3);
+  e.delta = -3;
+  e.ratio = 0.5;
+  e.cached = true;
+  e.outcome = sample::kOutcomes[1];
+  const std::uint8_t v6[16] = {0x20, 0x01, 15};
+  e.peer = IpAddress::v6(v6);
+  e.latency = Duration{9};
+  std::string key;
+  by.key_of(Row(sample::kSchema, e), key);
+  const std::vector<Value> values = by.values_of(key);
+  REQUIRE(values.size() == by.size());
+  for (std::size_t i = 0; i < by.size(); ++i) {
+    INFO(by.spec(i).key);
+    CHECK(same(values[i], Row(sample::kSchema, e).get(sample::kSchema.find(by.spec(i).key))));
+  }
+  std::string other;
+  e.comm = std::string_view("x\0z", 3);
+  by.key_of(Row(sample::kSchema, e), other);
+  CHECK(key != other);
+}
+
+TEST_CASE("groups: an unknown field has near names, a list is refused") {
+  const auto unknown = group_fields(sample::kSchema, {"com"});
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().hint == "did you mean comm?");
+  CHECK_FALSE(group_fields(sample::kSchema, {"tags"}));
+  CHECK(fields({"latency", "latency_ms"}).size() == 1);
+}
+
+TEST_CASE("group summary: counts, failures, quantiles and sizes, the most frequent group first") {
+  const auto summary = make_group_summary({sample::kSchema, fields({"comm"})});
+  for (const Event& e : three()) summary->add(Row(sample::kSchema, e));
+  std::vector<std::string> seen;
+  summary->finish([&](const Row& row) {
+    seen.emplace_back(std::get<std::string_view>(cell(row, "comm")));
+    if (seen.size() == 1) {
+      CHECK(same(cell(row, "count"), Value{std::uint64_t{2}}));
+      CHECK(same(cell(row, "failed"), Value{std::uint64_t{1}}));
+      CHECK(same(cell(row, "latency_max_ms"), Value{Duration{30}}));
+      CHECK(same(cell(row, "latency_p50_ms"), Value{Duration{10}}));
+      CHECK(same(cell(row, "size_bytes"), Value{std::uint64_t{0}}));
+    } else {
+      CHECK(same(cell(row, "latency_p99_ms"), Value{None{}}));
+      CHECK(same(cell(row, "size_bytes"), Value{std::uint64_t{7}}));
+    }
+    return true;
+  });
+  CHECK(seen == std::vector<std::string>{"a", "b\n"});
+}
+
+TEST_CASE("group summary: what has no room is one row more, and nothing is lost") {
+  const auto summary = make_group_summary({sample::kSchema, fields({"pid", "comm"})});
+  Event e;
+  for (std::size_t i = 0; i < kMaxGroups + 10; ++i) {
+    e.pid = i + 1;
+    summary->add(Row(sample::kSchema, e));
+  }
+  std::size_t rows = 0;
+  std::uint64_t count = 0;
+  Value last;
+  std::string name;
+  summary->finish([&](const Row& row) {
+    ++rows;
+    count += std::get<std::uint64_t>(cell(row, "count"));
+    last = cell(row, "pid");
+    const Value comm = cell(row, "comm");
+    name = std::holds_alternative<None>(comm) ? "" : std::string(std::get<std::string_view>(comm));
+    return true;
+  });
+  CHECK(rows == kMaxGroups + 1);
+  CHECK(count == kMaxGroups + 10);
+  CHECK(std::holds_alternative<None>(last));
+  CHECK(name == "(other)");
+}
+
+TEST_CASE("judge: with groups each is judged by its own rows, and named") {
+  auto judge = Judge::compile({"max(latency) > 20ns", "count > 1"}, sample::kSchema, fields({"comm"}));
+  REQUIRE(judge);
+  for (const Event& e : three()) judge->observe(Row(sample::kSchema, e));
+  const auto verdicts = judge->evaluate(Duration{1'000'000'000});
+  REQUIRE(verdicts.size() == 4);
+  CHECK(verdicts[0].group == "comm a");
+  CHECK(verdicts[0].verdict.holds);
+  CHECK(verdicts[1].group == "comm b\\n");
+  CHECK_FALSE(verdicts[1].verdict.holds);
+  CHECK(verdicts[2].verdict.holds);
+  CHECK_FALSE(verdicts[3].verdict.holds);
+}
+
+TEST_CASE("judge: without a row there is no group, and count is still 0") {
+  auto judge = Judge::compile({"count == 0"}, sample::kSchema, fields({"comm"}));
+  REQUIRE(judge);
+  const auto verdicts = judge->evaluate(Duration{1});
+  REQUIRE(verdicts.size() == 1);
+  CHECK(verdicts[0].group.empty());
+  CHECK(verdicts[0].verdict.holds);
+}
