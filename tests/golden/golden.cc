@@ -1,4 +1,3 @@
-#define DOCTEST_CONFIG_IMPLEMENT
 #include "golden.h"
 
 #include <doctest/doctest.h>
@@ -16,9 +15,10 @@
 #include "sink/top.h"
 
 namespace plumb::golden {
-namespace {
 
 bool updating = false;
+
+namespace {
 
 std::optional<std::string> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -189,10 +189,3 @@ void compare_all(const std::string& name, const Schema& schema, UnixTime started
 }
 
 }  // namespace plumb::golden
-
-int main(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) plumb::golden::updating |= std::string_view(argv[i]) == "--update";
-  ::setenv("TZ", "IST-5:30", 1);  // local times must not depend on the machine
-  doctest::Context context(argc, argv);
-  return context.run();
-}

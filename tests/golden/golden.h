@@ -12,6 +12,9 @@
 
 namespace plumb::golden {
 
+// Whether --update was given: main.cc sets it.
+extern bool updating;
+
 // Compares `text` with expected/NAME, or writes it with --update.
 void compare(std::string_view name, std::string_view text);
 
