@@ -16,8 +16,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 
+#include "base/say.h"
 #include "base/text.h"
 #include "probe/missed_runs.h"
 #include "probe/privileges.h"
@@ -121,7 +121,7 @@ class Run {
     if (auto r = tool_.attach(*session_); !r) return r;
     probes_ = tool_.probes();
     if (options_.verbose) {
-      for (const AnyProbe* probe : probes_) std::fputs(describe_choices(probe->choices()).c_str(), stderr);
+      for (const AnyProbe* probe : probes_) say_text(describe_choices(probe->choices()));
     }
     return {};
   }
@@ -159,7 +159,7 @@ class Run {
     for (const Condition& c : conditions_) {
       const bool taken = narrow(filter_, c, *info_.schema);
       if (taken && options_.verbose) {
-        fmt::print(stderr, "--where: the kernel filters by {}\n", info_.schema->spec(c.field).key);
+        say("--where: the kernel filters by {}", info_.schema->spec(c.field).key);
       }
     }
   }
@@ -203,8 +203,7 @@ class Run {
     const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
     for (const Threshold& threshold : expressions_.thresholds) {
       const Verdict verdict = threshold.evaluate(elapsed);
-      fmt::print(stderr, "plumb: {}: {}: {}\n", verdict.holds ? "FAILED" : "passed", threshold.text(),
-                 verdict.text());
+      say("plumb: {}: {}: {}", verdict.holds ? "FAILED" : "passed", threshold.text(), verdict.text());
       threshold_held_ = threshold_held_ || verdict.holds;
     }
   }
@@ -212,12 +211,12 @@ class Run {
   // In all, on standard error: the places where losses were noticed may be far up, or in a file.
   void print_losses() const {
     const auto print = [](std::uint64_t count, std::string_view why) {
-      if (count != 0) fmt::print(stderr, "plumb: {} event{} lost: {}\n", count, count == 1 ? "" : "s", why);
+      if (count != 0) say("plumb: {} event{} lost: {}", count, count == 1 ? "" : "s", why);
     };
     print(reported_lost_, kNoRoom);
     print(reported_missed_, kMissedRuns);
     if (!expressions_.thresholds.empty() && reported_lost_ + reported_missed_ != 0)
-      fmt::print(stderr, "plumb: the values above are of those that were seen\n");
+      say("plumb: the values above are of those that were seen");
   }
 
   // One turn: drain, say what was lost, write out.
@@ -290,9 +289,8 @@ class Run {
     report_missed_runs();
     if (const std::int64_t step = clock_.refresh(); step != 0) {
       progress_->erase();
-      fmt::print(stderr,
-                 "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
-                 static_cast<double>(step) / 1e9);
+      say("plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock",
+          static_cast<double>(step) / 1e9);
     }
     if (progress_->on()) show_progress(now);
   }
