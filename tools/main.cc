@@ -1,8 +1,10 @@
+#include "base/say.h"
 #include "cli/command_table.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,8 @@ void keep_standard_descriptors() {
 
 int main(int argc, char** argv) {
   keep_standard_descriptors();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone shows as EPIPE, of standard error too
+  plumb::standard_error();
   const std::vector<std::string> arguments(argv, argv + argc);
   return plumb::plumb_main(plumb::commands(), arguments);
 }

@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <cerrno>
 
+#include "base/say.h"
 #include "base/text.h"
 #include "cli/help.h"
 #include "version.h"
@@ -86,9 +87,9 @@ CommandOptions options_of(const CommandInfo& command) {
 }
 
 int print(const std::string& text) {
-  const bool written =
-      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  return written ? kSuccess : kFailed;
+  if (print_text(text) || errno == EPIPE) return kSuccess;  // a reader that has seen enough is no failure
+  print_error({"cannot write to standard output", errno_text(errno)}, false);
+  return kFailed;
 }
 
 int print_version() {
@@ -115,7 +116,7 @@ void print_error(const Error& error, bool verbose) {
     text += '\n';
   }
   if (verbose) text += error.details;
-  std::fwrite(text.data(), 1, text.size(), stderr);
+  say_text(text);
 }
 
 int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> arguments) {
@@ -129,7 +130,7 @@ int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> 
     return command.main(command, std::span(words).subspan(words_of(command)));
   }
   if (arguments.size() < 2) {
-    std::fputs(general_help(table).c_str(), stderr);
+    say_text(general_help(table));
     return kWrongCommandLine;
   }
   const std::span<const std::string> words = arguments.subspan(1);

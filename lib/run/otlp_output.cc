@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 
+#include "base/say.h"
 #include "base/text.h"
 #include "run/confine.h"
 #include "version.h"
@@ -14,21 +14,18 @@ namespace plumb {
 namespace {
 
 void say_that_it_waits(const otlp::Config& config) {
-  fmt::print(stderr, "plumb: waiting up to {:.3g} s for {}; Ctrl-C ends at once\n",
-             static_cast<double>(config.timeout_ns) / 1e9, config.endpoint.text());
+  say("plumb: waiting up to {:.3g} s for {}; Ctrl-C ends at once",
+      static_cast<double>(config.timeout_ns) / 1e9, config.endpoint.text());
 }
 
 void print_dropped(const otlp::Tally& tally, const std::string& where) {
   const auto print = [&](std::uint64_t count, const char* why) {
-    if (count != 0)
-      fmt::print(stderr, "plumb: {} of {} records not delivered to {}: {}\n", count, tally.offered, where,
-                 why);
+    if (count != 0) say("plumb: {} of {} records not delivered to {}: {}", count, tally.offered, where, why);
   };
   print(tally.queue_full, "more came than could be sent");
   print(tally.refused, "refused");
   print(tally.undelivered, "the time at the end was up");
-  if (tally.dropped() != 0 && !tally.problem.empty())
-    fmt::print(stderr, "  the last problem was: {}\n", tally.problem);
+  if (tally.dropped() != 0 && !tally.problem.empty()) say("  the last problem was: {}", tally.problem);
 }
 
 }  // namespace
@@ -40,10 +37,10 @@ Result<std::optional<otlp::Config>> push_config(const CommonOptions& options) {
   for (const std::string& warning : config->warnings) {
     std::string text = "plumb: ";
     append_printable(text, warning);
-    fmt::print(stderr, "{}\n", text);
+    say("{}", text);
   }
   if (config->disabled) {
-    fmt::print(stderr, "plumb: --otlp is off, because OTEL_SDK_DISABLED is true\n");
+    say("plumb: --otlp is off, because OTEL_SDK_DISABLED is true");
     return std::optional<otlp::Config>{};
   }
   return std::optional(*std::move(config));
@@ -63,8 +60,8 @@ void finish_push(otlp::Push& push, bool stats) {
   const std::string where = push.config().endpoint.text();
   print_dropped(tally, where);
   if (!stats) return;
-  fmt::print(stderr, "{}: {} records, {} delivered, {} dropped; {} requests, {} of them retries\n", where,
-             tally.offered, tally.delivered, tally.dropped(), tally.requests, tally.retries);
+  say("{}: {} records, {} delivered, {} dropped; {} requests, {} of them retries", where, tally.offered,
+      tally.delivered, tally.dropped(), tally.requests, tally.retries);
 }
 
 }  // namespace plumb

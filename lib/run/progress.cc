@@ -1,11 +1,11 @@
 #include "run/progress.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "base/say.h"
 #include "run/outputs.h"
 #include "run/terminal.h"
 
@@ -34,9 +34,7 @@ bool in_background() {
 }
 
 bool write_now(std::string_view text) {
-  pollfd terminal{STDERR_FILENO, POLLOUT, 0};
-  if (in_background() || ::poll(&terminal, 1, 0) != 1 || (terminal.revents & POLLOUT) == 0) return false;
-  return ::write(STDERR_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  return !in_background() && standard_error().text_at_once(text);
 }
 
 }  // namespace

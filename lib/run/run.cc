@@ -16,10 +16,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <deque>
 #include <map>
 
+#include "base/say.h"
 #include "base/text.h"
 #include "probe/missed_runs.h"
 #include "probe/privileges.h"
@@ -136,7 +136,7 @@ class Run {
     if (auto r = tool_.attach(*session_); !r) return r;
     probes_ = tool_.probes();
     if (options_.verbose) {
-      for (const AnyProbe* probe : probes_) std::fputs(describe_choices(probe->choices()).c_str(), stderr);
+      for (const AnyProbe* probe : probes_) say_text(describe_choices(probe->choices()));
     }
     return {};
   }
@@ -174,7 +174,7 @@ class Run {
     for (const Condition& c : conditions_) {
       const bool taken = narrow(filter_, c, *info_.schema);
       if (taken && options_.verbose) {
-        fmt::print(stderr, "--where: the kernel filters by {}\n", info_.schema->spec(c.field).key);
+        say("--where: the kernel filters by {}", info_.schema->spec(c.field).key);
       }
     }
   }
@@ -222,25 +222,25 @@ class Run {
       failed[j.expression] += j.verdict.holds ? 1 : 0;
       threshold_held_ = threshold_held_ || j.verdict.holds;
       if (!j.group.empty() && (!j.verdict.holds || failed[j.expression] > kFailedGroupsSaid)) continue;
-      fmt::print(stderr, "plumb: {}: {}: {}{}{}\n", j.verdict.holds ? "FAILED" : "passed", j.expression,
-                 j.group, j.group.empty() ? "" : ": ", j.verdict.text());
+      say("plumb: {}: {}: {}{}{}", j.verdict.holds ? "FAILED" : "passed", j.expression, j.group,
+          j.group.empty() ? "" : ": ", j.verdict.text());
     }
     if (!judge.by_group() || judge.groups() == 0) return;
     for (const auto& [expression, groups] : failed) {
-      fmt::print(stderr, "plumb: {}: {}: in {} of {} groups\n", groups == 0 ? "passed" : "FAILED", expression,
-                 groups, judge.groups());
+      say("plumb: {}: {}: in {} of {} groups", groups == 0 ? "passed" : "FAILED", expression, groups,
+          judge.groups());
     }
   }
 
   // In all, on standard error: the places where losses were noticed may be far up, or in a file.
   void print_losses() const {
     const auto print = [](std::uint64_t count, std::string_view why) {
-      if (count != 0) fmt::print(stderr, "plumb: {} event{} lost: {}\n", count, count == 1 ? "" : "s", why);
+      if (count != 0) say("plumb: {} event{} lost: {}", count, count == 1 ? "" : "s", why);
     };
     print(reported_lost_, kNoRoom);
     print(reported_missed_, kMissedRuns);
     if (!expressions_.judge.empty() && reported_lost_ + reported_missed_ != 0)
-      fmt::print(stderr, "plumb: the values above are of those that were seen\n");
+      say("plumb: the values above are of those that were seen");
   }
 
   // One turn: drain, say what was lost, write out.
@@ -315,9 +315,8 @@ class Run {
     report_missed_runs();
     if (const std::int64_t step = clock_.refresh(); step != 0) {
       progress_->erase();
-      fmt::print(stderr,
-                 "plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock\n",
-                 static_cast<double>(step) / 1e9);
+      say("plumb: the system clock was stepped by {:+.3f} s; times after this follow the new clock",
+          static_cast<double>(step) / 1e9);
     }
     if (progress_->on()) show_progress(now);
   }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include "base/say.h"
 #include "run/confine.h"
 
 namespace plumb {
@@ -33,17 +34,17 @@ void RunStats::collect(const bpf_object* object) {
 }
 
 void RunStats::print(std::string_view tool, const EventCounts& counts) const {
-  fmt::print(stderr, "{}: {} events seen, {} kept, {} lost\n", tool, counts.seen, counts.kept, counts.lost);
+  say("{}: {} events seen, {} kept, {} lost", tool, counts.seen, counts.kept, counts.lost);
   for (const Program& p : programs_) {
     const double each = p.runs == 0 ? 0 : static_cast<double>(p.ns) / static_cast<double>(p.runs);
-    fmt::print(stderr, "  {:<28} {:>12} runs {:>9.0f} ns each\n", p.name, p.runs, each);
+    say("  {:<28} {:>12} runs {:>9.0f} ns each", p.name, p.runs, each);
   }
-  if (!accounting_) fmt::print(stderr, "  runs of BPF programs: not counted, which takes CAP_SYS_ADMIN\n");
-  fmt::print(stderr, "  capabilities kept: {}\n", capability_names());
+  if (!accounting_) say("  runs of BPF programs: not counted, which takes CAP_SYS_ADMIN");
+  say("  capabilities kept: {}", capability_names());
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
-  fmt::print(stderr, "  own CPU {:.3f} s user, {:.3f} s system; peak memory {:.1f} MB\n",
-             seconds(usage.ru_utime), seconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss) / 1024);
+  say("  own CPU {:.3f} s user, {:.3f} s system; peak memory {:.1f} MB", seconds(usage.ru_utime),
+      seconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss) / 1024);
 }
 
 }  // namespace plumb

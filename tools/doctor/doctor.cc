@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 
 #include "probe/kernel_btf.h"
@@ -95,17 +94,13 @@ int run_doctor(std::span<const ToolInfo* const> tools, bool json, bool verbose) 
   LibbpfLog::capture(false);  // what libbpf says of probes that fail is no news
   raise_memlock_limit();
   if (auto mounted = need_system_mounts(system_procfs()); !mounted) {
-    const Error& e = mounted.error();
-    std::fprintf(stderr, "plumb: %s: %s\n  %s\n", e.what.c_str(), e.why.c_str(), e.hint.c_str());
-    return EXIT_FAILURE;
+    print_error(mounted.error(), false);
+    return kFailed;
   }
   const DoctorReport report = examine(tools);
   const std::string text = json ? doctor_json(report) : doctor_text(report, verbose, color_wanted());
-  const bool written =
-      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!written && errno != EPIPE)
-    std::fprintf(stderr, "plumb: cannot write the report: %s\n", errno_text(errno).c_str());
-  return written && report.ok() ? EXIT_SUCCESS : EXIT_FAILURE;
+  const int written = print(text);
+  return report.ok() ? written : kFailed;
 }
 
 }  // namespace plumb

@@ -1,9 +1,9 @@
 #include "drops/benign.h"
+#include "base/say.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include <cstdio>
 #include <numeric>
 
 namespace plumb {
@@ -55,14 +55,14 @@ bool BenignDrops::takes(std::string_view reason, Place place, std::uint64_t coun
 void BenignDrops::report(std::span<const __u64> by_reason, DropTexts& texts, bool verbose) const {
   const std::uint64_t all = std::accumulate(by_reason.begin(), by_reason.end(), count_);
   if (all == 0) return;
-  fmt::print(stderr, "plumb: {} benign drops not shown (--all shows them)\n", all);
+  say("plumb: {} benign drops not shown (--all shows them)", all);
   if (!verbose) return;
   for (std::uint32_t reason = 0; reason < by_reason.size(); ++reason) {
     if (by_reason[reason] == 0) continue;
     const ReasonInfo& info = texts.reason(DROPS_DROP, reason);
-    fmt::print(stderr, "plumb:   {} {}: {}\n", by_reason[reason], info.reason, info.hint);
+    say("plumb:   {} {}: {}", by_reason[reason], info.reason, info.hint);
   }
-  if (count_ != 0) fmt::print(stderr, "plumb:   {} without a reason, or no packets of a network\n", count_);
+  if (count_ != 0) say("plumb:   {} without a reason, or no packets of a network", count_);
 }
 
 }  // namespace plumb

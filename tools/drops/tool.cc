@@ -1,4 +1,5 @@
 // drops: where packets die and why, what is sent again, who resets, and which losses only counters show.
+#include "base/say.h"
 #include "drops/event.h"
 
 #include <bpf/bpf.h>
@@ -6,7 +7,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 
 #include "bpf/address_filter.h"
@@ -130,7 +130,7 @@ class Drops final : public Tool {
 
   void remark() override {
     benign_.report(probe_->bss->benign_drops, *texts_, common().verbose);
-    if (!texts_->symbols().problem().empty()) fmt::print(stderr, "plumb: {}\n", texts_->symbols().problem());
+    if (!texts_->symbols().problem().empty()) say("plumb: {}", texts_->symbols().problem());
   }
 
  private:

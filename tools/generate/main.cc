@@ -4,7 +4,6 @@
 //   plumb_generate [--check] SOURCE_DIRECTORY
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -12,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/say.h"
 #include "docs/completion.h"
 #include "docs/description.h"
 #include "docs/manual.h"
@@ -68,7 +68,7 @@ Result<std::vector<GeneratedFile>> generate(const std::string& root) {
 }
 
 int failed(const Error& error) {
-  fmt::print(stderr, "plumb_generate: {}{}{}\n", error.what, error.why.empty() ? "" : ": ", error.why);
+  say("plumb_generate: {}{}{}", error.what, error.why.empty() ? "" : ": ", error.why);
   return 1;
 }
 
@@ -86,10 +86,10 @@ int check(const std::string& root, const std::vector<GeneratedFile>& files) {
   for (const GeneratedFile& f : files) {
     const auto committed = read_file(root + "/" + f.path);
     if (committed && *committed == f.text) continue;
-    fmt::print(stderr, "{} differs from a fresh generation\n", f.path);
+    say("{} differs from a fresh generation", f.path);
     ++stale;
   }
-  if (stale != 0) fmt::print(stderr, "run: cmake --build BUILD-DIRECTORY --target generate\n");
+  if (stale != 0) say("run: cmake --build BUILD-DIRECTORY --target generate");
   return stale == 0 ? 0 : 1;
 }
 
@@ -100,7 +100,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const bool check = !arguments.empty() && arguments.front() == "--check";
   if (arguments.size() != (check ? 2U : 1U)) {
-    std::fputs("usage: plumb_generate [--check] SOURCE_DIRECTORY\n", stderr);
+    plumb::say("usage: plumb_generate [--check] SOURCE_DIRECTORY");
     return 2;
   }
   const auto files = plumb::generate(arguments.back());

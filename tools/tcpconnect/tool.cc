@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
+#include "base/say.h"
 #include "run/push_down.h"
 #include "tcpconnect/event.h"
 #include "tcpconnect/options.h"
@@ -94,7 +94,7 @@ class Tcpconnect final : public Tool {
       const bool taken =
           (key == "remote_port" && !options_.server && want_ports(wants.ports, numbers_wanted(c))) ||
           (key == "outcome" && want_failures(wants, c)) || (key == "latency_ms" && want_latency(wants, c));
-      if (taken && common().verbose) fmt::print(stderr, "--where: the kernel filters by {}\n", key);
+      if (taken && common().verbose) say("--where: the kernel filters by {}", key);
     }
   }
 
