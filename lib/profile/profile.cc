@@ -106,7 +106,7 @@ bool Profile::stack(std::span<const FrameId> frames, StackId& id) {
   const std::uint64_t hash = hash_of(frames);
   id = stack_ids_.find(hash, [&](StackId s) { return std::ranges::equal(stack_of(s), frames); });
   if (id != kNone) return true;
-  if (stacks_.size() >= limits_.samples || frames.size() > limits_.stack_frames - pool_.size()) return false;
+  if (stacks_.size() >= limits_.samples || pool_.size() + frames.size() > limits_.stack_frames) return false;
   stacks_.push_back({pool_.size(), static_cast<std::uint32_t>(frames.size())});
   pool_.insert(pool_.end(), frames.begin(), frames.end());
   id = static_cast<StackId>(stacks_.size() - 1);
