@@ -43,11 +43,13 @@ struct {
 static __always_inline void identify_leader(struct task_identity *id, struct task_struct *task)
 {
 	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	struct task_struct *parent = BPF_CORE_READ(leader, real_parent, group_leader);
 
 	id->start_ns = BPF_CORE_READ(leader, start_boottime);
 	id->uid = BPF_CORE_READ(task, cred, euid.val);
-	id->padding = 0;
+	id->parent_pid = BPF_CORE_READ(parent, tgid);
 	BPF_CORE_READ_STR_INTO(&id->comm, leader, comm);
+	BPF_CORE_READ_STR_INTO(&id->parent_comm, parent, comm);
 }
 
 /* Fills `id`, zeroed before, from the current task. */

@@ -205,6 +205,7 @@ struct task_struct {
 	int pid;
 	int tgid;
 	__u64 start_boottime;
+	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct files_struct *files;
 	const struct cred *cred;

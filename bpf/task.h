@@ -13,14 +13,15 @@ struct task_identity {
 	__u32 pid;       /* thread group id in the initial pid namespace */
 	__u32 tid;
 	__u32 uid;       /* effective user at the time, initial user namespace */
-	__u32 padding;
+	__u32 parent_pid; /* thread group id of the parent; 0: unknown, or none */
 	char comm[TASK_COMM_LEN]; /* of the thread group's leader; not always NUL-terminated UTF-8 */
+	char parent_comm[TASK_COMM_LEN]; /* of the parent's leader */
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(task_identity) == 48);
+static_assert(sizeof(task_identity) == 64);
 #else
-_Static_assert(sizeof(struct task_identity) == 48, "wire struct");
+_Static_assert(sizeof(struct task_identity) == 64, "wire struct");
 #endif
 
 #endif

@@ -6,7 +6,7 @@
 _plumb_tcpconnect_fields() {
     case $fields in
         summary) "$1" 'type' 'pid' 'comm' 'role' 'remote_addr' 'port' 'attempts' 'established' 'refused' 'timeout' 'unreachable' 'reset' 'no_ports' 'cancelled' 'error' 'latency_p50_ms' 'latency_p90_ms' 'latency_p99_ms' 'latency_max_ms' 'closed' 'tx_bytes' 'rx_bytes' 'retransmits' ;;
-        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'local_addr' 'local_port' 'remote_addr' 'remote_port' 'remote_name' 'outcome' 'error' 'latency_ms' 'syn_retries' 'duration_ms' 'tx_bytes' 'rx_bytes' 'retransmits' 'srtt_ms' 'closed_by' ;;
+        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'local_addr' 'local_port' 'remote_addr' 'remote_port' 'remote_name' 'outcome' 'error' 'latency_ms' 'syn_retries' 'duration_ms' 'tx_bytes' 'rx_bytes' 'retransmits' 'srtt_ms' 'closed_by' ;;
     esac
 }
 
@@ -53,7 +53,7 @@ _plumb_tcpconnect_options() {
 _plumb_drops_fields() {
     case $fields in
         summary) "$1" 'type' 'event' 'reason' 'subsystem' 'count' 'total_bytes' 'location' 'dev' 'netns' 'direction' 'protocol' 'src' 'dst' 'dst_port' 'hint' ;;
-        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'reason' 'subsystem' 'hint' 'location' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'tcp_flags' 'length_bytes' 'dev' 'direction' 'state' 'owner_source' 'stack' 'count' 'inner_protocol' 'inner_src' 'inner_src_port' 'inner_dst' 'inner_dst_port' 'kind' 'sequence' 'srtt_ms' 'retransmits' 'cause' 'cause_location' 'cause_certainty' 'cause_age_ms' 'counter' 'delta' ;;
+        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'reason' 'subsystem' 'hint' 'location' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'tcp_flags' 'length_bytes' 'dev' 'direction' 'state' 'owner_source' 'stack' 'count' 'inner_protocol' 'inner_src' 'inner_src_port' 'inner_dst' 'inner_dst_port' 'kind' 'sequence' 'srtt_ms' 'retransmits' 'cause' 'cause_location' 'cause_certainty' 'cause_age_ms' 'counter' 'delta' ;;
     esac
 }
 

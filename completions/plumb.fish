@@ -129,6 +129,9 @@ function __plumb_tcpconnect_fields
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that called connect or accept' \
         comm\t'The owner\'s command name' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        parent_pid\t'The owner\'s parent when the event happened' \
+        parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
         container\t'The owner\'s container: its name, or the start of its id; null outside containers' \
         pod\t'The owner\'s Kubernetes pod' \
@@ -221,6 +224,9 @@ function __plumb_drops_fields
         pid\t'The process that owns the socket; null when that is not known or there is none' \
         tid\t'Always null: a socket belongs to a process, not to one of its threads' \
         comm\t'The owner\'s command name' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        parent_pid\t'The owner\'s parent when the event happened' \
+        parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
         container\t'The owner\'s container: its name, or the start of its id; null outside containers' \
         pod\t'The owner\'s Kubernetes pod' \

@@ -15,7 +15,7 @@ struct OwnedNames {
   // False where a file that would tell more was not there (yet): the kubelet makes its links after the start.
   bool complete = false;
 
-  ContainerNames view() const { return {container, pod, namespace_}; }
+  ProcessNames view() const { return {container, pod, namespace_}; }
 };
 
 // docker: /var/lib/docker/containers/<id>/config.v2.json. podman:

@@ -1,4 +1,4 @@
-// What plumb knows of processes: container, pod and namespace by cgroup. Everything is read through ProcFs, a
+// What plumb knows of processes: container, pod and namespace by cgroup, and the executable. Everything is read through ProcFs, a
 // seam that tests stand in for, and cached by pid and start time, so that an entry survives the process's
 // exit and is never given to another process that got the same pid.
 #pragma once
@@ -23,12 +23,13 @@ struct ProcessKey {
 };
 
 // Views into the cache: valid until the next call of ProcessCache::find.
-struct ContainerNames {
+struct ProcessNames {
   // The runtime's name where known (in a pod: the container's name in the pod), otherwise the first 12 digits
   // of the id; empty: not in a container, or not known.
   std::string_view container;
   std::string_view pod;         // Kubernetes pod name; empty: unknown or none
   std::string_view namespace_;  // Kubernetes namespace
+  std::string_view exe = {};    // path of its executable, as in its own mount namespace; empty: not known
 };
 
 // The seam: files below /proc, /sys/fs/cgroup and the container runtimes' own. Nothing here blocks or follows
@@ -67,12 +68,13 @@ class ProcessCache {
   explicit ProcessCache(const ProcFs& procfs = system_procfs(), std::size_t max_entries = kMaxEntries);
   ~ProcessCache();
 
-  // The container of a process. `cgroup_id` (0: unknown) finds it even when the process is gone; a process
+  // The container and the executable of a process; the executable only of one that lives when it is first asked for.
+  // `cgroup_id` (0: unknown) finds it even when the process is gone; a process
   // that moved to another cgroup is looked up anew. Without it, /proc/PID/cgroup is read, and believed only
   // when the process that has the pid now is the one that started at `start_ns`. In the steady state one hash
   // look-up and no allocation. Bounded: at most kMaxEntries; those not asked for lately leave (the clock
   // algorithm).
-  ContainerNames find(const ProcessKey& key, std::uint64_t cgroup_id);
+  ProcessNames find(const ProcessKey& key, std::uint64_t cgroup_id);
 
   std::size_t size() const;
 
@@ -96,7 +98,7 @@ Result<std::vector<std::string>> container_cgroups(std::string_view name_or_id,
 // tree. A container with several directories at the top (rare) stands there once for each. For `doctor`.
 struct Container {
   std::string id;    // 64 hexadecimal digits; of systemd-nspawn and LXC the name
-  std::string name;  // as ContainerNames::container
+  std::string name;  // as ProcessNames::container
   std::string
       runtime;  // "docker", "containerd", "cri-o", "podman", "systemd-nspawn", "lxc", "oci" (not known which)
   std::string cgroup;      // its directory, absolute

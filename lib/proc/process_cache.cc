@@ -72,6 +72,7 @@ struct ProcessCache::State {
     ProcessKey key;
     std::uint64_t cgroup_id = 0;
     KnownPtr known;       // null: in no container, or not known
+    std::string exe;
     bool recent = false;  // asked for since the hand passed
   };
 
@@ -81,6 +82,7 @@ struct ProcessCache::State {
   KnownPtr resolve(const ProcessKey& key, std::uint64_t cgroup_id);
   KnownPtr by_proc(const ProcessKey& key, std::uint64_t cgroup_id);
   KnownPtr by_walk(std::uint64_t cgroup_id);
+  std::string exe_of(const ProcessKey& key) const;
   KnownPtr known_container(CgroupContainer container);
   KnownPtr with_names(const KnownPtr& known);
   void remember(std::uint64_t cgroup_id, const KnownPtr& known);
@@ -214,6 +216,16 @@ KnownPtr ProcessCache::State::resolve(const ProcessKey& key, std::uint64_t cgrou
   return with_names(by_walk(cgroup_id));
 }
 
+std::string ProcessCache::State::exe_of(const ProcessKey& key) const {
+  const std::string directory = "/proc/" + std::to_string(key.pid);
+  auto path = fs.read_link(directory + "/exe");
+  if (!path) return {};
+  // After the link: had the pid changed hands before, this start would be another one.
+  const auto stat = fs.read(directory + "/stat");
+  const auto ticks = stat ? start_ticks(*stat) : std::nullopt;
+  return ticks && same_start(key.start_ns, *ticks) ? *std::move(path) : std::string{};
+}
+
 ProcessCache::ProcessCache(const ProcFs& procfs, std::size_t max_entries)
     : state_(std::make_unique<State>(procfs, max_entries)) {}
 ProcessCache::~ProcessCache() = default;
@@ -222,19 +234,22 @@ std::size_t ProcessCache::size() const {
   return state_->slots.size();
 }
 
-ContainerNames ProcessCache::find(const ProcessKey& key, std::uint64_t cgroup_id) {
+ProcessNames ProcessCache::find(const ProcessKey& key, std::uint64_t cgroup_id) {
   State& s = *state_;
   const auto it = s.index.find(key);
   State::Slot* slot = it == s.index.end() ? nullptr : &s.slots[it->second];
   if (slot == nullptr || (cgroup_id != 0 && slot->cgroup_id != cgroup_id)) {
     s.last = s.resolve(key, cgroup_id);
     if (slot == nullptr && key.pid != 0 && key.start_ns != 0) slot = &s.slot_for(key);
-    if (slot == nullptr) return s.last == nullptr ? ContainerNames{} : s.last->names.view();
+    if (slot == nullptr) return s.last == nullptr ? ProcessNames{} : s.last->names.view();
     slot->known = s.last;
     slot->cgroup_id = cgroup_id;
+    slot->exe = s.exe_of(key);
   }
   slot->recent = true;
-  return slot->known == nullptr ? ContainerNames{} : slot->known->names.view();
+  ProcessNames names = slot->known == nullptr ? ProcessNames{} : slot->known->names.view();
+  names.exe = slot->exe;
+  return names;
 }
 
 }  // namespace plumb

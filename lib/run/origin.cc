@@ -11,6 +11,8 @@ void set_process(Origin& origin, const task_identity& task) {
   origin.tid = task.tid;
   origin.uid = task.uid;
   origin.comm = {task.comm, ::strnlen(task.comm, sizeof task.comm)};
+  origin.parent_pid = task.parent_pid;
+  origin.parent_comm = {task.parent_comm, ::strnlen(task.parent_comm, sizeof task.parent_comm)};
 }
 
 void set_container(Origin& origin, const task_identity& task, ProcessCache& processes) {

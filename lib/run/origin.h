@@ -28,12 +28,14 @@ struct Origin {
   std::uint32_t tid = 0;  // 0: not known
   std::uint32_t uid = 0;
   std::string_view comm;
-  ContainerNames names;
+  std::uint32_t parent_pid = 0;  // 0: not known, or none
+  std::string_view parent_comm;
+  ProcessNames names;
 };
 
 // Takes the process that the kernel side saw. comm is a view of `task`.
 void set_process(Origin& origin, const task_identity& task);
-// Looks up its container, pod and namespace.
+// Looks up its executable, container, pod and namespace.
 void set_container(Origin& origin, const task_identity& task, ProcessCache& processes);
 
 // What differs between tools: the help of some fields, and whether --top groups by process.
@@ -47,10 +49,10 @@ struct SharedFieldWords {
   std::uint8_t comm_width = 16;
 };
 
-// time, type, pid, tid, comm, uid, container, pod, namespace, netns, in this order. Types are the names that
+// time, type, pid, tid, comm, exe, parent_pid, parent_comm, uid, container, pod, namespace, netns, in this order. Types are the names that
 // "type" takes, TypeOf the event's index among them: the same as for Schema::of.
 template <class Event, std::size_t (*TypeOf)(const Event&), const auto& Types>
-consteval std::array<Field<Event>, 10> shared_fields(const SharedFieldWords& words) {
+consteval std::array<Field<Event>, 13> shared_fields(const SharedFieldWords& words) {
   const auto longest = std::ranges::max(Types, {}, [](std::string_view name) { return name.size(); }).size();
   return {{
       {{.key = "time",
@@ -93,6 +95,26 @@ consteval std::array<Field<Event>, 10> shared_fields(const SharedFieldWords& wor
         .otlp = "process.executable.name",
         .help = "The owner's command name."},
        [](const Event& e) -> Value { return text_or_none(e.origin.comm); }},
+      {{.key = "exe",
+        .heading = "EXE",
+        .type = FieldType::text,
+        .width = 20,
+        .otlp = "process.executable.path",
+        .help = "The path of the owner's executable, in its own mount namespace; null when it ended at once."},
+       [](const Event& e) -> Value { return text_or_none(e.origin.names.exe); }},
+      {{.key = "parent_pid",
+        .heading = "PPID",
+        .type = FieldType::unsigned_integer,
+        .width = 7,
+        .otlp = "process.parent_pid",
+        .help = "The owner's parent when the event happened."},
+       [](const Event& e) -> Value { return number_or_none(e.origin.parent_pid); }},
+      {{.key = "parent_comm",
+        .heading = "PARENT",
+        .type = FieldType::text,
+        .width = 16,
+        .help = "The parent's command name."},
+       [](const Event& e) -> Value { return text_or_none(e.origin.parent_comm); }},
       {{.key = "uid",
         .heading = "UID",
         .type = FieldType::unsigned_integer,

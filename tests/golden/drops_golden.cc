@@ -146,7 +146,7 @@ class Feeder {
     line_.delta = delta;
     return line_;
   }
-  void own(std::uint32_t pid, std::string_view comm, ContainerNames names = {}) {
+  void own(std::uint32_t pid, std::string_view comm, ProcessNames names = {}) {
     line_.origin.pid = pid;
     line_.origin.uid = 1000;
     line_.origin.comm = comm;

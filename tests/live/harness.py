@@ -37,7 +37,7 @@ DEADLINE = 30.0  # seconds that nothing here may take; generous, because the mac
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 libc = ctypes.CDLL(None, use_errno=True)
 
-SHARED_KEYS = {"time", "type", "pid", "tid", "comm", "uid", "container", "pod", "namespace", "netns"}
+SHARED_KEYS = {"time", "type", "pid", "tid", "comm", "exe", "parent_pid", "parent_comm", "uid", "container", "pod", "namespace", "netns"}
 
 
 def wait_until(condition, what, deadline=DEADLINE):

@@ -87,7 +87,7 @@ TEST_CASE("Kubernetes names come with pod and namespace") {
   ProcessCache cache(*fs);
   const auto cgroup = container_cgroups("nginx", *fs);
   REQUIRE(cgroup);
-  const ContainerNames names = cache.find({1, 1}, fs->inode(cgroup->front()).value());
+  const ProcessNames names = cache.find({1, 1}, fs->inode(cgroup->front()).value());
   CHECK(names.container == "nginx");
   CHECK(names.pod == "web-7d9c5b6f4d-x2x9z");
   CHECK(names.namespace_ == "shop");

@@ -104,13 +104,13 @@ struct tcpconnect_summary {
 
 #ifdef __cplusplus
 static_assert(sizeof(tcpconnect_config) == 24);
-static_assert(sizeof(tcpconnect_event) == 152);
+static_assert(sizeof(tcpconnect_event) == 168);
 static_assert(sizeof(tcpconnect_summary_key) == 40);
 static_assert(sizeof(tcpconnect_summary) == 24 + 40 + 4 * HISTOGRAM_BUCKETS);
 #else
 _Static_assert(sizeof(struct tcpconnect_config) == 24,
 	       "shared with the user side");
-_Static_assert(sizeof(struct tcpconnect_event) == 152, "wire struct");
+_Static_assert(sizeof(struct tcpconnect_event) == 168, "wire struct");
 _Static_assert(sizeof(struct tcpconnect_summary_key) == 40, "wire struct");
 _Static_assert(sizeof(struct tcpconnect_summary) == 24 + 40 + 4 * HISTOGRAM_BUCKETS, "wire struct");
 #endif
