@@ -127,6 +127,12 @@ static __always_inline bool other_task_selected(const struct task_identity *id, 
 	return false;
 }
 
+/* Whether a filter asks for a certain process. What has no known owner is left out then. */
+static __always_inline bool owner_required(void)
+{
+	return filter.by_pid || filter.by_comm || filter.by_uid || filter.cgroups;
+}
+
 static __always_inline bool netns_selected(__u32 netns)
 {
 	return !filter.netns || filter.netns == netns;

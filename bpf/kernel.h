@@ -213,7 +213,14 @@ struct task_struct {
 	char comm[16];
 } RELOCATED;
 
-struct bpf_iter_meta;
+struct seq_file;
+
+/* Not relocated, as the contexts that point to it: a program's context has a fixed layout. */
+struct bpf_iter_meta {
+	union {
+		struct seq_file *seq;
+	} __attribute__((aligned(8)));
+};
 
 /* Context of iter/task_file; not relocated, a program's context has a fixed layout. */
 struct bpf_iter__task_file {

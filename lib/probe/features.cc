@@ -72,7 +72,7 @@ struct Features::State {
   const Result<KernelBtf>& kernel_types();
   Feature find(bpf_attach_type attach, const std::string& target, const std::string& missing,
                std::uint32_t& id);
-  Feature load_socket_storage();
+  Feature load_socket_storage(bool in_cgroup);
   Feature load_kernel_reads();
   Feature open_kprobe();
 };
@@ -225,11 +225,16 @@ Result<void> Features::essentials() {
 }
 
 Feature Features::socket_storage() {
-  return state_->answer("socket storage", [&] { return state_->load_socket_storage(); });
+  return state_->answer("socket storage", [&] { return state_->load_socket_storage(false); });
 }
 
-// Tracing programs may use it since Linux 5.11. Before, the verifier does not know the function in them.
-Feature Features::State::load_socket_storage() {
+Feature Features::cgroup_sockets() {
+  return state_->answer("cgroup sockets", [&] { return state_->load_socket_storage(true); });
+}
+
+// Tracing programs may use it since Linux 5.11. Before, the verifier does not know the function in them. In a
+// cgroup's program the context is the socket.
+Feature Features::State::load_socket_storage(bool in_cgroup) {
   LIBBPF_OPTS(bpf_map_create_opts, map_options);
   LIBBPF_OPTS(bpf_prog_load_opts, options);
   std::uint32_t id = 0;
@@ -243,10 +248,11 @@ Feature Features::State::load_socket_storage() {
   map_options.btf_value_type_id = 1;
   const UniqueFd map(bpf_map_create(BPF_MAP_TYPE_SK_STORAGE, kProbeName, 4, 4, 0, &map_options));
   if (!map) return refused("socket storage is refused", errno);
+  const bpf_insn first_argument{
+      .code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1};
+  const bpf_insn context{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1};
   const bpf_insn program[] = {
-      {.code = BPF_LDX | BPF_MEM | BPF_DW,
-       .dst_reg = BPF_REG_2,
-       .src_reg = BPF_REG_1},                                               // r2 = ctx[0], the socket
+      in_cgroup ? context : first_argument,                                 // r2 = the socket
       {.code = BPF_JMP | BPF_JEQ | BPF_K, .dst_reg = BPF_REG_2, .off = 5},  // null: to the end
       {.code = BPF_LD | BPF_DW | BPF_IMM,
        .dst_reg = BPF_REG_1,
@@ -256,15 +262,16 @@ Feature Features::State::load_socket_storage() {
       set<BPF_REG_3>(0),
       set<BPF_REG_4>(0),
       {.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_sk_storage_get},
-      set<BPF_REG_0>(0),
+      set<BPF_REG_0>(1),  // of a cgroup's program: the call may go on
       kExit,
   };
-  options.expected_attach_type = BPF_TRACE_RAW_TP;
-  options.attach_btf_id = id;
-  const int fd =
-      bpf_prog_load(BPF_PROG_TYPE_TRACING, kProbeName, kLicense, program, std::size(program), &options);
-  if (fd == -EINVAL) return {false, "this kernel has no socket storage in tracing programs", EINVAL};
-  if (fd < 0) return refused("socket storage in tracing programs is refused", -fd);
+  options.expected_attach_type = in_cgroup ? BPF_CGROUP_INET_SOCK_CREATE : BPF_TRACE_RAW_TP;
+  options.attach_btf_id = in_cgroup ? 0 : id;
+  const int fd = bpf_prog_load(in_cgroup ? BPF_PROG_TYPE_CGROUP_SOCK : BPF_PROG_TYPE_TRACING, kProbeName,
+                               kLicense, program, std::size(program), &options);
+  const std::string where = in_cgroup ? "programs of cgroups" : "tracing programs";
+  if (fd == -EINVAL) return {false, "this kernel has no socket storage in " + where, EINVAL};
+  if (fd < 0) return refused("socket storage in " + where + " is refused", -fd);
   const UniqueFd close_it(fd);
   return yes();
 }

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/fd.h"
@@ -11,16 +12,25 @@
 
 namespace plumb {
 
-Result<void> run_iterator(bpf_link* link) {
-  const UniqueFd file(bpf_iter_create(bpf_link__fd(link)));
+Result<std::vector<std::byte>> read_iterator(int link_fd, std::size_t most) {
+  const UniqueFd file(bpf_iter_create(link_fd));
   if (!file) return bpf_error("cannot run the iterator", errno);
-  char dropped[256];
+  std::vector<std::byte> out;
+  std::byte buffer[4096];
   for (;;) {
-    const ssize_t n = ::read(file.get(), dropped, sizeof dropped);
-    if (n == 0) return {};
+    const ssize_t n = ::read(file.get(), buffer, sizeof buffer);
+    if (n == 0) return out;
     // EAGAIN: the kernel looked at a million objects without output and asks to be called again.
     if (n < 0 && errno != EAGAIN && errno != EINTR) return bpf_error("cannot read the iterator", errno);
+    if (n < 0) continue;
+    const auto kept = std::min(static_cast<std::size_t>(n), most - out.size());
+    out.insert(out.end(), buffer, buffer + kept);
   }
+}
+
+Result<void> run_iterator(bpf_link* link) {
+  auto nothing = read_iterator(bpf_link__fd(link), 0);
+  return nothing ? Result<void>{} : std::move(nothing).error();
 }
 
 }  // namespace plumb

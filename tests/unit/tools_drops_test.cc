@@ -166,14 +166,14 @@ TEST_CASE("the socket of a packet is at its destination on the way in, at its so
   put_udp(e);
   DropLine line;
   REQUIRE(decode(e, line));
-  CHECK_FALSE(socket_addresses(line).has_value());
+  CHECK_FALSE(socket_place(line).has_value());
   line.direction = DIRECTION_FORWARD;
-  CHECK_FALSE(socket_addresses(line).has_value());
+  CHECK_FALSE(socket_place(line).has_value());
   line.direction = DIRECTION_IN;
-  REQUIRE(socket_addresses(line).has_value());
-  CHECK(socket_addresses(line)->local_port == 53);
+  REQUIRE(socket_place(line).has_value());
+  CHECK(socket_place(line)->local_port == 53);
   line.direction = DIRECTION_OUT;
-  CHECK(socket_addresses(line)->local_port == 4242);
+  CHECK(socket_place(line)->local_port == 4242);
 }
 
 TEST_CASE("a retransmit's cause: the same segment is preferred to a newer drop") {

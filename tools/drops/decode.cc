@@ -106,13 +106,18 @@ bool decode_drop(std::span<const std::byte> record, const BootClock& clock, Drop
   return true;
 }
 
-std::optional<SocketAddresses> socket_addresses(const DropLine& l) {
-  if (!l.has_ports || l.direction == DIRECTION_UNKNOWN || l.direction == DIRECTION_FORWARD)
+std::optional<SocketPlace> socket_place(const DropLine& l) {
+  if (!l.has_ports || l.origin.netns == 0 || l.direction == DIRECTION_UNKNOWN ||
+      l.direction == DIRECTION_FORWARD)
     return std::nullopt;
   const auto protocol = ip_protocol_number(l.protocol == "vxlan" ? "udp" : l.protocol);
   if (!protocol) return std::nullopt;
-  if (l.direction == DIRECTION_IN) return SocketAddresses{*protocol, l.dst, l.dst_port, l.src, l.src_port};
-  return SocketAddresses{*protocol, l.src, l.src_port, l.dst, l.dst_port};
+  SocketPlace place{l.origin.netns, *protocol, l.src, l.dst, l.src_port, l.dst_port};
+  if (l.direction == DIRECTION_IN) {
+    std::swap(place.local, place.remote);
+    std::swap(place.local_port, place.remote_port);
+  }
+  return place;
 }
 
 }  // namespace plumb

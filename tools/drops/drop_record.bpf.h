@@ -10,6 +10,7 @@
 #include "drops/packet.bpf.h"
 #include "bpf/filter.bpf.h"
 #include "bpf/ringbuf.bpf.h"
+#include "bpf/socket_owner.bpf.h"
 
 const volatile struct drops_config config = {
 	.lines = 1,
@@ -60,6 +61,7 @@ __u64 rate_told;
 struct drops_seen {
 	const struct sk_buff *skb; /* NULL: none */
 	const struct sock *sk;     /* NULL: none */
+	const struct socket_owner *owner; /* of `sk`; NULL: none */
 	__u64 location;
 	__u32 reason;
 	__u8 type;
@@ -67,6 +69,7 @@ struct drops_seen {
 	__u8 direction;
 	__u8 owner_source;
 	__u8 known;
+	__u8 stranger; /* the task filters do not let it pass; told to the user side only as a cause */
 	__u8 swapped; /* the packet's addresses are those of the packet that provoked the event: turn them round */
 	struct place place;
 	struct flow flow;
@@ -235,6 +238,14 @@ static __always_inline bool line_allowed(__u64 now)
 	return true;
 }
 
+/* Not one of the short forms, of which only what is common to all may be read. */
+static __always_inline bool is_full_socket(const struct sock *sk)
+{
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+
+	return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV;
+}
+
 static __always_inline void fill_socket(struct drops_event *e, const struct sock *sk)
 {
 	struct endpoints ends;
@@ -291,6 +302,11 @@ static __always_inline void fill_record(struct drops_event *e, const struct drop
 		e->owner_source = seen->owner_source;
 		fill_socket(e, seen->sk);
 	}
+	if (seen->stranger)
+		e->known |= KNOWN_STRANGER;
+	else if (seen->owner && owner_knowledge_of(seen->owner, seen->sk) == OWNER_KNOWN &&
+		 copy_owner(&e->owner, seen->owner))
+		e->known |= KNOWN_OWNER;
 }
 
 /* Reserves and fills a record of the kind in use; NULL: none, and the loss is counted. */
@@ -316,13 +332,35 @@ static __always_inline struct drops_event *make_record(void *ctx, const struct d
 	return e;
 }
 
+/* Whether the task filters let the event pass, or the user side has to say: by a search for the owner of a socket that
+ * has a file, or of the one that a received packet is for. */
+static __always_inline bool owner_selected(const struct drops_seen *seen)
+{
+	switch (owner_knowledge_of(seen->owner, seen->sk)) {
+	case OWNER_KNOWN:
+		return true;
+	case OWNER_REJECTED:
+		return false;
+	case OWNER_NOT_KNOWN:
+		break;
+	}
+	if (!owner_required())
+		return true;
+	return seen->sk ? is_full_socket(seen->sk) && socket_inode(seen->sk) : seen->direction == DIRECTION_IN;
+}
+
 /* Everything from the decision on; `extra` writes what only some types have. */
-static __always_inline struct drops_event *tell(void *ctx, const struct drops_seen *seen)
+static __always_inline struct drops_event *tell(void *ctx, struct drops_seen *seen)
 {
 	__u64 now;
 
 	if (!seen_selected(seen))
 		return 0;
+	if (!owner_selected(seen)) {
+		if (!config.causes || seen->type != DROPS_DROP)
+			return 0;
+		seen->stranger = 1;
+	}
 	count_seen();
 	if (config.stack_totals) {
 		add_to_stacks(ctx, seen);

@@ -2,7 +2,7 @@
 /* drops: packets that the kernel throws away, sends again, or answers with a reset.
  *
  * All hooks run wherever the network stack does: in the sending process, in softirq on top of any process, in a kernel
- * thread. `current` is nobody in particular and never looked at. */
+ * thread. `current` is nobody in particular and never looked at: bpf/socket_owner.bpf.h knows the owners. */
 #include "drops/drop_record.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -49,6 +49,11 @@ int on_kfree_skb(__u64 *ctx)
 		return 0;
 	}
 	seen.direction = read_direction(skb, rx_sk, &seen.place);
+	/* Before Linux 6.9 a fragment that waits has its offset where skb->sk is. */
+	if (rx_sk)
+		seen.owner = owner_entry((struct sock *)rx_sk);
+	else if (is_kernel_pointer(skb->sk))
+		seen.owner = owner_entry(skb->sk);
 	if (flow_needed())
 		read_flow(&seen.flow, skb);
 	e = tell(ctx, &seen);
@@ -61,6 +66,7 @@ int on_kfree_skb(__u64 *ctx)
 static __always_inline void take_socket(struct drops_seen *seen, const struct sock *sk, bool out)
 {
 	seen->sk = sk;
+	seen->owner = owner_entry((struct sock *)sk);
 	seen->owner_source = OWNER_SOCKET;
 	seen->direction = out ? DIRECTION_OUT : DIRECTION_IN;
 	seen->place.netns = socket_netns(sk);

@@ -71,42 +71,4 @@ void find_cause(DropLine& line, const drops_event& e, const CauseJoin& causes) {
   line.cause_age = cause->age;
 }
 
-OwnerFilter::OwnerFilter(const TaskFilter& filter, std::function<bool(std::uint32_t)> follows)
-    : filter_(filter), follows_(std::move(follows)) {
-  active_ = !filter.pids.empty() || !filter.comms.empty() || filter.uid || !filter.cgroups.empty();
-  const auto mount = cgroup2_mount();
-  for (const UniqueFd& fd : filter.cgroups) {
-    auto path = system_procfs().read_link("/proc/self/fd/" + std::to_string(fd.get()));
-    if (path && mount && path->starts_with(*mount)) cgroup_paths_.push_back(path->substr(mount->size()));
-  }
-}
-
-// "0::/system.slice/ssh.service" in /proc/PID/cgroup is the place in cgroup v2.
-bool OwnerFilter::in_cgroups(std::uint32_t pid) const {
-  auto text = system_procfs().read("/proc/" + std::to_string(pid) + "/cgroup");
-  if (!text) return false;
-  const std::size_t at = text->starts_with("0::") ? 0 : text->find("\n0::");
-  if (at == std::string::npos) return false;
-  std::string_view path = std::string_view(*text).substr(at == 0 ? 3 : at + 4);
-  path = path.substr(0, path.find('\n'));
-  return std::ranges::any_of(cgroup_paths_, [path](const std::string& root) {
-    return path.starts_with(root) &&
-           (path.size() == root.size() || root.ends_with('/') || path[root.size()] == '/');
-  });
-}
-
-bool OwnerFilter::selects(const SocketOwner& owner) const {
-  if (filter_.follow
-          ? !follows_(owner.pid)
-          : !filter_.pids.empty() && std::ranges::find(filter_.pids, owner.pid) == filter_.pids.end()) {
-    return false;
-  }
-  const auto same_name = [&owner](const std::string& name) {
-    return std::string_view(name).substr(0, 15) == std::string_view(owner.comm).substr(0, 15);
-  };
-  if (!filter_.comms.empty() && std::ranges::none_of(filter_.comms, same_name)) return false;
-  if (filter_.uid && *filter_.uid != owner.uid) return false;
-  return filter_.cgroups.empty() || in_cgroups(owner.pid);
-}
-
 }  // namespace plumb

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,9 +12,6 @@
 #include "drops/event.h"
 #include "drops/hints.h"
 #include "probe/drop_reasons.h"
-#include "probe/filter.h"
-#include "proc/process.h"
-#include "proc/socket_owner.h"
 #include "symbol/kallsyms.h"
 
 namespace plumb {
@@ -54,22 +50,5 @@ class DropTexts {
 void remember_drop(const DropLine& line, CauseJoin& causes);
 // Fills in the drop that explains a retransmit, if one does.
 void find_cause(DropLine& line, const drops_event& event, const CauseJoin& causes);
-
-// -p, --comm, -u, --cgroup and -- COMMAND, decided here: the kernel side never knows who owns a socket.
-class OwnerFilter {
- public:
-  // `follows` says whether a process belongs to the traced command; only asked with TaskFilter::follow.
-  OwnerFilter(const TaskFilter& filter, std::function<bool(std::uint32_t)> follows);
-  bool active() const { return active_; }
-  bool selects(const SocketOwner& owner) const;
-
- private:
-  bool in_cgroups(std::uint32_t pid) const;
-
-  const TaskFilter& filter_;
-  std::function<bool(std::uint32_t)> follows_;
-  std::vector<std::string> cgroup_paths_;  // below the mount of cgroup v2
-  bool active_ = false;
-};
 
 }  // namespace plumb

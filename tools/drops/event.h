@@ -13,8 +13,8 @@
 #include "drops/wire.h"
 #include "event/field.h"
 #include "packet/headers.h"
-#include "proc/socket_owner.h"
 #include "run/origin.h"
+#include "run/socket_owner.h"
 
 namespace plumb {
 
@@ -61,9 +61,9 @@ struct DropLine {  // NOLINT(clang-analyzer-optin.performance.Padding)
 // What the wire struct and the headers that it carries say. False: it is no record of ours. Views point into
 // `e`.
 bool decode_drop(std::span<const std::byte> record, const BootClock& clock, DropLine& out);
-// The socket that a line's packet belongs to, from the socket's side; nothing where the packet or the
-// direction does not say.
-std::optional<SocketAddresses> socket_addresses(const DropLine& line);
+// Where the socket of a line's packet is, from the socket's side; nothing where the packet or the direction does not
+// say.
+std::optional<SocketPlace> socket_place(const DropLine& line);
 
 // An aggregate of --summary.
 struct DropSummary {

@@ -20,6 +20,7 @@
 #include "drops/stack.h"
 #include "drops/summary.h"
 #include "probe/map_entries.h"
+#include "probe/missed_runs.h"
 #include "run/address_options.h"
 #include "run/tool.h"
 
@@ -28,6 +29,8 @@ namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint32_t kRingBytes = 1 << 20;
+constexpr std::uint64_t kMaxWait = kSecond / 2;  // of a line for the search for its owner
+constexpr std::size_t kMaxPending = 2048;
 constexpr std::uint32_t kStackEntries = 8192;  // distinct stacks
 
 struct HooksWanted {
@@ -75,6 +78,20 @@ std::vector<Hook> all_hooks(const HooksWanted& wanted) {
   };
 }
 
+// Runs that are missed are events only of these; of the others, what is missed in a softirq means nothing to them.
+std::uint64_t missed_events(drops_bpf& skel) {
+  std::uint64_t sum = 0;
+  for (const bpf_program* program :
+       {skel.progs.on_kfree_skb, skel.progs.on_retransmit, skel.progs.on_retransmit_synack,
+        skel.progs.on_send_reset, skel.progs.on_receive_reset})
+    sum += missed_runs(program);
+  return sum;
+}
+
+void append(std::vector<Hook>& hooks, std::vector<Hook> more) {
+  hooks.insert(hooks.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
 class Drops final : public Tool {
  public:
   OptionTable options() override { return drops_option_table(options_); }
@@ -96,9 +113,11 @@ class Drops final : public Tool {
   std::vector<Hook> hooks() const override {
     const bool explains = options_.wants(DROPS_RETRANSMIT) && lines();  // drops, for `cause`
     const bool drops = stacks_ || options_.wants(DROPS_DROP) || explains;
-    return all_hooks({.drops = drops,
-                      .retransmits = !stacks_ && options_.wants(DROPS_RETRANSMIT),
-                      .resets = !stacks_ && options_.wants(DROPS_RESET)});
+    std::vector<Hook> hooks = all_hooks({.drops = drops,
+                                         .retransmits = !stacks_ && options_.wants(DROPS_RETRANSMIT),
+                                         .resets = !stacks_ && options_.wants(DROPS_RESET)});
+    append(hooks, socket_owner_hooks(lines(), by_owner_));
+    return hooks;
   }
 
   std::unique_ptr<Summary> make_summary() override {
@@ -111,6 +130,8 @@ class Drops final : public Tool {
     session_ = &session;
     if (auto r = probe_.open(session.features, session.filter, hooks()); !r) return r;
     if (auto r = configure(*probe_); !r) return r;
+    keep_socket_owners(*probe_, probe_.choices());
+    probe_.count_missed_by(missed_events);
     if (auto r = probe_.start<&Drops::record>(kRingBytes, *this); !r) return r;
     attached();
     return {};
@@ -119,6 +140,7 @@ class Drops final : public Tool {
   std::vector<AnyProbe*> probes() override { return {&probe_}; }
 
   Result<void> finish() override {
+    search_owners(true);
     if (stacks_) push_stacks();
     if (lines()) tell_folded();
     if (kernel_summary_) {
@@ -172,6 +194,7 @@ class Drops final : public Tool {
     config.by_location = config.by_dev = config.by_flow = true;
     config.stack = options_.stack && lines();
     config.stack_totals = stacks_;
+    config.causes = options_.wants(DROPS_RETRANSMIT);
     if (!sees_each_event()) {
       config.lines_per_tick = static_cast<std::uint32_t>(
           options_.max_rate == 0 ? 0 : std::clamp<std::uint64_t>(options_.max_rate / 10, 1, UINT32_MAX));
@@ -184,18 +207,16 @@ class Drops final : public Tool {
   }
 
   void attached() {
-    owner_filter_.emplace(session_->filter, [fd = bpf_map__fd(probe_->maps.filter_pids)](std::uint32_t pid) {
-      std::uint8_t present = 0;
-      return bpf_map_lookup_elem(fd, &pid, &present) == 0;
-    });
+    owners_.start(*probe_);
     if (options_.wants(DROPS_COUNTER) && lines() && !common().summary)
-      counters_.emplace(owners_, session_->filter.netns);
+      counters_.emplace(namespaces_, session_->filter.netns);
     const std::uint64_t now = session_->clock.now().ns;
     next_second_ = now + kSecond;
     next_counters_ = now + static_cast<std::uint64_t>(common().interval_ns);
   }
 
   Result<void> drained() override {
+    search_owners(false);
     const std::uint64_t now = session_->clock.now().ns;
     if (now >= next_second_) {
       next_second_ = now + kSecond;
@@ -222,29 +243,79 @@ class Drops final : public Tool {
       if (!options_.wants(DROPS_DROP)) return true;
       line.sequence.reset();
     }
+    if ((e.known & KNOWN_STRANGER) != 0) return true;
+    if (!pending_.empty() || wants_search(line, e)) {
+      pending_.emplace_back(bytes.begin(), bytes.end());
+      if (pending_.size() >= kMaxPending) search_owners(true);
+      return true;
+    }
+    return tell(line, e, bytes);
+  }
+
+  bool tell(DropLine& line, const drops_event& e, std::span<const std::byte> bytes) {
     if (!take_owner(line, e)) return true;
     if (line.type == DROPS_RETRANSMIT) find_cause(line, e, causes_);
     take_stack(line, bytes);
     return session_->out.push(Row(kDropSchema, line));
   }
 
-  // Whose socket it is, and whether the process filters let it pass.
-  bool take_owner(DropLine& line, const drops_event& e) {
-    const SocketOwner* owner = owners_.by_inode(e.inode);
-    line.owner_source = static_cast<drops_owner_source>(e.owner_source);
-    if (owner == nullptr && e.inode == 0 && line.reason != "NO_SOCKET") {
-      if (const auto addresses = socket_addresses(line))
-        owner = owners_.by_inode(owners_.find(line.origin.netns, *addresses));
-      line.owner_source = OWNER_TABLE;
+  // Whether the kernel side could not tell the owner and a search may. Adds it to what the next search is for.
+  bool wants_search(const DropLine& line, const drops_event& e) {
+    if ((e.known & KNOWN_OWNER) != 0) return false;
+    if (e.inode != 0) return owners_.want(e.inode);
+    const auto place = e.socket_family == 0 && line.reason != "NO_SOCKET" ? socket_place(line) : std::nullopt;
+    return place && owners_.want(*place);
+  }
+
+  // Lines wait, in order, while the owner of one of them is searched for; not for long, and not too many.
+  void search_owners(bool now_or_never) {
+    if (pending_.empty()) return;
+    const BootTime now = session_->clock.now();
+    if (pending_since_ == 0) pending_since_ = now.ns;
+    if (owners_.due(now)) {
+      owners_.run(now);
+    } else if (!now_or_never && now.ns - pending_since_ < kMaxWait) {
+      return;
     }
-    if (owner == nullptr) return !owner_filter_->active();
-    if (owner->pid == session_->filter.self_pid) return false;
-    if (owner_filter_->active() && !owner_filter_->selects(*owner)) return false;
-    line.origin.pid = owner->pid;
-    line.origin.uid = owner->uid;
-    line.origin.comm = owner->comm;
-    line.origin.names = session_->processes.find({owner->pid, owner->start_ns}, 0);
+    pending_since_ = 0;
+    for (const std::vector<std::byte>& bytes : std::exchange(pending_, {})) tell_pending(bytes);
+    owners_.forget();
+  }
+
+  void tell_pending(std::span<const std::byte> bytes) {
+    DropLine line;
+    if (!decode_drop(bytes, session_->clock, line)) return;
+    const auto& e = *reinterpret_cast<const drops_event*>(bytes.data());
+    texts_->name_reason(line);
+    if (line.type == DROPS_DROP) line.location = texts_->location(e.location).text, line.sequence.reset();
+    tell(line, e, bytes);
+  }
+
+  // Whose socket it is, and whether the process filters let it pass. Where the kernel side knew it, that was so at the
+  // time of the event.
+  bool take_owner(DropLine& line, const drops_event& e) {
+    if ((e.known & KNOWN_OWNER) != 0) {
+      line.owner_source = static_cast<drops_owner_source>(e.owner_source);
+      set_owner(line, e.owner);
+      return true;
+    }
+    const socket_found* found = e.inode != 0 ? owners_.by_inode(e.inode) : nullptr;
+    if (found != nullptr) line.owner_source = static_cast<drops_owner_source>(e.owner_source);
+    if (e.inode == 0 && e.socket_family == 0) {
+      const auto place = socket_place(line);
+      found = place ? owners_.by_place(*place, {e.time_ns}) : nullptr;
+      if (found != nullptr) line.owner_source = OWNER_TABLE;
+    }
+    if (found == nullptr) return !by_owner_;
+    if (found->selected == 0) return false;
+    set_owner(line, found->task);
     return true;
+  }
+
+  void set_owner(DropLine& line, const task_identity& task) {
+    set_process(line.origin, task);
+    set_container(line.origin, task, session_->processes);
+    line.origin.tid = 0;  // whichever thread made the socket: it says nothing of the event
   }
 
   void take_stack(DropLine& line, std::span<const std::byte> record) {
@@ -269,7 +340,7 @@ class Drops final : public Tool {
         line.location = location.text;
         if (benign_.takes(line.reason, location.place, line.count) || !options_.wants(DROPS_DROP)) continue;
       }
-      if (!owner_filter_->active()) session_->out.push(Row(kDropSchema, line));
+      if (!by_owner_) session_->out.push(Row(kDropSchema, line));
     }
   }
 
@@ -313,8 +384,10 @@ class Drops final : public Tool {
   bool kernel_summary_ = false;
   bool by_owner_ = false;
   std::optional<DropTexts> texts_;
-  std::optional<OwnerFilter> owner_filter_;
-  SocketOwners owners_;
+  OwnerSearch owners_;
+  std::vector<std::vector<std::byte>> pending_;  // records that wait for a search
+  std::uint64_t pending_since_ = 0;
+  SocketOwners namespaces_;
   std::optional<LossCounters> counters_;
   CauseJoin causes_;
   BenignDrops benign_;

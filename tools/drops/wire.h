@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+#include "bpf/task.h"
+
 #define DROPS_HEADER_BYTES 128 /* of a packet, from its network header on */
 #define DROPS_STACK_DEPTH 62 /* a hash key of 512 bytes is the most that Linux 5.10 takes (MAX_BPF_STACK) */
 #define DROPS_DEV_NAME 16 /* IFNAMSIZ */
@@ -24,7 +26,7 @@ enum drops_owner_source {
 	OWNER_RX_SK,  /* the receiving socket that the tracepoint names (Linux 6.11) */
 	OWNER_SKB_SK, /* the socket of the packet */
 	OWNER_SOCKET, /* the socket that retransmits, sends or receives the reset */
-	OWNER_TABLE,  /* the user side: the namespace's socket table, by the packet's addresses */
+	OWNER_TABLE,  /* the user side: the one socket with the packet's addresses, there since before the event */
 };
 
 enum drops_kind { KIND_UNKNOWN, KIND_RTO, KIND_FAST, KIND_TLP, KIND_SYN, KIND_SYN_ACK, KIND_SENT, KIND_RECEIVED };
@@ -35,6 +37,8 @@ enum drops_known {
 	KNOWN_SEQUENCE = 1 << 2, /* sequence */
 	KNOWN_RTT = 1 << 3,      /* srtt_us, rttvar_us, backoff, retransmits */
 	KNOWN_STATE = 1 << 4,    /* state */
+	KNOWN_OWNER = 1 << 5,    /* owner */
+	KNOWN_STRANGER = 1 << 6, /* that the task filters do not let it pass: a drop that may explain a retransmit */
 };
 
 /* What becomes of a reason. */
@@ -70,6 +74,7 @@ struct drops_event {
 	__u8 backoff;      /* how often the timeout was doubled */
 	__u8 padding[3];
 	char dev[DROPS_DEV_NAME];
+	struct task_identity owner; /* of the socket, at the time of the event */
 	__u8 header[DROPS_HEADER_BYTES];
 };
 
@@ -120,6 +125,8 @@ struct drops_config {
 	__u8 stack;       /* records carry a stack */
 	__u8 stack_totals; /* stacks are aggregated instead */
 	__u8 other_exclude; /* other_reasons are those not wanted */
+	__u8 causes;       /* drops of others too, as causes of retransmits */
+	__u8 padding[3];
 	__u32 lines_per_tick; /* of 100 ms; 0: no limit */
 	__u32 other_reasons; /* number of entries; 0: all reasons above DROPS_CORE_REASONS are wanted */
 	__u32 devs;
@@ -134,14 +141,14 @@ struct drops_config {
 #define DROPS_PROTOCOL_ARP 255
 
 #ifdef __cplusplus
-static_assert(sizeof(drops_event) == 256);
-static_assert(sizeof(drops_stack_event) == 256 + 8 + 8 * DROPS_STACK_DEPTH);
+static_assert(sizeof(drops_event) == 304);
+static_assert(sizeof(drops_stack_event) == 304 + 8 + 8 * DROPS_STACK_DEPTH);
 static_assert(sizeof(drops_key) == 64);
 static_assert(sizeof(drops_total) == 32);
 static_assert(sizeof(drops_stack_key) == 8 + 8 * DROPS_STACK_DEPTH);
 #else
-_Static_assert(sizeof(struct drops_event) == 256, "wire struct");
-_Static_assert(sizeof(struct drops_stack_event) == 256 + 8 + 8 * DROPS_STACK_DEPTH, "wire struct");
+_Static_assert(sizeof(struct drops_event) == 304, "wire struct");
+_Static_assert(sizeof(struct drops_stack_event) == 304 + 8 + 8 * DROPS_STACK_DEPTH, "wire struct");
 _Static_assert(sizeof(struct drops_key) == 64, "wire struct");
 _Static_assert(sizeof(struct drops_total) == 32, "wire struct");
 _Static_assert(sizeof(struct drops_stack_key) == 8 + 8 * DROPS_STACK_DEPTH, "wire struct");

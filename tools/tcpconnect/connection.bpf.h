@@ -48,12 +48,6 @@ struct {
 
 static const struct tcpconnect_summary no_summary;
 
-/* Whether a filter asks for a certain process. What has no known owner is left out then. */
-static __always_inline bool owner_required(void)
-{
-	return filter.by_pid || filter.by_comm || filter.by_uid || filter.cgroups;
-}
-
 /* Makes the current task the owner; only where that is true. A kernel thread (NFS, an MPTCP join) is no process, so the
  * owner stays unknown. False: the task filters reject it. */
 static __always_inline bool take_owner(struct conn *conn)
