@@ -47,13 +47,13 @@ struct socket_found {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(socket_owner) == 64);
+static_assert(sizeof(socket_owner) == 80);
 static_assert(sizeof(socket_wanted) == 16);
-static_assert(sizeof(socket_found) == 120);
+static_assert(sizeof(socket_found) == 136);
 #else
-_Static_assert(sizeof(struct socket_owner) == 64, "in a map");
+_Static_assert(sizeof(struct socket_owner) == 80, "in a map");
 _Static_assert(sizeof(struct socket_wanted) == 16, "shared with the user side");
-_Static_assert(sizeof(struct socket_found) == 120, "wire struct");
+_Static_assert(sizeof(struct socket_found) == 136, "wire struct");
 #endif
 
 #endif

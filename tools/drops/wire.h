@@ -141,14 +141,14 @@ struct drops_config {
 #define DROPS_PROTOCOL_ARP 255
 
 #ifdef __cplusplus
-static_assert(sizeof(drops_event) == 304);
-static_assert(sizeof(drops_stack_event) == 304 + 8 + 8 * DROPS_STACK_DEPTH);
+static_assert(sizeof(drops_event) == 320);
+static_assert(sizeof(drops_stack_event) == 320 + 8 + 8 * DROPS_STACK_DEPTH);
 static_assert(sizeof(drops_key) == 64);
 static_assert(sizeof(drops_total) == 32);
 static_assert(sizeof(drops_stack_key) == 8 + 8 * DROPS_STACK_DEPTH);
 #else
-_Static_assert(sizeof(struct drops_event) == 304, "wire struct");
-_Static_assert(sizeof(struct drops_stack_event) == 304 + 8 + 8 * DROPS_STACK_DEPTH, "wire struct");
+_Static_assert(sizeof(struct drops_event) == 320, "wire struct");
+_Static_assert(sizeof(struct drops_stack_event) == 320 + 8 + 8 * DROPS_STACK_DEPTH, "wire struct");
 _Static_assert(sizeof(struct drops_key) == 64, "wire struct");
 _Static_assert(sizeof(struct drops_total) == 32, "wire struct");
 _Static_assert(sizeof(struct drops_stack_key) == 8 + 8 * DROPS_STACK_DEPTH, "wire struct");
