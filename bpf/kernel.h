@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /* The kernel types that plumb reads, and of each only the members that it reads. CO-RE relocates every access to where
  * the running kernel keeps the member, so order, size and all that is left out do not matter. What may be missing in
- * some kernel is read through compat.bpf.h.
+ * some kernel is guarded by bpf_core_field_exists where it is read.
  *
  * UAPI headers give the integer types and BPF constants; they are part of the C library's development files. */
 #ifndef PLUMB_KERNEL_H

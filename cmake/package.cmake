@@ -40,7 +40,7 @@ set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 which packets die and why, for every process and container of a Linux host,
 from one terminal. It traces with BPF programs, which vanish with it.
 
-The executable is static and needs Linux 5.10 or later with BTF.")
+The executable is static and needs Linux 5.8 or later with BTF.")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -25,10 +26,10 @@ struct CapabilityInfo {
 // Numbers as in linux/capability.h: ABI. Those of BPF and PERFMON are younger than some C libraries' headers.
 constexpr CapabilityInfo kInfo[] = {{39, "CAP_BPF"},
                                     {38, "CAP_PERFMON"},
-                                    {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
                                     {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
                                     {CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE"},
+                                    {CAP_SYSLOG, "CAP_SYSLOG"},
                                     {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"},
                                     {CAP_KILL, "CAP_KILL"}};
 static_assert(std::size(kInfo) == static_cast<std::size_t>(Capability::kill) + 1);
@@ -92,14 +93,6 @@ std::string own_path() {
   return n > 0 ? std::string(path.data(), static_cast<std::size_t>(n)) : std::string("plumb");
 }
 
-std::vector<Capability> lacking(const Privileges& p, std::initializer_list<Capability> wanted) {
-  std::vector<Capability> out;
-  for (const Capability c : wanted) {
-    if (!p.has(c)) out.push_back(c);
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string_view capability_name(Capability c) {
@@ -159,12 +152,15 @@ std::vector<Capability> held_for_tracing(const Privileges& p) {
 }
 
 std::vector<Capability> missing_for_tracing(const Privileges& p) {
-  if (!p.split()) return lacking(p, {Capability::sys_admin});
-  return lacking(p, {Capability::bpf, Capability::perfmon});
+  constexpr Capability kOld[] = {Capability::sys_admin};
+  constexpr Capability kSplit[] = {Capability::bpf, Capability::perfmon};
+  return p.split() ? lacking(p, kSplit) : lacking(p, kOld);
 }
 
-std::vector<Capability> missing_for_some(const Privileges& p) {
-  return lacking(p, {Capability::net_admin, Capability::sys_ptrace});
+std::vector<Capability> lacking(const Privileges& p, std::span<const Capability> wanted) {
+  std::vector<Capability> out;
+  std::ranges::copy_if(wanted, std::back_inserter(out), [&p](Capability c) { return !p.has(c); });
+  return out;
 }
 
 std::string capability_list(const std::vector<Capability>& capabilities) {
@@ -176,10 +172,10 @@ std::string capability_list(const std::vector<Capability>& capabilities) {
   return out;
 }
 
-std::string setcap_line(const Privileges& p, bool and_some) {
+std::string setcap_line(const Privileges& p, std::span<const Capability> and_these) {
   std::vector<Capability> wanted{Capability::sys_admin};
   if (p.split()) wanted = {Capability::bpf, Capability::perfmon};
-  if (and_some) wanted.insert(wanted.end(), {Capability::net_admin, Capability::sys_ptrace});
+  wanted.insert(wanted.end(), and_these.begin(), and_these.end());
   std::string names;
   for (const Capability c : wanted) names += (names.empty() ? "" : ",") + setcap_name(c);
   return "setcap " + names + "+ep " + p.program;
@@ -193,11 +189,10 @@ Error refused(const std::string& what, int error, const Privileges& p) {
     return e;
   }
   const auto missing = missing_for_tracing(p);
-  const auto some = missing_for_some(p);
   if (!missing.empty()) {  // exactly these: a tool that needs more says so once it has them
     e.why = "missing: " + capability_list(missing);
     if (!p.split()) e.why += " (this kernel has no CAP_BPF yet)";
-    e.hint = "run it as root, or once: " + setcap_line(p, false);
+    e.hint = "run it as root, or once: " + setcap_line(p);
     return e;
   }
   if (p.lockdown == "confidentiality") {  // "integrity" forbids nothing of what tracing does
@@ -216,9 +211,7 @@ Error refused(const std::string& what, int error, const Privileges& p) {
     e.hint = "let it allow bpf(2); in a container: --security-opt seccomp=unconfined, or a newer runtime";
     return e;
   }
-  if (!some.empty()) e.why += "; missing: " + capability_list(some);
-  e.hint = !some.empty() ? "run it as root, or once: " + setcap_line(p, true)
-                         : "the kernel or a security module refuses it; `plumb doctor` shows what works";
+  e.hint = "the kernel or a security module refuses it; `plumb doctor` shows what works";
   return e;
 }
 

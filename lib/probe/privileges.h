@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,10 +19,10 @@ namespace plumb {
 enum class Capability : std::uint8_t {
   bpf,
   perfmon,
-  net_admin,
   sys_ptrace,
   sys_admin,
   sys_resource,
+  syslog,
   dac_read_search,
   kill,  // not for tracing: to signal a command that runs as another user
 };
@@ -62,14 +63,13 @@ Privileges own_privileges();
 std::vector<Capability> held_for_tracing(const Privileges& p);
 // Of what loading and attaching needs (CAP_BPF, CAP_PERFMON; before 5.8 CAP_SYS_ADMIN), what is not held.
 std::vector<Capability> missing_for_tracing(const Privileges& p);
-// Of what only some tools need (CAP_NET_ADMIN, CAP_SYS_PTRACE), what is not held.
-std::vector<Capability> missing_for_some(const Privileges& p);
+// Of what tools profit from beside that (ToolInfo::profits), what is not held.
+std::vector<Capability> lacking(const Privileges& p, std::span<const Capability> wanted);
 
 // "CAP_BPF and CAP_PERFMON"
 std::string capability_list(const std::vector<Capability>& capabilities);
-// "setcap cap_bpf,cap_perfmon+ep /usr/bin/plumb": all of what tracing needs with `and_some`, since setcap
-// replaces.
-std::string setcap_line(const Privileges& p, bool and_some);
+// "setcap cap_bpf,cap_perfmon+ep /usr/bin/plumb": all of what tracing needs, and these, since setcap replaces.
+std::string setcap_line(const Privileges& p, std::span<const Capability> and_these = {});
 
 // What to do about a kernel that is locked down.
 inline constexpr std::string_view kNotLockedDown =

@@ -16,6 +16,7 @@
 #include "cli/option.h"
 #include "event/field.h"
 #include "probe/features.h"
+#include "probe/privileges.h"
 #include "probe/probe.h"
 #include "proc/process.h"
 #include "query/predicate.h"
@@ -113,6 +114,8 @@ struct ToolInfo {
   const Schema* summary_schema;  // --summary; nullptr: the generic one
   std::span<const Example> examples;
   std::span<const std::string_view> formats = kLineFormats;  // of kFormatNames
+  // Capabilities beside those that loading takes, without which it knows less: doctor's setcap line names them.
+  std::span<const Capability> profits = {};
   std::unique_ptr<Tool> (*make)();
 };
 

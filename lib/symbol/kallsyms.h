@@ -61,7 +61,6 @@ class KernelSymbols {
   std::optional<KernelSymbol> find(std::uint64_t address);
   // Why there are no symbols; empty while nothing is wrong. Known after the first find().
   const std::string& problem() const { return problem_; }
-  bool loaded() const { return loaded_; }
 
  private:
   void load();

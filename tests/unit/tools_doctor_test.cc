@@ -13,6 +13,7 @@ namespace {
 
 DoctorReport sample() {
   DoctorReport r;
+  r.profits = {Capability::syslog, Capability::sys_ptrace};
   r.release = "6.18.44";
   r.machine = "x86_64";
   r.jit = "on";
@@ -106,9 +107,9 @@ TEST_CASE("without privileges it says what is missing and what it cannot tell") 
   CHECK_FALSE(report.ok());
   const std::string text = doctor_text(report, false, false);
   CHECK(contains(text, "    ?    tp_btf        cannot be told without CAP_BPF and CAP_PERFMON\n"));
-  CHECK(contains(text, "\n    setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace+ep /usr/bin/plumb\n"));
-  CHECK(contains(text, "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_PTRACE"));
-  CHECK(contains(text, "setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace+ep"));
+  CHECK(contains(text, "\n    setcap cap_bpf,cap_perfmon,cap_syslog,cap_sys_ptrace+ep /usr/bin/plumb\n"));
+  CHECK(contains(text, "CAP_BPF, CAP_PERFMON, CAP_SYSLOG and CAP_SYS_PTRACE"));
+  CHECK(contains(text, "setcap cap_bpf,cap_perfmon,cap_syslog,cap_sys_ptrace+ep"));
   CHECK(contains(text, "  tcpconnect    cannot trace: missing: CAP_BPF and CAP_PERFMON\n"));
   CHECK(contains(text, "cannot be told without root"));
   const auto json = nlohmann::json::parse(doctor_json(report));

@@ -86,6 +86,11 @@ DoctorReport examine(std::span<const ToolInfo* const> tools, const ProcFs& procf
   report.forced = forced_hooks();
   Features features;
   if (auto able = features.essentials(); !able) report.cannot_trace = able.error();
+  for (const ToolInfo* info : tools) {
+    for (const Capability c : info->profits) {
+      if (std::ranges::find(report.profits, c) == report.profits.end()) report.profits.push_back(c);
+    }
+  }
   for (const ToolInfo* info : tools) report.tools.push_back(examine_tool(*info, features, report));
   return report;
 }

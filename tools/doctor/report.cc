@@ -106,9 +106,9 @@ class Page {
   std::size_t at_ = 0;
 };
 
-std::vector<Capability> missing(const Privileges& p) {
-  std::vector<Capability> out = missing_for_tracing(p);
-  for (const Capability c : missing_for_some(p)) out.push_back(c);
+std::vector<Capability> missing(const DoctorReport& r) {
+  std::vector<Capability> out = missing_for_tracing(r.privileges);
+  for (const Capability c : lacking(r.privileges, r.profits)) out.push_back(c);
   return out;
 }
 
@@ -144,19 +144,20 @@ void show_machine(Page& page, const DoctorReport& r) {
   }
 }
 
-void show_privileges(Page& page, const Privileges& p) {
+void show_privileges(Page& page, const DoctorReport& r) {
+  const Privileges& p = r.privileges;
   page.heading("Privileges");
   page.line("user", p.euid == 0 ? "root" : fmt::format("uid {}", p.euid));
   const auto have = held_for_tracing(p);
   page.line("held", have.empty() ? "none of those that tracing needs" : capability_list(have));
-  const auto lack = missing(p);
+  const auto lack = missing(r);
   page.line("missing", lack.empty() ? "nothing" : capability_list(lack),
             lack.empty() ? Tone::good : Tone::bad);
   if (!p.initial_user_namespace) {
     page.line("namespace", "not the initial user namespace: capabilities held here do not count for BPF",
               Tone::bad);
   }
-  if (!lack.empty()) page.command("to grant them", setcap_line(p, !missing_for_some(p).empty()));
+  if (!lack.empty()) page.command("to grant them", setcap_line(p, r.profits));
 }
 
 void show_variant(Page& page, const DoctorHook& hook, const DoctorVariant& v, const Privileges& p,
@@ -239,11 +240,12 @@ nlohmann::ordered_json names_json(const std::vector<Capability>& capabilities) {
   return out;
 }
 
-nlohmann::ordered_json privileges_json(const Privileges& p) {
+nlohmann::ordered_json privileges_json(const DoctorReport& r) {
+  const Privileges& p = r.privileges;
   nlohmann::ordered_json out;
   out["uid"] = p.euid;
   out["held"] = names_json(held_for_tracing(p));
-  out["missing"] = names_json(missing(p));
+  out["missing"] = names_json(missing(r));
   out["initial_user_namespace"] = p.initial_user_namespace;
   out["seccomp"] = p.seccomp;
   out["unprivileged_bpf_disabled"] = nullptr;
@@ -251,7 +253,7 @@ nlohmann::ordered_json privileges_json(const Privileges& p) {
   out["memlock_limit_bytes"] = nullptr;  // no limit
   if (p.memlock_limit != ~std::uint64_t{0}) out["memlock_limit_bytes"] = p.memlock_limit;
   out["setcap"] =
-      missing(p).empty() ? nullptr : nlohmann::ordered_json(setcap_line(p, !missing_for_some(p).empty()));
+      missing(r).empty() ? nullptr : nlohmann::ordered_json(setcap_line(p, r.profits));
   return out;
 }
 
@@ -300,7 +302,7 @@ nlohmann::ordered_json container_json(const Container& c) {
 std::string doctor_text(const DoctorReport& report, bool verbose, bool color) {
   Page page(color);
   show_machine(page, report);
-  show_privileges(page, report.privileges);
+  show_privileges(page, report);
   for (const DoctorTool& tool : report.tools) show_tool(page, tool, report.privileges, verbose);
   show_containers(page, report, verbose);
   show_verdict(page, report);
@@ -319,7 +321,7 @@ std::string doctor_json(const DoctorReport& report) {
   out["cgroup1_mount"] = text_or_null(report.cgroup1);
   out["tracefs_mount"] = text_or_null(report.tracefs);
   out["initial_pid_namespace"] = report.initial_pid_namespace;
-  out["privileges"] = privileges_json(report.privileges);
+  out["privileges"] = privileges_json(report);
   out["forced_hooks"] = text_or_null(report.forced);
   out["tools"] = nlohmann::ordered_json::array();
   for (const DoctorTool& tool : report.tools) out["tools"].push_back(tool_json(tool));

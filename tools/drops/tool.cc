@@ -398,6 +398,9 @@ class Drops final : public Tool {
   std::uint64_t next_second_ = 0, next_counters_ = 0;
 };
 
+// Kernel symbols; exe of other users' processes; containers of processes that have ended.
+constexpr Capability kProfits[] = {Capability::syslog, Capability::sys_ptrace, Capability::dac_read_search};
+
 constexpr Example kExamples[] = {
     {"plumb drops", "every packet that the host loses, resends or resets, with reason and owner"},
     {"plumb drops --type drop --reason NETFILTER_DROP --port 443", "what a firewall rule throws away"},
@@ -433,6 +436,7 @@ const ToolInfo kDrops{
     .summary_schema = &kDropSummarySchema,
     .examples = kExamples,
     .formats = kLineAndStackFormats,
+    .profits = kProfits,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Drops>(); },
 };
 

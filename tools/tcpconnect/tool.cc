@@ -134,6 +134,9 @@ class Tcpconnect final : public Tool {
   ConnectSums* sums_ = nullptr;  // of the run's summary
 };
 
+// exe of other users' processes; containers of processes that have ended.
+constexpr Capability kProfits[] = {Capability::sys_ptrace, Capability::dac_read_search};
+
 constexpr Example kExamples[] = {
     {"plumb tcpconnect", "every connection attempt of the host, as it is decided"},
     {"plumb tcpconnect --failed --time utc", "only what did not work: refused, timed out, unreachable, ..."},
@@ -158,6 +161,7 @@ const ToolInfo kTcpconnect{
     .schema = &kConnectSchema,
     .summary_schema = &kConnectSummarySchema,
     .examples = kExamples,
+    .profits = kProfits,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Tcpconnect>(); },
 };
 
