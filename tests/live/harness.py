@@ -4,9 +4,15 @@
 Run as a program, it finds and runs every test_*.py beside it (arguments: parts of test names; --core: only those marked
 so; --in FOLDER: those of another suite) and ends with "N passed, N failed, N skipped". PLUMB names the executable under
 test.
+
+Each file runs in a process of its own, several side by side: tests mostly wait, and what they make is in namespaces of
+their own. Tests that others would disturb, because they look at the whole machine or fill what all share, are marked
+with @alone and run when the others are through.
 """
 import argparse
 import atexit
+import collections
+import concurrent.futures
 import contextlib
 import ctypes
 import datetime
@@ -62,6 +68,14 @@ def core(test):
     """Marks what has to hold on every kernel: the tests that tests/kernels/run repeats under emulation (--core)."""
     test.core = True
     return test
+
+
+def alone(why):
+    """Marks a test, or a class of tests, that others would disturb."""
+    def mark(test):
+        test.alone = why
+        return test
+    return mark
 
 
 def hook(name):
@@ -449,17 +463,68 @@ def run_tests(suite, stream=sys.stdout):
     return result, {getattr(t, "test_case", t).id() for t in bad}  # of a subtest its test
 
 
+def file_of(test):
+    return test.id().partition(".")[0] if not isinstance(test, unittest.loader._FailedTest) else test._testMethodName
+
+
+def is_alone(test):
+    return bool(getattr(test, "alone", None) or getattr(getattr(test, test._testMethodName), "alone", None))
+
+
+def run_apart(job, options):
+    """Runs the chosen tests of one file, those marked @alone or the others, in a process; its exit status and output."""
+    file, apart = job
+    command = [sys.executable, __file__, "--in", options.folder, "--file", file, "--alone", str(int(apart)),
+               *(["--core"] if options.core else []), *options.names]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode, done.stdout.decode(errors="replace")
+
+
+def run_side_by_side(tests, options):
+    """Files side by side, the longest first, then what is marked @alone; the exit status."""
+    count_of = collections.Counter((file_of(test), is_alone(test)) for test in tests)
+    jobs = [job for job, _ in count_of.most_common()]
+    total, bad = [0, 0, 0], False
+
+    def tell(result):
+        nonlocal bad
+        status, output = result
+        *lines, last = output.rstrip("\n").split("\n")
+        tally = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", last)
+        counts = [int(n) for n in tally.groups()] if tally else [0, 1, 0]  # it died before it could say
+        bad = bad or status != 0 or not tally
+        for i, n in enumerate(counts):
+            total[i] += n
+        print("\n".join(lines if tally else [*lines, last]), flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        for result in concurrent.futures.as_completed([pool.submit(run_apart, job, options)
+                                                         for job in jobs if not job[1]]):
+            tell(result.result())
+    for job in jobs:
+        if job[1]:
+            tell(run_apart(job, options))
+    print("{} passed, {} failed, {} skipped".format(*total))
+    return 1 if bad else 0
+
+
 def main():
     sys.path.insert(0, HERE)
     sys.modules["harness"] = sys.modules["__main__"]
     parser = argparse.ArgumentParser()
     parser.add_argument("--core", action="store_true")
     parser.add_argument("--in", dest="folder", default=HERE)
+    parser.add_argument("--file", help="this test file, in this process")
+    parser.add_argument("--alone", type=int, default=0, help="with --file: 1 those marked so, 0 the others")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    result, failed = run_tests(tests_that(
+    suite = tests_that(
         lambda test, method: (not options.core or getattr(method, "core", False)) and
-        (not options.names or any(n in test.id() for n in options.names)), options.folder))
+        (not options.names or any(n in test.id() for n in options.names)) and
+        (not options.file or (file_of(test), is_alone(test)) == (options.file, bool(options.alone))), options.folder)
+    if not options.file and len({(file_of(test), is_alone(test)) for test in suite}) > 1:
+        return run_side_by_side(suite, options)
+    result, failed = run_tests(suite)
     passed = result.testsRun - len(failed) - len(result.skipped)
     print(f"{passed} passed, {len(failed)} failed, {len(result.skipped)} skipped")
     return 1 if failed or result.testsRun == 0 else 0

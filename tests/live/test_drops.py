@@ -7,7 +7,7 @@ import struct
 import time
 import unittest
 
-from harness import SHARED_KEYS, LiveTest, Namespace, Plumb, core, hook, needs, wait_until
+from harness import SHARED_KEYS, LiveTest, Namespace, Plumb, alone, core, hook, needs, wait_until
 
 EVENT_KEYS = SHARED_KEYS | {
     "reason", "subsystem", "hint", "location", "protocol", "src", "src_port", "dst", "dst_port", "tcp_flags",
@@ -537,6 +537,7 @@ class Output(DropTest):
             self.assertTrue(found[0].split()[0].endswith("[NO_SOCKET]"))
 
     @needs("curl")
+    @alone("on a busy machine a segment may find its connection gone")
     def test_ordinary_traffic_prints_nothing(self):
         with self.ns.inside():
             server = self.ns.popen("python3", "-m", "http.server", "8000", "--bind", "127.0.0.1", "--directory", "/etc",

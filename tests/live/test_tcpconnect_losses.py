@@ -6,10 +6,11 @@ import signal
 import socket
 import unittest
 
-from harness import Plumb, needs, wait_until
+from harness import Plumb, alone, needs, wait_until
 from tcpconnect import TcpTest, tcpconnect
 
 
+@alone("what others connect would be lost with its own")
 class Losses(TcpTest):
     def check_sum(self, plumb, made):
         """Lines and losses against what was made, in the lines, on stderr, and in --stats; returns the losses."""
