@@ -12,7 +12,11 @@ enum {
 	ETH_P_IPV6 = 0x86dd,
 	ETH_P_8021Q = 0x8100,
 	ETH_P_8021AD = 0x88a8,
+	PACKET_BROADCAST = 1, /* include/uapi/linux/if_packet.h */
+	PACKET_MULTICAST = 2,
+	PACKET_LOOPBACK = 5, /* the sender's own copy of multicast and broadcast */
 	IPPROTO_ICMP = 1,
+	IPPROTO_IGMP = 2,
 	IPPROTO_UDP = 17,
 	IPPROTO_ICMPV6 = 58,
 	IPPROTO_SCTP = 132,
@@ -53,6 +57,7 @@ struct sk_buff {
 	unsigned long _skb_refdst; /* bit 0: no reference held */
 	unsigned int len;
 	int skb_iif;
+	__u8 pkt_type : 3;
 	__be16 protocol;
 	__u16 network_header; /* offset from head */
 	__u16 mac_header;

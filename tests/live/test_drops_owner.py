@@ -8,7 +8,7 @@ import sys
 import unittest
 
 from harness import Plumb, core, forced, hook, needs, wait_until
-from test_drops import COMM, KEYS, DropTest, drops
+from test_drops import COMM, KEYS, RELEASE, DropTest, drops
 
 # Sends from 20 sockets to a port that the firewall rejects, and is gone.
 SEND_AND_END = """
@@ -198,6 +198,7 @@ class Owners(DropTest):
                         mine = client.getsockname()[1]
                         clients[mine] = holder.pid
                         plumb.wait_for(lambda lines: self.here(lines, src_port=mine), "its drop")
+                        client.close()  # a SYN sent again would meet the next one
                         holder.kill()
                         holder.wait()
                 self.ns.nft_flush()
@@ -249,7 +250,8 @@ class Owners(DropTest):
         with drops("--type", "drop", "-p", "1", "--stats", f"--netns={self.ns.path}") as plumb:
             self.overflow(receiver.getsockname()[1], 200)
         self.assertEqual(self.here(plumb.lines), [])
-        self.assertRegex(plumb.stderr, r"\b0 (events )?seen|seen: +0|0 seen")
+        if RELEASE >= (6, 11):  # the kernel names the receiving socket
+            self.assertIn("drops: 0 events seen", plumb.stderr)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ TEST_CASE("what is benign has a hint, and is a reason somewhere") {
 TEST_CASE("functions that empty queues are benign, with the compiler's endings too") {
   CHECK(place_of("skb_queue_purge") == Place::harmless);
   CHECK(place_of("netlink_unicast.constprop.0") == Place::harmless);
-  CHECK(place_of("tcp_v4_rcv") == Place::time_wait);
+  CHECK(place_of("tcp_v4_rcv") == Place::tcp);
   CHECK(place_of("tcp_v4_do_rcv") == Place::lossy);
   CHECK(place_of("") == Place::lossy);
 }

@@ -230,7 +230,7 @@ TEST_CASE("--reason becomes what the kernel side compares") {
   DropsOptions o;
   drops_config c{};
   REQUIRE(configure_drops(o, reasons, resets, c));
-  CHECK(c.treatment[3] == TREAT_SHOW);
+  CHECK(c.treatment[3] == TREAT_LOOK);
   CHECK(c.treatment[4] == TREAT_BENIGN);
   CHECK(c.other_reasons == 0);
 
@@ -265,7 +265,7 @@ TEST_CASE("--reason becomes what the kernel side compares") {
   CHECK(r.error().hint.find("NO_SOCKET") == r.error().hint.rfind("NO_SOCKET"));  // a reason of resets as well
 }
 
-TEST_CASE("what is benign: no packet of a network, no reason at a place that loses nothing, announcements") {
+TEST_CASE("what is benign: no packet of a network, no reason at a place that loses nothing") {
   BenignDrops benign;
   benign.set(true, true);
   drops_event e = event(DROPS_DROP);
@@ -281,10 +281,6 @@ TEST_CASE("what is benign: no packet of a network, no reason at a place that los
   CHECK_FALSE(benign.takes(e, line, harmless));
   line.reason = "NO_SOCKET";
   CHECK_FALSE(benign.takes(e, line, lossy));
-  line.dst = *IpAddress::parse("224.0.0.251");
-  CHECK(benign.takes(e, line, lossy));
-  line.dst = *IpAddress::parse("ff02::fb");
-  CHECK(benign.takes(e, line, lossy));
 
   const drops_event message = event(DROPS_DROP);  // neither headers nor a socket with addresses
   CHECK(benign.takes(message, DropLine{}, lossy));
@@ -292,39 +288,35 @@ TEST_CASE("what is benign: no packet of a network, no reason at a place that los
   CHECK(benign.takes(e, line, lossy));
 
   benign.set(true, false);  // a kernel that gives no reasons
-  CHECK(benign.takes({}, Place::harmless, 7));
-  CHECK_FALSE(benign.takes({}, Place::lossy, 7));
-  CHECK_FALSE(benign.takes({}, Place::time_wait, 7));
+  CHECK(benign.takes({}, 0, Place::harmless, 7));
+  CHECK_FALSE(benign.takes({}, 0, Place::lossy, 7));
+  CHECK_FALSE(benign.takes({}, KNOWN_BARE, Place::tcp, 7));
   benign.set(false, true);  // --all
   CHECK_FALSE(benign.takes(message, DropLine{}, harmless));
-  CHECK_FALSE(benign.takes("NOT_SPECIFIED", Place::harmless, 1));
+  CHECK_FALSE(benign.takes("NOT_SPECIFIED", KNOWN_REASON, Place::harmless, 1));
 }
 
-TEST_CASE("what is benign: segments that TIME_WAIT has answered, but neither data nor a SYN") {
+TEST_CASE("what is benign: segments that TCP is done with, if they are seen to be without data and SYN") {
   BenignDrops benign;
   benign.set(true, true);
   drops_event e = event(DROPS_DROP);
   put_udp(e);
   DropLine line;
   REQUIRE(decode(e, line));
-  const LocationInfo receive{"tcp_v4_rcv+0x91", "tcp_v4_rcv", Place::time_wait};
+  const LocationInfo receive{"tcp_v4_rcv+0x91", "tcp_v4_rcv", Place::tcp};
   line.reason = "NOT_SPECIFIED";
-  line.tcp_flags = 0x11;
+  CHECK_FALSE(benign.takes(e, line, receive));  // a header that is cut off is a loss
+  e.known |= KNOWN_BARE;
   CHECK(benign.takes(e, line, receive));
-  line.payload_bytes = 1;
-  CHECK_FALSE(benign.takes(e, line, receive));
-  line.payload_bytes = 0;
-  line.tcp_flags = 0x02;
-  CHECK_FALSE(benign.takes(e, line, receive));
-  line.tcp_flags = 0x10;
   line.reason = "TCP_CSUM";
   CHECK_FALSE(benign.takes(e, line, receive));
   line.reason = {};
   benign.set(true, false);  // without reasons the same place loses packets too
   CHECK_FALSE(benign.takes(e, line, receive));
   benign.set(true, true);
-  CHECK(benign.takes("NOT_SPECIFIED", Place::time_wait, 3));
-  CHECK_FALSE(benign.takes("NETFILTER_DROP", Place::time_wait, 3));
+  CHECK(benign.takes("NOT_SPECIFIED", KNOWN_BARE, Place::tcp, 3));
+  CHECK_FALSE(benign.takes("NOT_SPECIFIED", 0, Place::tcp, 3));
+  CHECK_FALSE(benign.takes("NETFILTER_DROP", KNOWN_BARE, Place::tcp, 3));
 }
 
 TEST_CASE("a stack is read root first, without the probe; who dropped is below what frees") {

@@ -20,15 +20,15 @@ class BenignDrops {
 
   // Whether a single drop is not to be shown; then it is counted.
   bool takes(const drops_event& event, const DropLine& line, const LocationInfo& location);
-  // The same of `count` drops with this reason that were added up, of whose packets no more is known.
-  bool takes(std::string_view reason, Place place, std::uint64_t count);
+  // The same of `count` drops with this reason that were added up; `known` is enum drops_known.
+  bool takes(std::string_view reason, std::uint32_t known, Place place, std::uint64_t count);
 
   // On standard error: how many, with `verbose` also why. `by_reason` is what the kernel side left out.
   void report(std::span<const __u64> by_reason, DropTexts& texts, bool verbose) const;
 
  private:
   // Without a reason the place decides.
-  bool is_harmless(std::string_view reason, Place place) const;
+  bool is_harmless(std::string_view reason, std::uint32_t known, Place place) const;
 
   bool hidden_ = true;
   bool has_reason_ = false;

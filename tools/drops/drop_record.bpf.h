@@ -7,6 +7,7 @@
 
 #include "bpf/address_filter.bpf.h"
 #include "drops/wire.h"
+#include "drops/nature.bpf.h"
 #include "drops/packet.bpf.h"
 #include "bpf/filter.bpf.h"
 #include "bpf/ringbuf.bpf.h"
@@ -18,6 +19,16 @@ const volatile struct drops_config config = {
 
 /* Drops that were counted and not told, by reason. Read by the user side through the memory-mapped .bss. */
 __u64 benign_drops[DROPS_CORE_REASONS];
+
+/* Packets that were counted as benign here and that the kernel's own counters count too. The programs insert and add, the
+ * user side reads. Full: such a counter is told though it means nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct drops_benign_key);
+	__type(value, __u64);
+} benign_counted SEC(".maps");
 
 /* Aggregates. The programs insert and add, the user side reads and deletes nothing, so that no count is lost between
  * reading and deleting. Full: what belongs to a new key is counted as lost. */
@@ -105,6 +116,23 @@ static __always_inline void count_benign(__u32 reason)
 	__sync_fetch_and_add(&benign_drops[index & (DROPS_CORE_REASONS - 1)], 1); /* others are never benign */
 }
 
+/* For no route leads on, or the device's queue takes nothing yet. */
+static __always_inline void count_for_counters(__u32 reason, __u32 netns)
+{
+	struct drops_benign_key key = {.netns = netns, .reason = reason};
+	__u64 *count, none = 0;
+
+	if (reason != config.no_route_reason && reason != config.queue_reason)
+		return;
+	count = bpf_map_lookup_elem(&benign_counted, &key);
+	if (!count) {
+		bpf_map_update_elem(&benign_counted, &key, &none, BPF_NOEXIST);
+		count = bpf_map_lookup_elem(&benign_counted, &key);
+	}
+	if (count)
+		__sync_fetch_and_add(count, 1);
+}
+
 static __always_inline bool ports_selected(const struct flow *flow)
 {
 	return !addresses.ports ||
@@ -160,7 +188,7 @@ static __always_inline bool seen_selected(const struct drops_seen *seen)
 
 static __always_inline void add_to_totals(const struct drops_seen *seen, bool by_location, bool by_dev, bool by_flow)
 {
-	struct drops_key key = {.type = seen->type, .known = seen->known & KNOWN_REASON};
+	struct drops_key key = {.type = seen->type, .known = seen->known & (KNOWN_REASON | KNOWN_BARE)};
 	struct drops_total *total;
 	__u32 length = seen->skb ? seen->skb->len : 0;
 
@@ -206,7 +234,7 @@ static __always_inline void add_to_stacks(void *ctx, const struct drops_seen *se
 		return;
 	__builtin_memset(&s->stack, 0, sizeof(s->stack));
 	s->stack.reason = seen->reason;
-	s->stack.known = seen->known & KNOWN_REASON;
+	s->stack.known = seen->known & (KNOWN_REASON | KNOWN_BARE);
 	bpf_get_stack(ctx, s->stack.stack, sizeof(s->stack.stack), 0);
 	count = bpf_map_lookup_elem(&stack_totals, &s->stack);
 	if (!count) {

@@ -49,6 +49,19 @@ int on_kfree_skb(__u64 *ctx)
 		return 0;
 	}
 	seen.direction = read_direction(skb, rx_sk, &seen.place);
+	if (seen.reason && seen.reason == config.xdp_reason)
+		seen.direction = DIRECTION_IN;
+	if (treatment == TREAT_LOOK) {
+		__u32 nature = read_nature(skb);
+
+		if (nature_is_benign(nature, seen.direction, seen.reason == config.queue_reason)) {
+			count_benign(seen.reason);
+			count_for_counters(seen.reason, seen.place.netns);
+			return 0;
+		}
+		if (nature & NATURE_BARE)
+			seen.known |= KNOWN_BARE;
+	}
 	/* Before Linux 6.9 a fragment that waits has its offset where skb->sk is. */
 	if (rx_sk)
 		seen.owner = owner_entry((struct sock *)rx_sk);

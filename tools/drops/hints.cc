@@ -417,11 +417,17 @@ bool is_benign_reason(std::string_view reason) {
 std::span<const std::string_view> benign_reasons() {
   return kBenign;
 }
+std::span<const std::string_view> ambiguous_reasons() {
+  static constexpr std::string_view kAmbiguous[] = {"NOT_SPECIFIED", "NO_SOCKET", "IP_INNOROUTES",
+                                                    "QDISC_DROP"};
+  return kAmbiguous;
+}
 
 Place place_of(std::string_view function) {
   // Parts that the compiler splits off keep the name before a dot: netlink_unicast.constprop.0
   function = function.substr(0, function.find('.'));
-  if (function == "tcp_v4_rcv" || function == "tcp_v6_rcv") return Place::time_wait;
+  if (function == "tcp_v4_rcv" || function == "tcp_v6_rcv" || function == "tcp_rcv_state_process")
+    return Place::tcp;
   return std::ranges::find(kHarmlessFunctions, function) == std::end(kHarmlessFunctions) ? Place::lossy
                                                                                          : Place::harmless;
 }

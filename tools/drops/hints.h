@@ -19,14 +19,15 @@ bool has_reset_hint(std::string_view reason);
 // --all.
 bool is_benign_reason(std::string_view reason);
 std::span<const std::string_view> benign_reasons();
+// Reasons under which the kernel frees losses as well as packets that nobody here wanted; the packet tells.
+std::span<const std::string_view> ambiguous_reasons();
 // What it means that a function drops a packet without giving a reason.
 enum class Place : std::uint8_t {
   lossy,     // a loss
   harmless,  // none, NOT_SPECIFIED or on a kernel without reasons
-  // None, where the kernel gives reasons: TCP's receive functions name every loss, and free without one the
-  // segments that they have answered for a connection in TIME_WAIT, the last FIN of an ordinary close among
-  // them.
-  time_wait,
+  // None of a segment without data and without SYN, where the kernel gives reasons: TCP's receive functions name every loss,
+  // and free without a reason what has done its work: an ACK after a half-close, the last FIN of an ordinary close.
+  tcp,
 };
 Place place_of(std::string_view function);
 

@@ -182,12 +182,18 @@ Result<void> check_drops_options(const DropsOptions& o) {
 Result<void> configure_drops(const DropsOptions& o, const DropReasons& reasons, const DropReasons& resets,
                              drops_config& c) {
   configure_devices_and_protocols(o, c);
+  c.xdp_reason = reasons.number("XDP").value_or(0);
+  c.queue_reason = reasons.number("QDISC_DROP").value_or(0);
+  c.no_route_reason = reasons.number("IP_INNOROUTES").value_or(0);
   const bool only = !o.reasons.empty() && !o.reasons.front().negated;
   std::ranges::fill(c.treatment, static_cast<std::uint8_t>(only ? TREAT_IGNORE : TREAT_SHOW));
   std::ranges::fill(c.reset_treatment, static_cast<std::uint8_t>(only ? TREAT_IGNORE : TREAT_SHOW));
   if (!o.all && !only) {
     for (const std::string_view name : benign_reasons()) {
       if (const auto n = reasons.number(name); n && *n < DROPS_CORE_REASONS) c.treatment[*n] = TREAT_BENIGN;
+    }
+    for (const std::string_view name : ambiguous_reasons()) {
+      if (const auto n = reasons.number(name); n && *n < DROPS_CORE_REASONS) c.treatment[*n] = TREAT_LOOK;
     }
   }
   const std::uint8_t treatment = only ? TREAT_SHOW : TREAT_IGNORE;

@@ -93,6 +93,14 @@ static __always_inline void read_place(struct place *place, const struct sk_buff
 	}
 }
 
+/* Whether its frame was for more than one. */
+static __always_inline bool is_for_a_group(const struct sk_buff *skb)
+{
+	__u8 type = BPF_CORE_READ_BITFIELD(skb, pkt_type);
+
+	return type == PACKET_BROADCAST || type == PACKET_MULTICAST || type == PACKET_LOOPBACK;
+}
+
 /* Out: made on this host, so never received on a device (skb_iif is set in __netif_receive_skb_core and cleared when a
  * packet changes namespaces). Forward: received, and on another device than that by now, or with a route that leaves
  * through a device other than loopback, where routes to local addresses point. In: any other received packet. */
@@ -111,6 +119,8 @@ static __always_inline enum drops_direction read_direction(const struct sk_buff 
 		return DIRECTION_OUT;
 	if (place->ifindex && place->ifindex != iif)
 		return DIRECTION_FORWARD;
+	if (is_for_a_group(skb))
+		return DIRECTION_IN; /* its route of multicast leads out again */
 	dev = route_device(skb);
 	return dev && !(BPF_CORE_READ(dev, flags) & IFF_LOOPBACK) ? DIRECTION_FORWARD : DIRECTION_IN;
 }
@@ -131,39 +141,40 @@ static __always_inline bool has_ports(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
-static __always_inline void read_ports(struct flow *flow, const unsigned char *at)
+/* `end`: of the packet's linear part. What lies behind it is another packet's. */
+static __always_inline void read_ports(struct flow *flow, const unsigned char *at, const unsigned char *end)
 {
 	__be16 ports[2];
 
-	if (!has_ports(flow->protocol) || bpf_probe_read_kernel(ports, sizeof(ports), at))
+	if (!has_ports(flow->protocol) || at + sizeof(ports) > end || bpf_probe_read_kernel(ports, sizeof(ports), at))
 		return;
 	flow->src_port = bpf_ntohs(ports[0]);
 	flow->dst_port = bpf_ntohs(ports[1]);
 	flow->has_ports = 1;
 }
 
-static __always_inline void read_flow_v4(struct flow *flow, const unsigned char *ip)
+static __always_inline void read_flow_v4(struct flow *flow, const unsigned char *ip, const unsigned char *end)
 {
 	__u8 header[20];
 
-	if (bpf_probe_read_kernel(header, sizeof(header), ip) || header[0] >> 4 != 4)
+	if (ip + sizeof(header) > end || bpf_probe_read_kernel(header, sizeof(header), ip) || header[0] >> 4 != 4)
 		return;
 	flow->family = AF_INET;
 	flow->protocol = header[9];
 	__builtin_memcpy(flow->src, header + 12, 4);
 	__builtin_memcpy(flow->dst, header + 16, 4);
 	if (!((header[6] & 0x1f) | header[7])) /* fragment offset */
-		read_ports(flow, ip + (header[0] & 15) * 4);
+		read_ports(flow, ip + (header[0] & 15) * 4, end);
 }
 
 /* RFC 8200, section 4: hop-by-hop 0, routing 43, fragment 44, destination options 60, authentication 51 (RFC 4302). */
-static __always_inline void read_flow_v6(struct flow *flow, const unsigned char *ip)
+static __always_inline void read_flow_v6(struct flow *flow, const unsigned char *ip, const unsigned char *end)
 {
 	__u8 header[40];
 	__u32 offset = 40;
 	__u8 next;
 
-	if (bpf_probe_read_kernel(header, sizeof(header), ip) || header[0] >> 4 != 6)
+	if (ip + sizeof(header) > end || bpf_probe_read_kernel(header, sizeof(header), ip) || header[0] >> 4 != 6)
 		return;
 	flow->family = AF_INET6;
 	__builtin_memcpy(flow->src, header + 8, 16);
@@ -174,7 +185,7 @@ static __always_inline void read_flow_v6(struct flow *flow, const unsigned char 
 
 		if (next != 0 && next != 43 && next != 44 && next != 60 && next != 51)
 			break;
-		if (bpf_probe_read_kernel(option, sizeof(option), ip + offset))
+		if (ip + offset + sizeof(option) > end || bpf_probe_read_kernel(option, sizeof(option), ip + offset))
 			return;
 		if (next == 44) {
 			flow->protocol = option[0];
@@ -187,7 +198,7 @@ static __always_inline void read_flow_v6(struct flow *flow, const unsigned char 
 		next = option[0];
 	}
 	flow->protocol = next;
-	read_ports(flow, ip + offset);
+	read_ports(flow, ip + offset, end);
 }
 
 /* The bytes from the network header to the end of the linear part; 0 when there is no such header. */
@@ -203,7 +214,7 @@ static __always_inline __u32 network_header(const struct sk_buff *skb, const uns
 static __always_inline void read_flow(struct flow *flow, const struct sk_buff *skb)
 {
 	__u16 ethertype = bpf_ntohs(skb->protocol);
-	const unsigned char *start;
+	const unsigned char *start, *end = skb->head + skb->tail;
 
 	if (network_header(skb, &start) < 20)
 		return;
@@ -216,9 +227,9 @@ static __always_inline void read_flow(struct flow *flow, const struct sk_buff *s
 		start += 4;
 	}
 	if (ethertype == ETH_P_IP)
-		read_flow_v4(flow, start);
+		read_flow_v4(flow, start, end);
 	else if (ethertype == ETH_P_IPV6)
-		read_flow_v6(flow, start);
+		read_flow_v6(flow, start, end);
 	else if (ethertype == ETH_P_ARP)
 		flow->protocol = DROPS_PROTOCOL_ARP;
 }

@@ -243,7 +243,7 @@ void DropSums::finish(const Out& out) {
   for (const DropTotal& e : sorted()) {
     const DropSummary s = describe(e, *texts_);
     const Place place = e.key.location != 0 ? texts_->location(e.key.location).place : Place::lossy;
-    if (!benign_.takes(s.reason, place, e.total.count)) out(Row(kDropSummarySchema, s));
+    if (!benign_.takes(s.reason, e.key.known, place, e.total.count)) out(Row(kDropSummarySchema, s));
   }
 }
 

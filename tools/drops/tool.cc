@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "bpf/address_filter.h"
 #include "bpf/filter_config.h"
@@ -338,7 +339,9 @@ class Drops final : public Tool {
       if (line.type == DROPS_DROP) {
         const LocationInfo& location = texts_->location(e.key.location);
         line.location = location.text;
-        if (benign_.takes(line.reason, location.place, line.count) || !options_.wants(DROPS_DROP)) continue;
+        if (benign_.takes(line.reason, e.key.known, location.place, line.count) ||
+            !options_.wants(DROPS_DROP))
+          continue;
       }
       if (!by_owner_) session_->out.push(Row(kDropSchema, line));
     }
@@ -347,15 +350,29 @@ class Drops final : public Tool {
   void tell_counters() {
     counters_->tell([&, now = session_->clock.to_unix(session_->clock.now())](const CounterGrowth& g) {
       DropLine line;
+      line.delta = g.delta - std::min(g.delta, harmless(g));
+      if (line.delta == 0) return;
       line.type = DROPS_COUNTER;
       line.origin.time = now;
       line.origin.netns = g.netns;
       line.counter = g.counter;
       line.dev = g.dev;
       line.hint = g.hint;
-      line.delta = g.delta;
       session_->out.push(Row(kDropSchema, line));
     });
+  }
+
+  // Of what a counter counts, what is no loss: announcements of a device that is coming up, which has no route or whose
+  // queue takes nothing yet.
+  std::uint64_t harmless(const CounterGrowth& g) {
+    const drops_config& config = probe_->rodata->config;
+    const bool queue =
+        g.counter == "tx_dropped" || g.counter == "Ip6OutDiscards" || g.counter == "IpOutDiscards";
+    if (options_.all || (!queue && g.counter != "Ip6InNoRoutes")) return 0;
+    const drops_benign_key key{g.netns, queue ? config.queue_reason : config.no_route_reason};
+    std::uint64_t count = 0;
+    if (bpf_map_lookup_elem(bpf_map__fd(probe_->maps.benign_counted), &key, &count) != 0) return 0;
+    return count - std::exchange(benign_told_[{g.netns, g.counter}], count);
   }
 
   int totals_fd() const { return bpf_map__fd(probe_->maps.totals); }
@@ -370,10 +387,10 @@ class Drops final : public Tool {
   void push_stack(const drops_stack_key& key, std::uint64_t count) {
     read_frames(key.stack, *texts_, &LocationInfo::function, frames_);
     const std::string_view known =
-        key.known != 0 ? texts_->reason(DROPS_DROP, key.reason).reason : std::string_view{};
-    if (benign_.takes(known, place_of(dropping_function(frames_)), count)) return;
+        (key.known & KNOWN_REASON) != 0 ? texts_->reason(DROPS_DROP, key.reason).reason : std::string_view{};
+    if (benign_.takes(known, key.known, place_of(dropping_function(frames_)), count)) return;
     const std::string reason = "[" + std::string(known) + "]";
-    if (key.known != 0) frames_.push_back(reason);
+    if ((key.known & KNOWN_REASON) != 0) frames_.push_back(reason);
     session_->out.push(Stack{frames_, count, count, "packets", "kfree_skb", {}, 0});
   }
 
@@ -394,6 +411,8 @@ class Drops final : public Tool {
   DropSums* sums_ = nullptr;  // of the run's summary
   DropGrowth growth_;
   std::vector<std::string_view> frames_;
+  std::map<std::pair<std::uint32_t, std::string_view>, std::uint64_t>
+      benign_told_;  // by namespace and counter
   std::uint64_t folded_told_ = 0;
   std::uint64_t next_second_ = 0, next_counters_ = 0;
 };
@@ -404,8 +423,7 @@ constexpr Capability kProfits[] = {Capability::syslog, Capability::sys_ptrace, C
 constexpr Example kExamples[] = {
     {"plumb drops", "every packet that the host loses, resends or resets, with reason and owner"},
     {"plumb drops --type drop --reason NETFILTER_DROP --port 443", "what a firewall rule throws away"},
-    {"plumb drops --summary -d 10s --by location",
-     "where in the kernel packets die"},
+    {"plumb drops --summary -d 10s --by location", "where in the kernel packets die"},
     {"plumb drops --type retransmit --wide",
      "what TCP sends again, and the drop on this host that explains it"},
     {"plumb drops --type counter --interval 1s",

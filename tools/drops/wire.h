@@ -38,11 +38,17 @@ enum drops_known {
 	KNOWN_RTT = 1 << 3,      /* srtt_us, rttvar_us, backoff, retransmits */
 	KNOWN_STATE = 1 << 4,    /* state */
 	KNOWN_OWNER = 1 << 5,    /* owner */
+	KNOWN_BARE = 1 << 7,     /* that it is a TCP segment without data and without SYN */
 	KNOWN_STRANGER = 1 << 6, /* that the task filters do not let it pass: a drop that may explain a retransmit */
 };
 
 /* What becomes of a reason. */
-enum drops_treatment { TREAT_SHOW, TREAT_BENIGN, TREAT_IGNORE };
+enum drops_treatment {
+	TREAT_SHOW,
+	TREAT_BENIGN,
+	TREAT_IGNORE,
+	TREAT_LOOK, /* it depends on the packet: nature.bpf.h */
+};
 
 struct drops_event {
 	__u64 time_ns;  /* CLOCK_BOOTTIME */
@@ -94,7 +100,7 @@ struct drops_key {
 	__u32 ifindex;
 	__u16 dst_port;
 	__u8 type;
-	__u8 known;    /* KNOWN_REASON */
+	__u8 known;    /* KNOWN_REASON, KNOWN_BARE */
 	__u8 protocol; /* IPPROTO_* */
 	__u8 padding;
 	__u16 family; /* of the addresses; 0: not grouped by flow, or not known */
@@ -109,10 +115,15 @@ struct drops_total {
 	char dev[DROPS_DEV_NAME];
 };
 
+struct drops_benign_key {
+	__u32 netns;
+	__u32 reason;
+};
+
 /* Aggregated stacks. */
 struct drops_stack_key {
 	__u32 reason;
-	__u32 known; /* KNOWN_REASON */
+	__u32 known; /* KNOWN_REASON, KNOWN_BARE */
 	__u64 stack[DROPS_STACK_DEPTH]; /* leaf first, unused entries 0 */
 };
 
@@ -127,6 +138,9 @@ struct drops_config {
 	__u8 other_exclude; /* other_reasons are those not wanted */
 	__u8 causes;       /* drops of others too, as causes of retransmits */
 	__u8 padding[3];
+	__u32 xdp_reason;  /* that of a packet which XDP took before it was received anywhere; 0: none */
+	__u32 queue_reason;    /* QDISC_DROP; 0: none */
+	__u32 no_route_reason; /* for counting them apart; 0: none */
 	__u32 lines_per_tick; /* of 100 ms; 0: no limit */
 	__u32 other_reasons; /* number of entries; 0: all reasons above DROPS_CORE_REASONS are wanted */
 	__u32 devs;
