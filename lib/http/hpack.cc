@@ -22,12 +22,12 @@ void Hpack::Free::operator()(nghttp2_hd_inflater* inflater) const {
   nghttp2_hd_inflate_del(inflater);
 }
 
-Hpack::Hpack(bool joined) {
+bool Hpack::start() {
   nghttp2_hd_inflater* raw = nullptr;
-  if (nghttp2_hd_inflate_new(&raw) != 0) return;
+  if (nghttp2_hd_inflate_new(&raw) != 0) return false;
   inflater_.reset(raw);
   nghttp2_hd_inflate_change_table_size(raw, kMaxTable);
-  if (!joined) return;
+  if (!joined_) return true;
   // A size update to kPrimedTable (0x20, 5-bit prefix: 31 + 16353), then literals with indexing: name "?", no
   // value.
   std::array<std::byte, 4 + 4 * (kPrimedTable / kUnknownEntry)> block{};
@@ -43,7 +43,7 @@ Hpack::Hpack(bool joined) {
     put('?');
     put(0x00);
   }
-  if (!decode(block, ignore, nullptr)) inflater_.reset();
+  return decode_with_table(block, ignore, nullptr);
 }
 
 Hpack::~Hpack() = default;
@@ -53,17 +53,21 @@ Hpack& Hpack::operator=(Hpack&&) noexcept = default;
 bool Hpack::decode(std::span<const std::byte> block,
                    void (*field)(void* context, std::string_view name, std::string_view value),
                    void* context) {
-  if (!inflater_) return false;
+  if (!broken_ && !inflater_) broken_ = !start();
+  broken_ = broken_ || !decode_with_table(block, field, context);
+  return !broken_;
+}
+
+bool Hpack::decode_with_table(std::span<const std::byte> block,
+                              void (*field)(void* context, std::string_view name, std::string_view value),
+                              void* context) {
   const auto* in = reinterpret_cast<const std::uint8_t*>(block.data());
   std::size_t left = block.size();
   while (true) {
     nghttp2_nv nv{};
     int flags = 0;
     const auto used = nghttp2_hd_inflate_hd2(inflater_.get(), &nv, &flags, in, left, 1);
-    if (used < 0) {
-      inflater_.reset();
-      return false;
-    }
+    if (used < 0) return false;
     in += used;
     left -= static_cast<std::size_t>(used);
     if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {

@@ -17,7 +17,7 @@ class Hpack {
   // nobody saw come out with the name kUnknownName, and all later ones right: the table is filled with such
   // entries first, so that known ones sit in front of them in the true order, and are evicted no earlier than
   // the true ones.
-  explicit Hpack(bool joined);
+  explicit Hpack(bool joined) : joined_(joined) {}
   ~Hpack();
   Hpack(Hpack&&) noexcept;
   Hpack& operator=(Hpack&&) noexcept;
@@ -32,7 +32,14 @@ class Hpack {
   struct Free {
     void operator()(nghttp2_hd_inflater* inflater) const;
   };
-  std::unique_ptr<nghttp2_hd_inflater, Free> inflater_;
+  bool start();
+  bool decode_with_table(std::span<const std::byte> block,
+                         void (*field)(void* context, std::string_view name, std::string_view value),
+                         void* context);
+
+  bool joined_;
+  bool broken_ = false;
+  std::unique_ptr<nghttp2_hd_inflater, Free> inflater_;  // from the first block on
 };
 
 }  // namespace plumb::http
