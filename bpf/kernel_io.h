@@ -3,7 +3,7 @@
 #ifndef PLUMB_KERNEL_IO_H
 #define PLUMB_KERNEL_IO_H
 
-#include "kernel.h"
+#include "bpf/kernel.h"
 
 #define MSG_PEEK 2
 

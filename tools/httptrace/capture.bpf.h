@@ -15,8 +15,8 @@
 #define PLUMB_HTTPTRACE_CAPTURE_BPF_H
 
 #include "httptrace/wire.h"
-#include "ringbuf.bpf.h"
-#include "source.bpf.h"
+#include "bpf/ringbuf.bpf.h"
+#include "httptrace/source.bpf.h"
 
 const volatile struct httptrace_config config = {
 	.snaplen = HTTPTRACE_SNAPLEN,
@@ -77,10 +77,20 @@ struct call {
 	__u8 continues;
 };
 
+/* What copy_bytes() has still to do. */
+struct copy {
+	__u64 skip;
+	__u32 at;
+	__u32 size;
+};
+
+enum { COPY_MORE, COPY_DONE, COPY_FAILED };
+
 struct workspace {
 	struct connection connection; /* a copy while its bytes are told */
 	struct call call;
 	struct source source;
+	struct copy copy;
 	struct httptrace_data record;
 	__u8 data[4 * HTTPTRACE_PAYLOAD]; /* follows `record` on the wire; of which the first quarter and a bit is used */
 };
@@ -99,55 +109,65 @@ static __always_inline struct workspace *workspace_of(__u32 direction)
 	return bpf_map_lookup_elem(&workspaces, &direction);
 }
 
-/* Copies `size` bytes from offset `from` of the call's bytes to data[at]. Returns 0, or not 0 when they cannot be read.
- * A global function: the verifier walks it once, and not for each way that leads to it. */
+/* Copies what segment `i` of an array of buffers has of workspace.copy. Returns 0 when there is more to copy. */
+__noinline int copy_segment(__u32 direction, __u32 i)
+{
+	struct workspace *ws = workspace_of(direction);
+	struct user_iovec v = {};
+	__u64 skip, n;
+
+	if (!ws)
+		return COPY_FAILED;
+	if (ws->source.compat) {
+		struct compat_iovec c;
+
+		if (bpf_probe_read_user(&c, sizeof(c), (void *)(ws->source.iov + i * sizeof(c))))
+			return COPY_FAILED;
+		v.base = c.base;
+		v.length = c.length;
+	} else if (bpf_probe_read_user(&v, sizeof(v), (void *)(ws->source.iov + i * sizeof(v)))) {
+		return COPY_FAILED;
+	}
+	skip = ws->copy.skip;
+	if (skip >= v.length) {
+		ws->copy.skip = skip - v.length;
+		return COPY_MORE;
+	}
+	ws->copy.skip = 0;
+	n = v.length - skip;
+	if (n > ws->copy.size)
+		n = ws->copy.size;
+	n &= PAYLOAD_MASK;
+	if (bpf_probe_read_user(&ws->data[ws->copy.at & PAYLOAD_MASK], n, (void *)(v.base + skip)))
+		return COPY_FAILED;
+	ws->copy.at += n;
+	ws->copy.size -= n;
+	return ws->copy.size ? COPY_MORE : COPY_DONE;
+}
+
+/* Copies `size` bytes, at most HTTPTRACE_PAYLOAD, from offset `from` of the call's bytes to data[at]. Returns not 0 when
+ * they cannot be read. */
 __noinline int copy_bytes(__u32 direction, __u32 from, __u32 at, __u32 size)
 {
 	struct workspace *ws = workspace_of(direction);
-	__u32 done = 0, skipped = 0;
+	int result = COPY_MORE;
 
-	if (!ws || !size || size > HTTPTRACE_PAYLOAD || at > HTTPTRACE_PAYLOAD)
-		return 1;
-	/* The masks change nothing; up to Linux 6.1 the verifier forgets the bounds of what it moves to the stack. */
-	at &= PAYLOAD_MASK;
-	barrier_var(size);
-	if (ws->source.base)
-		return bpf_probe_read_user(&ws->data[at], size & PAYLOAD_MASK, (void *)(ws->source.base + from)) != 0;
-	if (!ws->source.iov)
-		return 1;
-	for (__u32 i = 0; i < SOURCE_SEGMENTS && i < ws->source.segments; i++) {
-		struct user_iovec v = {};
-		__u64 offset = 0, n, to;
-
-		if (ws->source.compat) {
-			struct compat_iovec c;
-
-			if (bpf_probe_read_user(&c, sizeof(c), (void *)(ws->source.iov + i * sizeof(c))))
-				return 1;
-			v.base = c.base;
-			v.length = c.length;
-		} else if (bpf_probe_read_user(&v, sizeof(v), (void *)(ws->source.iov + i * sizeof(v)))) {
-			return 1;
-		}
-		if (skipped < from) {
-			offset = from - skipped;
-			if (offset >= v.length) {
-				skipped += v.length;
-				continue;
-			}
-			skipped = from;
-		}
-		n = v.length - offset;
-		if (n > size - done)
-			n = size - done;
-		to = (at + done) & PAYLOAD_MASK;
-		if (n && bpf_probe_read_user(&ws->data[to], n & PAYLOAD_MASK, (void *)(v.base + offset)))
-			return 1;
-		done += n;
-		if (done >= size)
-			return 0;
+	if (!ws || !size || size > HTTPTRACE_PAYLOAD)
+		return COPY_FAILED;
+	if (ws->source.base) {
+		/* The masks change nothing; the verifier forgets the bounds of what it moves to the stack. */
+		barrier_var(size);
+		return bpf_probe_read_user(&ws->data[at & PAYLOAD_MASK], size & PAYLOAD_MASK,
+					   (void *)(ws->source.base + from)) != 0;
 	}
-	return 1;
+	if (!ws->source.iov)
+		return COPY_FAILED;
+	ws->copy.skip = from;
+	ws->copy.at = at;
+	ws->copy.size = size;
+	for (__u32 i = 0; i < SOURCE_SEGMENTS && i < ws->source.segments && result == COPY_MORE; i++)
+		result = copy_segment(direction, i);
+	return result != COPY_DONE;
 }
 
 /* The end of the "\r\n\r\n" that has data[i] among its bytes, or 0. */

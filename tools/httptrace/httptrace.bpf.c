@@ -4,10 +4,10 @@
  * One function, traffic(), is told each send and receive by one of three variants of hooks: the tracepoints behind
  * sock_sendmsg and sock_recvmsg (Linux 6.3), fexit on inet's own functions, or the end of each system call. None of them
  * gives the bytes; they lie in the caller's memory, where the registers of its system call say. */
-#include "capture.bpf.h"
-#include "address_filter.bpf.h"
-#include "filter.bpf.h"
-#include "socket.bpf.h"
+#include "httptrace/capture.bpf.h"
+#include "bpf/address_filter.bpf.h"
+#include "bpf/filter.bpf.h"
+#include "bpf/socket.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 

@@ -4,9 +4,9 @@
 #ifndef PLUMB_HTTPTRACE_SOURCE_BPF_H
 #define PLUMB_HTTPTRACE_SOURCE_BPF_H
 
-#include "kernel.h"
-#include "kernel_io.h"
-#include "syscall.bpf.h"
+#include "bpf/kernel.h"
+#include "bpf/kernel_io.h"
+#include "bpf/syscall.bpf.h"
 
 /* Of an array of buffers so many are looked at. */
 #define SOURCE_SEGMENTS 16
