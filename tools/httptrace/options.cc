@@ -194,6 +194,23 @@ bool glob_matches(std::string_view glob, std::string_view text) {
   return g == glob.size();
 }
 
+// What the kernel side decides for sockets: a TLS library's connection learns its ends too late for it.
+bool HttptraceOptions::passes_ends(const Request& r) const {
+  const auto judge = [](const auto& ranges, const auto& fits) {
+    bool some = false;
+    bool fitted = false;
+    for (const auto& range : ranges) {
+      if (range.negated && fits(range)) return false;
+      some = some || !range.negated;
+      fitted = fitted || (!range.negated && fits(range));
+    }
+    return !some || fitted;
+  };
+  const std::uint16_t port = r.role == http::Role::server ? r.local_port : r.remote_port;
+  return judge(ports, [&](const PortRange& p) { return port >= p.low && port <= p.high; }) &&
+         judge(hosts, [&](const HostPrefix& h) { return h.prefix.contains(r.remote); });
+}
+
 bool HttptraceOptions::passes(const Request& r) const {
   const http::Exchange& x = *r.exchange;
   const auto fits = [](const std::vector<std::string>& globs, std::string_view text) {
@@ -202,6 +219,7 @@ bool HttptraceOptions::passes(const Request& r) const {
   };
   if (r.role == http::Role::client ? !client : !server) return false;
   if (tls_only && r.tls.empty()) return false;
+  if (!r.tls.empty() && !passes_ends(r)) return false;
   if (min_latency_ns > 0 && r.latency_ns() < min_latency_ns) return false;
   if (!methods.empty() && std::find(methods.begin(), methods.end(), x.method) == methods.end()) return false;
   if (!statuses.empty() && std::none_of(statuses.begin(), statuses.end(), [&](const StatusRange& s) {

@@ -33,6 +33,8 @@ struct HttptraceOptions {
 
   // What the kernel side cannot decide.
   bool passes(const Request& request) const;
+
+  bool passes_ends(const Request& request) const;
 };
 
 OptionTable httptrace_option_table(HttptraceOptions& options);

@@ -4,10 +4,13 @@
 #include <cstdio>
 #include <optional>
 
+#include "base/say.h"
+
 #include "httptrace/connections.h"
 #include "httptrace/event.h"
 #include "httptrace/options.h"
 #include "httptrace/probe.h"
+#include "httptrace/tls_probe.h"
 
 namespace plumb {
 namespace {
@@ -22,11 +25,18 @@ class Httptrace final : public Tool {
             "response_bytes", "host", "path", "error"};
   }
 
-  std::vector<Hook> hooks() const override { return HttpProbe::hooks(); }
+  std::vector<Hook> hooks() const override {
+    std::vector<Hook> hooks = HttpProbe::hooks();
+    for (Hook& hook : TlsProbe::hooks(true)) hooks.push_back(std::move(hook));
+    return hooks;
+  }
 
   Result<void> attach(Session& session) override {
     session_ = &session;
     connections_.emplace(options_.keep, session.clock, [this](Request& r) { return request(r); });
+    if (auto r = tls_.start(session, [this](std::span<const std::byte> r) { return connections_->take(r); });
+        !r)
+      return r;
     return probe_.start(session,
                         {.client = options_.client,
                          .server = options_.server,
@@ -35,7 +45,14 @@ class Httptrace final : public Tool {
                          .hosts = options_.hosts},
                         [this](std::span<const std::byte> record) { return connections_->take(record); });
   }
-  std::vector<AnyProbe*> probes() override { return {&probe_.probe()}; }
+  Result<void> confined() override {
+    if (auto r = tls_.attach_running(); !r) return r;
+    if (common().verbose) {
+      for (const std::string& line : tls_.report()) say("TLS: {}", line);
+    }
+    return {};
+  }
+  std::vector<AnyProbe*> probes() override { return {&probe_.probe(), &tls_.probe()}; }
 
   Result<void> finish() override {
     connections_->finish(session_->clock.now());
@@ -74,6 +91,7 @@ class Httptrace final : public Tool {
   Session* session_ = nullptr;
   std::optional<HttpConnections> connections_;
   HttpProbe probe_;
+  TlsProbe tls_;
 };
 
 constexpr Example kExamples[] = {
