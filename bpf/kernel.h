@@ -161,12 +161,14 @@ struct thread_info {
 	__u32 status; /* x86 */
 } RELOCATED;
 
-/* The registers of a system call, as pt_regs keeps them until it returns. */
+/* The registers of a system call, as pt_regs keeps them until it returns, and of a user program at a probe. */
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
 	unsigned long di, si, dx, r10, r8, r9, orig_ax;
+	unsigned long ax, bx, cx, r14, sp;
 #elif defined(__TARGET_ARCH_arm64)
 	__u64 regs[31];
+	__u64 sp;
 	__u64 orig_x0;
 	__s32 syscallno;
 #endif

@@ -4,12 +4,14 @@
 namespace plumb {
 
 extern const ToolInfo kTcpconnect;
+extern const ToolInfo kHttptrace;
 extern const ToolInfo kDrops;
 extern const CommandInfo kDoctor;
 
 std::span<const CommandInfo> commands() {
   static const CommandInfo kCommands[] = {
       tool_command(kTcpconnect),
+      tool_command(kHttptrace),
       tool_command(kDrops),
       kDoctor,
   };

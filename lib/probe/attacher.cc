@@ -3,12 +3,14 @@
 
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 
@@ -98,29 +100,45 @@ std::string what_failed(Ask ask, std::uint32_t pid) {
   }
 }
 
-// In the child. Never returns.
-[[noreturn]] void run_child(int socket, pid_t parent, UprobeKind kind, std::span<const int> programs) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(0);
+// Closes all but what serving takes: the parent's links among them, so that its probes end with it alone.
+void close_others(std::vector<int> kept) {
+  std::ranges::sort(kept);
+  unsigned from = 3;  // standard error stays, for a sanitizer's last words
+  kept.push_back(INT_MAX);
+  for (const int fd : kept) {
+    const auto until = static_cast<unsigned>(fd);
+    if (until > from && ::syscall(SYS_close_range, from, until - 1, 0) != 0) {  // before Linux 5.9
+      for (unsigned n = from; n < std::min(until, 65536U); ++n) ::close(static_cast<int>(n));
+    }
+    from = until + 1;
+  }
+}
+
+// In the child. Never returns. It is not killed as its parent dies (PR_SET_PDEATHSIG): it sees the socket close, and
+// processes that a program of ours holds are let go first.
+[[noreturn]] void run_child(int socket, UprobeKind kind, std::span<const int> programs, int held) {
   ::prctl(PR_SET_NAME, "plumb-attach");
+  std::vector<int> kept(programs.begin(), programs.end());
+  kept.push_back(socket);
+  if (held >= 0) kept.push_back(held);
+  close_others(std::move(kept));
   // Ctrl-C reaches the whole terminal's group; the parent ends in its own time, and the attacher with it.
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP}) std::signal(number, SIG_IGN);
-  attacher::serve(socket, kind, programs);
+  attacher::serve(socket, kind, programs, held);
   ::_exit(0);
 }
 
 }  // namespace
 
-Result<Attacher> Attacher::start(UprobeKind kind, std::span<const int> programs) {
+Result<Attacher> Attacher::start(UprobeKind kind, std::span<const int> programs, int held) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     return Error{"cannot start the process that attaches probes", errno_text(errno)};
   UniqueFd ours(ends[0]);
   UniqueFd theirs(ends[1]);
-  const pid_t parent = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) return Error{"cannot start the process that attaches probes", errno_text(errno)};
-  if (child == 0) run_child(theirs.get(), parent, kind, programs);
+  if (child == 0) run_child(theirs.get(), kind, programs, held);
   return Attacher(std::move(ours), child);
 }
 
@@ -139,7 +157,7 @@ Attacher::~Attacher() {
 }
 
 void Attacher::end() {
-  if (!socket_) return;  // moved from
+  if (!socket_) return;                  // moved from
   ::shutdown(socket_.get(), SHUT_RDWR);  // a child that has not yet become a command holds a copy
   socket_.reset();
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {

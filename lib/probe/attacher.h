@@ -5,7 +5,7 @@
 //
 //   loaded programs -> Attacher::start() -> [fork] -> privileges drop -> ask for files, parse them, ask for probes
 //
-// It ends with its parent: the socket closes, and PR_SET_PDEATHSIG for good measure. Each probe lives as long as the
+// It ends with its parent, since the socket closes then, and lets go of processes that are still held. Each probe lives as long as the
 // descriptors that came back for it, so that none is left behind whatever ends either process.
 #pragma once
 
@@ -61,8 +61,9 @@ Result<UprobeLink> attach_uprobes(UprobeKind kind, int program, const UprobePlac
 class Attacher {
  public:
   // Forks. `programs` are descriptors of loaded programs, which requests name by index. Call it while the process has
-  // one thread and still all privileges.
-  static Result<Attacher> start(UprobeKind kind, std::span<const int> programs);
+  // one thread and still all privileges. `held`: descriptor of a hash map of process ids that programs stopped by
+  // SIGSTOP and that were not resumed; -1: none are.
+  static Result<Attacher> start(UprobeKind kind, std::span<const int> programs, int held = -1);
   Attacher(Attacher&&) noexcept = default;
   Attacher& operator=(Attacher&& other) noexcept;
   ~Attacher();
@@ -92,7 +93,7 @@ class Attacher {
 
 namespace attacher {
 // The attacher's side: serves requests until the other end closes. Returns then.
-void serve(int socket, UprobeKind kind, std::span<const int> programs);
+void serve(int socket, UprobeKind kind, std::span<const int> programs, int held);
 // Gives up all capabilities but those that serving takes, and what else a process can do.
 void confine(UprobeKind kind);
 }  // namespace attacher

@@ -2,6 +2,7 @@
 // field, nothing that it opens is read, and what it never needs is taken from it first.
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/openat2.h>
@@ -21,6 +22,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 
 #include "probe/attacher.h"
 #include "probe/privileges.h"
@@ -56,7 +58,8 @@ void keep_needed_capabilities(UprobeKind kind) {
   std::uint64_t kept = capability_bit(Capability::bpf) | capability_bit(Capability::perfmon) |
                        capability_bit(Capability::sys_ptrace) | capability_bit(Capability::dac_read_search) |
                        capability_bit(Capability::kill) | kRestore;
-  if (!split || kind == UprobeKind::perf || (held->effective & kRestore) == 0) kept |= capability_bit(Capability::sys_admin);
+  if (!split || kind == UprobeKind::perf || (held->effective & kRestore) == 0)
+    kept |= capability_bit(Capability::sys_admin);
   if ((held->effective >> CAP_SETPCAP & 1U) != 0) {
     for (int c = 0; ::prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; ++c) ::prctl(PR_CAPBSET_DROP, c, 0, 0, 0);
   }
@@ -90,6 +93,8 @@ constexpr int kAllowed[] = {SYS_recvmsg,
                             SYS_munmap,
                             SYS_futex,
                             SYS_restart_syscall,
+                            SYS_nanosleep,
+                            SYS_clock_nanosleep,
                             SYS_rt_sigreturn,
                             SYS_exit_group,
                             SYS_exit};
@@ -177,6 +182,32 @@ void reply(int socket, const Reply& answer, std::span<const UniqueFd> fds) {
   }
 }
 
+int resume(std::uint32_t pid) {
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!process) return errno;
+  return ::syscall(SYS_pidfd_send_signal, process.get(), SIGCONT, nullptr, 0) == 0 ? 0 : errno;
+}
+
+// The parent is gone, and with it the probes, a moment later: what is held until then is let go.
+void resume_all(int held) {
+  for (int turn = 0; turn < 5; ++turn) {
+    std::uint32_t pid = 0;
+    const std::uint32_t* last = nullptr;
+    for (int i = 0; i < 65536; ++i, last = &pid) {
+      std::uint32_t next = 0;
+      bpf_attr attr{};
+      attr.map_fd = static_cast<__u32>(held);
+      attr.key = reinterpret_cast<std::uint64_t>(last);
+      attr.next_key = reinterpret_cast<std::uint64_t>(&next);
+      if (::syscall(SYS_bpf, BPF_MAP_GET_NEXT_KEY, &attr, sizeof attr) != 0) break;
+      pid = next;
+      resume(pid);
+    }
+    const timespec pause{0, 20'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
 class Server {
  public:
   Server(UprobeKind kind, std::span<const int> programs) : kind_(kind), programs_(programs) {}
@@ -201,7 +232,7 @@ class Server {
       case Ask::open_in_root:
         return open_in_root(r, out);
       case Ask::resume:
-        return resume(r.pid);
+        return attacher::resume(r.pid);
       default:
         return EINVAL;
     }
@@ -254,13 +285,6 @@ class Server {
                               out);
   }
 
-  // To a process that was not stopped SIGCONT does nothing, unless it has a handler for it.
-  static int resume(std::uint32_t pid) {
-    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!process) return errno;
-    return ::syscall(SYS_pidfd_send_signal, process.get(), SIGCONT, nullptr, 0) == 0 ? 0 : errno;
-  }
-
   UprobeKind kind_;
   std::span<const int> programs_;
 };
@@ -277,18 +301,19 @@ void confine(UprobeKind kind) {
   if (!kSanitized) install_filter();  // the sanitizers' runtime calls what it likes
 }
 
-void serve(int socket, UprobeKind kind, std::span<const int> programs) {
+void serve(int socket, UprobeKind kind, std::span<const int> programs, int held) {
   prepare_uprobes();  // reads what it needs to know while files may still be opened freely
   confine(kind);
   const Server server(kind, programs);
   for (;;) {
     Incoming in;
-    if (!receive(socket, in)) return;
+    if (!receive(socket, in)) break;
     std::vector<UniqueFd> out;
     const int error = in.valid ? server.handle(in.request, in.file, out) : EINVAL;
     if (error != 0) out.clear();
     reply(socket, {in.request.id, error, static_cast<std::uint32_t>(out.size()), 0}, out);
   }
+  if (held >= 0) resume_all(held);
 }
 
 }  // namespace plumb::attacher

@@ -68,8 +68,9 @@ class Run {
     if (options_.stats) stats_.enable();
     progress_.emplace(options_, outputs_.front());
     if (auto r = attach(); !r) return r;
-    if (auto r = create_ready_file(options_.ready_file); !r) return r;
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
+    if (auto r = tool_.confined(); !r) return r;
+    if (auto r = create_ready_file(options_.ready_file); !r) return r;
     if (push_) {
       if (auto r = start_push(*push_); !r) return r;
     }

@@ -77,6 +77,8 @@ class Tool {
 
   // Opens its probes, loads and attaches: when it returns every one is in place.
   virtual Result<void> attach(Session& session) = 0;
+  // Once privileges are dropped, before the trace is said to be ready: what of attaching parses bytes from outside.
+  virtual Result<void> confined() { return {}; }
   // Those of them that are open, in the order in which they are drained.
   virtual std::vector<AnyProbe*> probes() = 0;
   // After each drain of the probes: what the tool gathers by itself.

@@ -22,12 +22,15 @@ constexpr Known kKnown[] = {
     {TlsLibrary::openssl, TlsCall::ssl_write, "SSL_write"},
     {TlsLibrary::openssl, TlsCall::ssl_read_ex, "SSL_read_ex"},
     {TlsLibrary::openssl, TlsCall::ssl_write_ex, "SSL_write_ex"},
+    {TlsLibrary::openssl, TlsCall::freed, "SSL_free"},
     {TlsLibrary::gnutls, TlsCall::gnutls_recv, "gnutls_record_recv"},
     {TlsLibrary::gnutls, TlsCall::gnutls_recv, "gnutls_record_recv_seq"},
     {TlsLibrary::gnutls, TlsCall::gnutls_send, "gnutls_record_send"},
     {TlsLibrary::gnutls, TlsCall::gnutls_send, "gnutls_record_send2"},
+    {TlsLibrary::gnutls, TlsCall::freed, "gnutls_deinit"},
     {TlsLibrary::go, TlsCall::go_read, "crypto/tls.(*Conn).Read"},
     {TlsLibrary::go, TlsCall::go_write, "crypto/tls.(*Conn).Write"},
+    {TlsLibrary::go, TlsCall::go_close, "crypto/tls.(*Conn).Close"},
 };
 
 constexpr std::string_view kNames[] = {"openssl", "gnutls", "go"};
@@ -49,6 +52,10 @@ void add(const ProgramFile& file, const Known& known, CodeRange range, TlsFindin
   if (file.machine() != EM_X86_64) return refuse("only x86-64 code is decoded");
   const auto entry = file.file_offset(range.address);
   if (!entry) return refuse("its code is not in the file");
+  if (known.call == TlsCall::freed || known.call == TlsCall::go_close) {
+    out.functions.push_back({known.call, known.name, *entry, {}});
+    return;
+  }
   auto returns = find_returns(range, file);
   if (!returns) return refuse(std::move(returns).error().why);
   TlsFunction function{known.call, known.name, *entry, {}};
@@ -86,7 +93,7 @@ std::optional<TlsFinding> find_go_tls(const ProgramFile& file, std::string versi
   out.library = TlsLibrary::go;
   out.version = std::move(version);
   if (out.version != "go" && !has_register_abi(out.version)) {
-    out.refused.push_back({kKnown[std::size(kKnown) - 1].name,
+    out.refused.push_back({"crypto/tls.(*Conn).Write",
                            "it was built by " + out.version +
                                ", which passes arguments on the stack (1.17 was the first that does not)"});
     return out;

@@ -24,14 +24,17 @@ enum class TlsCall : std::uint8_t {
   gnutls_send,   // ssize_t gnutls_record_send(session, const void*, size_t)
   go_read,       // func (*Conn) Read([]byte) (int, error), register ABI
   go_write,      // func (*Conn) Write([]byte) (int, error)
+  freed,         // void SSL_free(SSL*), gnutls_deinit(session): the object ends. Only its entry is of use
+  go_close,      // func (*Conn) Close() error: the same
 };
-constexpr std::size_t kTlsCalls = 8;
+constexpr std::size_t kTlsCalls = 10;
 
 struct TlsFunction {
   TlsCall call = TlsCall::ssl_read;
   std::string_view name;
-  std::uint64_t entry = 0;             // offset in the file
-  std::vector<std::uint64_t> returns;  // offsets of its return instructions
+  std::uint64_t entry = 0;  // offset in the file
+  // Offsets of its return instructions; none of calls that end an object.
+  std::vector<std::uint64_t> returns;
 };
 
 struct TlsRefused {

@@ -173,7 +173,7 @@ struct Served {
     pid = ::fork();
     if (pid == 0) {
       socket.reset();
-      attacher::serve(ends[1], UprobeKind::perf, {});
+      attacher::serve(ends[1], UprobeKind::perf, {}, -1);
       ::_exit(0);
     }
     ::close(ends[1]);

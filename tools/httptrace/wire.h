@@ -12,7 +12,7 @@
 
 #include <linux/types.h>
 
-#include "task.h"
+#include "bpf/task.h"
 
 enum httptrace_record {
 	HTTPTRACE_OPEN,  /* struct httptrace_open; again when its owner or its ends change */

@@ -1,0 +1,57 @@
+#include "http/redact.h"
+
+#include <algorithm>
+
+namespace plumb::http {
+namespace {
+
+constexpr std::string_view kSecretKeys[] = {"AWSAccessKeyId",   "Signature",        "sig",
+                                            "X-Goog-Signature", "X-Amz-Credential", "X-Amz-Security-Token",
+                                            "X-Amz-Signature"};
+
+int hex(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// Compares a key as servers read it: %73ig is sig.
+bool is_key(std::string_view written, std::string_view key) {
+  std::size_t k = 0;
+  for (std::size_t i = 0; i < written.size(); ++i, ++k) {
+    char c = written[i];
+    if (c == '%' && i + 2 < written.size() && hex(written[i + 1]) >= 0 && hex(written[i + 2]) >= 0) {
+      c = static_cast<char>(hex(written[i + 1]) * 16 + hex(written[i + 2]));
+      i += 2;
+    }
+    if (k >= key.size() || c != key[k]) return false;
+  }
+  return k == key.size();
+}
+
+bool is_secret(std::string_view written) {
+  return std::any_of(std::begin(kSecretKeys), std::end(kSecretKeys),
+                     [&](std::string_view key) { return is_key(written, key); });
+}
+
+}  // namespace
+
+void append_redacted_query(std::string& out, std::string_view query) {
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find_first_of("&;"), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string_view::npos && is_secret(pair.substr(0, equals))) {
+      out += pair.substr(0, equals + 1);
+      out += "REDACTED";
+    } else {
+      out += pair;
+    }
+    if (end == query.size()) return;
+    out += query[end];
+    query.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace plumb::http

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* httptrace: what TCP sockets send and receive in plain text, as far as it is HTTP.
+ *
+ * One function, traffic(), is told each send and receive by one of three variants of hooks: the tracepoints behind
+ * sock_sendmsg and sock_recvmsg (Linux 6.3), fexit on inet's own functions, or the end of each system call. None of them
+ * gives the bytes; they lie in the caller's memory, where the registers of its system call say. */
+#include "httptrace/capture.bpf.h"
+#include "bpf/address_filter.bpf.h"
+#include "bpf/filter.bpf.h"
+#include "bpf/socket.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+enum {
+	ECONNRESET = 104,
+	ETIMEDOUT = 110,
+};
+
+/* State of each TCP connection that carried bytes. Key: its socket. traffic() inserts; the kernel deletes it with the
+ * socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+/* The same where tracing programs have no socket storage (before Linux 5.11), or no socket that the verifier trusts.
+ * Key: address of the struct sock. traffic() inserts, socket_state deletes when the socket closes. Full: the connection
+ * is not seen, and counted. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct connection);
+} connections_by_address SEC(".maps");
+
+static const struct connection no_connection;
+
+static __always_inline struct connection *connection_by_address(const void *sk, bool create)
+{
+	__u64 key = (__u64)sk;
+	struct connection *c = bpf_map_lookup_elem(&connections_by_address, &key);
+
+	if (c || !create)
+		return c;
+	if (bpf_map_update_elem(&connections_by_address, &key, &no_connection, BPF_NOEXIST))
+		count_loss(LOSS_MAP_FULL);
+	return bpf_map_lookup_elem(&connections_by_address, &key);
+}
+
+/* Of a socket that the verifier trusts. */
+static __always_inline struct connection *connection_of(struct sock *sk, bool create)
+{
+	if (config.socket_storage)
+		return bpf_sk_storage_get(&connections, sk, 0, create ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	return connection_by_address(sk, create);
+}
+
+/* Whether `length` bytes that just went in `direction` are the first. RFC 4898: the SYN counts as an acknowledged byte
+ * of a client. Unknown for MPTCP, whose sockets have no such members. */
+static __always_inline bool went_first(const struct sock *sk, __u32 direction, __u32 length)
+{
+	const struct tcp_sock___progress *tcp = (const void *)sk;
+
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return false;
+	if (direction == HTTPTRACE_SENT) {
+		__u64 before = BPF_CORE_READ(tcp, bytes_acked) +
+			       (__u32)(BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una)) - length;
+
+		return before <= 1;
+	}
+	return BPF_CORE_READ(tcp, bytes_received) -
+		       (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq)) - length <= 1;
+}
+
+/* The kernel decrypts (kTLS): what the socket sends and receives is plain text. */
+static __always_inline bool has_kernel_tls(const struct sock *sk)
+{
+	return BPF_CORE_READ((const struct inet_connection_sock___ulp *)sk, icsk_ulp_ops) != 0;
+}
+
+/* --port means the server's port: a client's remote one, a server's local one. */
+static __always_inline bool ends_selected(const struct endpoints *ends, bool client)
+{
+	if (!config.ipv4 && ends->family == AF_INET)
+		return false;
+	if (!config.ipv6 && ends->family == AF_INET6)
+		return false;
+	if (addresses.ports && !ports_pass(port_matches(client ? ends->remote_port : ends->local_port)))
+		return false;
+	return !addresses.hosts || hosts_pass(host_matches(ends->remote_addr, ends->family));
+}
+
+/* Tells whose the connection is and between which ends. False: a filter leaves it out, or there is no room. */
+static __always_inline bool tell_owner(struct connection *c, const struct sock *sk, __u32 direction, __u32 pid, __u64 now)
+{
+	struct httptrace_open *open;
+	struct endpoints ends;
+	bool client = c->requester == HTTPTRACE_SENT;
+	struct task_identity task = {};
+
+	c->pid = pid;
+	if (c->kind == KIND_HTTP1 && !(client ? config.client : config.server))
+		goto unwanted;
+	identify_current(&task);
+	if (!task_selected(&task) || !netns_selected(socket_netns(sk)))
+		goto unwanted;
+	read_endpoints(&ends, sk, false);
+	if (!ends_selected(&ends, client))
+		goto unwanted;
+	if (!c->since_ns)
+		c->since_ns = now;
+	open = reserve_record(sizeof(*open));
+	if (!open) {
+		c->missed = 1;
+		return false;
+	}
+	fill_header(&open->header, c, (__u64)sk, HTTPTRACE_OPEN, LIBRARY_NONE, now);
+	open->task = task;
+	open->netns = socket_netns(sk);
+	open->local_port = ends.local_port;
+	open->remote_port = ends.remote_port;
+	__builtin_memcpy(open->local_addr, ends.local_addr, sizeof(open->local_addr));
+	__builtin_memcpy(open->remote_addr, ends.remote_addr, sizeof(open->remote_addr));
+	open->family = ends.family;
+	__builtin_memset(open->padding, 0, sizeof(open->padding));
+	submit_record(open);
+	c->told = 1;
+	return true;
+unwanted:
+	c->kind = KIND_UNWANTED;
+	return false;
+}
+
+/* A call on `sk` ended. `ret`: how many bytes went, or what read() returned. */
+static __always_inline int traffic(struct connection *c, const struct sock *sk, __u32 direction, long ret,
+				   struct pt_regs *regs)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32, length = ret, dir = direction & 1;
+	struct workspace *ws = workspace_of(direction);
+	bool first = false;
+	__u64 now;
+
+	if (!ws)
+		return 0;
+	if (ret <= 0) {
+		/* The peer's end was read: what lasts until then is complete. */
+		if (!ret && direction == HTTPTRACE_RECEIVED && c->kind >= KIND_HTTP1 && c->told && !c->ended)
+			tell_end(c, (__u64)sk, LIBRARY_NONE, END_RECEIVED, 0, true);
+		return 0;
+	}
+	if (c->kind == KIND_UNWANTED && c->pid != pid) {
+		c->kind = KIND_UNKNOWN;
+		c->tries = 0;
+	}
+	if (c->kind == KIND_TLS && has_kernel_tls(sk))
+		c->kind = KIND_UNKNOWN;
+	if (c->kind == KIND_FOREIGN || c->kind == KIND_UNWANTED || c->kind == KIND_TLS)
+		return 0;
+	source_of_call(&ws->source, regs);
+	if (!c->started[dir])
+		first = went_first(sk, direction, length);
+	c->started[dir] = 1;
+	if (!connection_wanted(c, ws, direction, length, first))
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	if ((!c->told || c->pid != pid) && !tell_owner(c, sk, direction, pid, now))
+		return 0;
+	ws->connection = *c;
+	ws->call.object = (__u64)sk;
+	ws->call.now = now;
+	ws->call.length = length;
+	ws->call.library = LIBRARY_NONE;
+	ws->call.first = first;
+	tell_bytes(direction);
+	*c = ws->connection;
+	return 0;
+}
+
+static __always_inline bool is_tcp(const struct sock *sk)
+{
+	__u16 protocol = sk->sk_protocol, family = sk->__sk_common.skc_family;
+
+	return (family == AF_INET || family == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int ret)
+{
+	struct connection *c;
+
+	if (!is_tcp(sk))
+		return 0;
+	c = connection_of(sk, ret > 0);
+	if (!c || c->kind == KIND_FOREIGN)
+		return 0;
+	return traffic(c, sk, direction, ret, registers_of_current());
+}
+
+/* Hook: a send on any socket ended. Context: the sender, which is `current`. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
+{
+	return socket_traffic(sk, HTTPTRACE_SENT, ret);
+}
+
+/* Hook: a receive on any socket ended. Context: the receiver, which is `current`. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(socket_received, struct sock *sk, int ret, int flags)
+{
+	return flags & MSG_PEEK ? 0 : socket_traffic(sk, HTTPTRACE_RECEIVED, ret);
+}
+
+/* Hook: a socket changes its state. Context: the process that closes, or a softirq. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
+{
+	struct connection *c;
+	bool local = newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK;
+
+	if (!local && newstate != TCP_CLOSE)
+		return 0;
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	c = connection_of(sk, false);
+	if (!c)
+		return 0;
+	if (c->kind >= KIND_HTTP1 && c->told && !(local && c->ended)) {
+		tell_end(c, (__u64)sk, LIBRARY_NONE, local ? END_SENT : END_CLOSED, local ? 0 : sk->sk_err, local);
+		c->ended = 1;
+	}
+	if (newstate == TCP_CLOSE && !config.socket_storage) {
+		__u64 key = (__u64)sk;
+
+		bpf_map_delete_elem(&connections_by_address, &key);
+	}
+	return 0;
+}

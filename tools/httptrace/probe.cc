@@ -1,0 +1,49 @@
+#include "httptrace/probe.h"
+
+#include <utility>
+
+namespace plumb {
+namespace {
+
+// Room for 100 ms of 100,000 requests a second on both sides, of which each makes two records of some 400 bytes.
+constexpr std::uint32_t kRingBytes = 16 << 20;
+
+Feature both(const Feature& a, const Feature& b) {
+  return a.works ? b : a;
+}
+
+}  // namespace
+
+std::vector<Hook> HttpProbe::hooks() {
+  return {
+      {.name = "traffic",
+       .purpose = "what sockets send and receive",
+       .variants = {{"sock_length",
+                     {"socket_sent", "socket_received"},
+                     [](Features& f) {
+                       return both(f.tracepoint("sock_send_length"), f.tracepoint("sock_recv_length"));
+                     },
+                     "under 0.5 us a send or receive of HTTP, 0.1 us of anything else"}}},
+      {.name = "ends",
+       .purpose = "connections that end",
+       .variants = {{"tp_btf",
+                     {"socket_state"},
+                     [](Features& f) { return f.tracepoint("inet_sock_set_state"); },
+                     "under 1 us a connection"}}},
+  };
+}
+
+Result<void> HttpProbe::start(Session& session, const Wants& wants, OnRecord on_record) {
+  on_record_ = std::move(on_record);
+  if (auto r = probe_.open(session.features, session.filter, hooks()); !r) return r;
+  httptrace_config& config = probe_->rodata->config;
+  config.client = wants.client;
+  config.server = wants.server;
+  config.snaplen = wants.snaplen;
+  config.socket_storage = session.features.socket_storage().works;
+  if (!config.socket_storage) bpf_map__set_autocreate(probe_->maps.connections, false);
+  set_addresses(probe_->rodata->addresses, wants.ports, wants.hosts);
+  return probe_.start<&HttpProbe::record>(kRingBytes, *this);
+}
+
+}  // namespace plumb

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* The state of the TLS programs: connections, calls that have not returned, and who a socket's traffic belongs to. */
+#ifndef PLUMB_HTTPTRACE_TLS_CALL_H
+#define PLUMB_HTTPTRACE_TLS_CALL_H
+
+#include "bpf/filter.bpf.h"
+#include "bpf/kernel.h"
+#include "bpf/socket.bpf.h"
+#include "httptrace/tls_wire.h"
+#include "httptrace/wire.h"
+
+const volatile struct tls_config config = {.snaplen = HTTPTRACE_SNAPLEN};
+
+/* An SSL, a gnutls session or a tls.Conn, in the process that has it. */
+struct object_key {
+	__u64 object;
+	__u32 pid;
+	__u32 padding;
+};
+
+enum protocol {
+	PROTOCOL_UNKNOWN, /* nothing that looks like HTTP so far: nothing is recorded */
+	PROTOCOL_HTTP1,
+	PROTOCOL_HTTP2,
+};
+
+struct connection {
+	__u64 since_ns;
+	__u64 sock;	     /* struct sock * when it was found; 0: not yet. Never read through after that */
+	__u64 one_direction; /* bytes since the direction last turned */
+	struct endpoints ends;
+	__u32 netns;
+	__u8 protocol;
+	__u8 ignored; /* the filters leave it out */
+	__u8 opened;  /* an OPEN was recorded */
+	__u8 named;   /* and it had both ends */
+	__u8 missed;  /* a record found no room since */
+	__u8 seen;    /* directions that had data: bit 0 sent, bit 1 received */
+	__u8 last;    /* direction of the last data */
+	__u8 library;
+};
+
+/* Key: the object. Inserted at its first call, deleted when it is freed; processes that end without doing so leave
+ * theirs, so that the least recently used go when it is full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct object_key);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+/* A call: by thread and stack pointer, which is at a return instruction what it was at the entry; so calls may nest
+ * (TLS within TLS). Goroutines change threads and stacks: theirs are by the goroutine's own address. */
+struct call_key {
+	__u64 owner; /* pid and tid; of Go, the address of the runtime.g */
+	__u64 place; /* stack pointer; of Go, pid and direction */
+};
+
+struct call {
+	__u64 object;
+	__u64 buffer;
+	__u64 size_at; /* where an _ex function puts the number of bytes */
+	__u64 time_ns;
+};
+
+/* Inserted at entry, deleted at return. A return that is never reached (longjmp, exit within) leaves its entry to be
+ * overwritten or to become the least recently used. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct call_key);
+	__type(value, struct call);
+} calls SEC(".maps");
+
+/* Threads (pid and tid) and goroutines (runtime.g ^ pid << 48) inside a call of a connection whose socket is not known
+ * yet. Inserted at entry, deleted at return; the socket that is used meanwhile is the connection's. */
+struct running {
+	__u64 object;
+	__u64 sock;
+	struct endpoints ends;
+	__u32 netns;
+	__u32 padding;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct running);
+} searching SEC(".maps");
+
+/* How many calls search. While none does, the socket hooks return at once. */
+int searchers;
+
+static __always_inline __u64 goroutine_key(__u64 g, __u32 pid) { return g ^ ((__u64)pid << 48); }
+
+/* The connection of an object; made known, and judged by the filters, when it is new. NULL: the map is full. */
+static __noinline struct connection *connection_of(__u64 object, __u8 library)
+{
+	struct object_key key = {.object = object, .pid = bpf_get_current_pid_tgid() >> 32};
+	struct connection *found = bpf_map_lookup_elem(&connections, &key);
+	struct connection fresh = {};
+	struct task_identity id = {};
+
+	if (found)
+		return found;
+	identify_current(&id);
+	fresh.since_ns = bpf_ktime_get_boot_ns();
+	fresh.library = library;
+	fresh.ignored = !task_selected(&id);
+	if (bpf_map_update_elem(&connections, &key, &fresh, BPF_ANY))
+		return 0;
+	return bpf_map_lookup_elem(&connections, &key);
+}
+
+static __always_inline void start_search(__u64 who, __u64 object)
+{
+	struct running running = {.object = object};
+
+	if (!bpf_map_update_elem(&searching, &who, &running, BPF_ANY))
+		__sync_fetch_and_add(&searchers, 1);
+}
+
+static __always_inline void end_search(__u64 who, struct connection *connection)
+{
+	struct running *running = bpf_map_lookup_elem(&searching, &who);
+
+	if (!running)
+		return;
+	if (running->sock && !connection->sock) {
+		connection->sock = running->sock;
+		connection->ends = running->ends;
+		connection->netns = running->netns;
+	}
+	bpf_map_delete_elem(&searching, &who);
+	__sync_fetch_and_add(&searchers, -1);
+}
+
+/* Traffic at a socket: is it that of a call that searches? `current` is the thread that sends or receives. */
+static __always_inline void socket_used(struct sock *sk, const bool typed)
+{
+	__u64 who = bpf_get_current_pid_tgid();
+	struct running *running;
+	__u16 family;
+
+	if (!searchers)
+		return;
+	running = bpf_map_lookup_elem(&searching, &who);
+#if defined(__TARGET_ARCH_x86)
+	/* Go's system calls leave r14, which holds the goroutine, alone (internal/runtime/syscall). The helper came with
+	 * Linux 5.15; before, Go's connections have no addresses. */
+	if (!running && config.go && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+		who = goroutine_key(BPF_CORE_READ(regs, r14), who >> 32);
+		running = bpf_map_lookup_elem(&searching, &who);
+	}
+#endif
+	if (!running || running->sock)
+		return;
+	family = SOCK_READ(sk, __sk_common.skc_family);
+	if (family != AF_INET && family != AF_INET6)
+		return;
+	read_endpoints(&running->ends, sk, typed);
+	running->netns = socket_netns(sk);
+	running->sock = (__u64)sk;
+}
+
+#endif

@@ -1,0 +1,130 @@
+#include "httptrace/tls_probe.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "httptrace/tls_targets.h"
+#include "proc/process.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::uint32_t kRingBytes = 8 << 20;
+
+Feature both(const Feature& a, const Feature& b) {
+  return a.works ? b : a;
+}
+
+// The order of entry_program() and return_program(); calls that end an object have no program for their return.
+std::vector<bpf_program*> uprobes(const tls_bpf& skel) {
+  const auto& p = skel.progs;
+  return {p.ssl_read_entry,    p.ssl_read_return,    p.ssl_write_entry,    p.ssl_write_return,
+          p.ssl_read_ex_entry, p.ssl_read_ex_return, p.ssl_write_ex_entry, p.ssl_write_ex_return,
+          p.gnutls_recv_entry, p.gnutls_recv_return, p.gnutls_send_entry,  p.gnutls_send_return,
+          p.go_read_entry,     p.go_read_return,     p.go_write_entry,     p.go_write_return,
+          p.object_freed,      p.object_freed,       p.go_closed,          p.go_closed,
+          p.libraries_mapped};
+}
+
+}  // namespace
+
+TlsProbe::TlsProbe() = default;
+TlsProbe::~TlsProbe() = default;
+
+std::vector<Hook> TlsProbe::hooks(bool wanted) {
+  return {{.name = "tls-socket",
+           .purpose = "which socket a TLS connection uses",
+           .variants = {{"sock_length",
+                         {"socket_sent", "socket_received"},
+                         [](Features& f) {
+                           return both(f.tracepoint("sock_send_length"), f.tracepoint("sock_recv_length"));
+                         },
+                         "nothing but while a connection's socket is searched"},
+                        {"fentry",
+                         {"tcp_sent", "tcp_received"},
+                         [](Features& f) { return both(f.fentry("tcp_sendmsg"), f.fentry("tcp_recvmsg")); },
+                         "nothing but while a connection's socket is searched"}},
+           .required = false,
+           .wanted = wanted},
+          {.name = "tls-exec",
+           .purpose = "TLS in programs that start later",
+           .variants = {{"tp_btf",
+                         {"program_started"},
+                         [](Features& f) { return f.tracepoint("sched_process_exec"); },
+                         "a look at each new program's files"}},
+           .required = false,
+           .wanted = wanted}};
+}
+
+Result<void> TlsProbe::start(Session& session, OnRecord on_record) {
+  session_ = &session;
+  on_record_ = std::move(on_record);
+  if (auto r = probe_.open(session.features, session.filter, hooks(true)); !r) return r;
+  return load(session);
+}
+
+Result<void> TlsProbe::load(Session& session) {
+  const UprobeKind kind = probe_uprobe_kind();
+  const std::vector<bpf_program*> programs = uprobes(*probe_);
+  if (kind == UprobeKind::multi) {
+    for (bpf_program* p : programs)
+      bpf_program__set_expected_attach_type(p, static_cast<bpf_attach_type>(kUprobeMultiAttachType));
+  }
+  probe_->rodata->config.go = true;
+  probe_->rodata->config.hold = session.filter.follow;
+  if (auto r = probe_.start<&TlsProbe::record>(kRingBytes, *this); !r) return r;
+  std::vector<int> fds;
+  for (bpf_program* p : programs) fds.push_back(bpf_program__fd(p));
+  auto attacher = Attacher::start(kind, fds, bpf_map__fd(probe_->maps.held));
+  if (!attacher) return std::move(attacher).error();
+  const bool by_pid = !session.filter.follow && !session.filter.pids.empty();
+  targets_ = std::make_unique<TlsTargets>(*std::move(attacher),
+                                          by_pid ? session.filter.pids : std::vector<std::uint32_t>{});
+  return {};
+}
+
+// A command under trace is not yet what it will be: its exec is told, as those of its children.
+Result<void> TlsProbe::attach_running() {
+  if (!session_->filter.pids.empty() && !session_->filter.follow) {
+    for (const std::uint32_t pid : session_->filter.pids) targets_->look_at(pid);
+    return {};
+  }
+  auto entries = system_procfs().list("/proc");
+  if (!entries) return std::move(entries).error();
+  const auto self = static_cast<std::uint32_t>(::getpid());
+  for (const std::string& entry : *entries) {
+    std::uint32_t pid = 0;
+    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), pid);
+    if (error == std::errc{} && end == entry.data() + entry.size() && pid != self) targets_->look_at(pid);
+  }
+  return {};
+}
+
+bool TlsProbe::record(std::span<const std::byte> bytes) {
+  tls_process event{};
+  static_assert(offsetof(tls_process, record) == offsetof(httptrace_header, record));
+  if (bytes.size() < sizeof event ||
+      std::to_integer<unsigned>(bytes[offsetof(tls_process, record)]) != TLS_PROCESS)
+    return on_record_(bytes);
+  std::memcpy(&event, bytes.data(), sizeof event);
+  targets_->look_at(event.pid);
+  if (event.held != 0) {
+    bpf_map__delete_elem(probe_->maps.held, &event.pid, sizeof event.pid, 0);
+    targets_->resume(event.pid);
+  }
+  return true;
+}
+
+TlsProbe::Counts TlsProbe::counts() const {
+  if (!targets_) return {};
+  return {targets_->files(), targets_->refused(), targets_->processes()};
+}
+
+std::vector<std::string> TlsProbe::report() const {
+  return targets_ ? targets_->report() : std::vector<std::string>{};
+}
+
+}  // namespace plumb

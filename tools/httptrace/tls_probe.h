@@ -1,0 +1,67 @@
+// Plaintext that goes through TLS libraries, in processes that run and in those that start later. Tells records of
+// wire.h, like the socket side; what to do with them is the tool's affair.
+//
+//   start() loads, attaches what needs no process, and starts the attacher while privileges are there
+//   attach_running() finds the TLS code of the processes that run: it parses their files, so call it once privileges
+//   are dropped (it works before as well)
+//   drain() of probe() yields records, and probes what was started meanwhile
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bpf/filter_config.h"
+#include "httptrace/tls_wire.h"
+#include "httptrace/wire.h"
+#include "probe/attacher.h"
+#include "probe/probe.h"
+#include "run/tool.h"
+#include "target/tls.h"
+
+#include "tls.skel.h"  // after the structs of its constants
+
+namespace plumb {
+
+class TlsTargets;
+
+class TlsProbe {
+ public:
+  TlsProbe();
+  ~TlsProbe();
+
+  static std::vector<Hook> hooks(bool wanted);
+
+  // One record of wire.h (OPEN, DATA, CLOSE); false ends the drain. May be longer than what its struct says.
+  using OnRecord = std::function<bool(std::span<const std::byte>)>;
+
+  // `session` outlives the probe.
+  Result<void> start(Session& session, OnRecord on_record);
+  Result<void> attach_running();
+  AnyProbe& probe() { return probe_; }
+
+  // What was probed and what could not be, for -v and the end of a run.
+  struct Counts {
+    std::size_t files = 0;      // with probes in them
+    std::size_t refused = 0;    // files with TLS functions that cannot be probed
+    std::size_t processes = 0;  // looked at
+  };
+  Counts counts() const;
+  // A line for each file: "OpenSSL in /usr/lib/libssl.so.3: SSL_read, SSL_write, ...".
+  std::vector<std::string> report() const;
+
+ private:
+  Result<void> load(Session& session);
+  bool record(std::span<const std::byte> bytes);
+
+  Probe<tls_bpf> probe_;
+  Session* session_ = nullptr;
+  OnRecord on_record_;
+  std::unique_ptr<TlsTargets> targets_;
+};
+
+}  // namespace plumb

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* What of a connection's plaintext is recorded: nothing until it looks like HTTP, then each call's bytes up to
+ * config.snaplen; of what goes on in one direction for long in HTTP/1 (a large body) only each call's end. */
+#ifndef PLUMB_HTTPTRACE_TLS_RECORD_H
+#define PLUMB_HTTPTRACE_TLS_RECORD_H
+
+#include "httptrace/tls_call.bpf.h"
+
+#define BULK_BYTES (1 << 18) /* in one direction, before only the ends of calls are captured */
+#define BULK_TAIL  1024
+
+#define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
+
+/* Methods of RFC 9110, 5789 and 4918, and a response's first line, by four letters. */
+static __always_inline bool starts_http1(__u32 word)
+{
+	switch (word) {
+	case WORD('G', 'E', 'T', ' '):
+	case WORD('P', 'O', 'S', 'T'):
+	case WORD('P', 'U', 'T', ' '):
+	case WORD('H', 'E', 'A', 'D'):
+	case WORD('D', 'E', 'L', 'E'):
+	case WORD('O', 'P', 'T', 'I'):
+	case WORD('P', 'A', 'T', 'C'):
+	case WORD('C', 'O', 'N', 'N'):
+	case WORD('T', 'R', 'A', 'C'):
+	case WORD('P', 'R', 'O', 'P'):
+	case WORD('R', 'E', 'P', 'O'):
+	case WORD('M', 'K', 'C', 'O'):
+	case WORD('M', 'O', 'V', 'E'):
+	case WORD('C', 'O', 'P', 'Y'):
+	case WORD('H', 'T', 'T', 'P'):
+		return true;
+	}
+	return false;
+}
+
+/* A frame header of HTTP/2 (RFC 9113, section 4.1), for connections that are older than the trace: a known type whose
+ * length and stream are as that type demands. */
+static __always_inline bool starts_http2_frame(const __u8 *b, __u32 n)
+{
+	__u32 length = (__u32)b[0] << 16 | (__u32)b[1] << 8 | b[2];
+	__u32 stream = (__u32)b[5] << 24 | (__u32)b[6] << 16 | (__u32)b[7] << 8 | b[8];
+
+	if (n < 9 || length > 16384 || stream >> 31)
+		return false;
+	switch (b[3]) {
+	case 0: /* DATA */
+		return stream && !(b[4] & ~0x09);
+	case 1: /* HEADERS */
+		return stream && length && !(b[4] & ~0x2d);
+	case 3: /* RST_STREAM */
+		return stream && length == 4 && !b[4];
+	case 4: /* SETTINGS */
+		return !stream && length % 6 == 0 && !(b[4] & ~1) && (!b[4] || !length);
+	case 6: /* PING */
+		return !stream && length == 8 && !(b[4] & ~1);
+	case 8: /* WINDOW_UPDATE */
+		return length == 4 && !b[4];
+	}
+	return false;
+}
+
+static __always_inline void judge_protocol(struct connection *c, const __u8 *b, __u32 n)
+{
+	__u32 word = WORD(b[0], b[1], b[2], b[3]);
+
+	if (n >= 4 && starts_http1(word)) {
+		c->protocol = PROTOCOL_HTTP1;
+		c->one_direction = 0;
+	} else if (c->protocol == PROTOCOL_UNKNOWN &&
+		   ((n >= 4 && word == WORD('P', 'R', 'I', ' ')) || starts_http2_frame(b, n))) {
+		c->protocol = PROTOCOL_HTTP2;
+	}
+}
+
+static __always_inline void fill_header(struct httptrace_header *h, struct connection *c, __u64 object, __u64 time_ns)
+{
+	h->time_ns = time_ns;
+	h->connection.object = object;
+	h->connection.since_ns = c->since_ns;
+	h->tid = (__u32)bpf_get_current_pid_tgid();
+	h->library = c->library;
+	h->direction = 0;
+	h->flags = (c->missed ? HTTPTRACE_MISSED : 0) | (c->protocol == PROTOCOL_HTTP2 ? HTTPTRACE_HTTP2 : 0);
+}
+
+static __noinline int record_open(struct connection *c, __u64 object, __u64 time_ns)
+{
+	struct httptrace_open *r = reserve_record(sizeof(*r));
+
+	if (!r) {
+		c->missed = 1;
+		return 0;
+	}
+	__builtin_memset(r, 0, sizeof(*r));
+	fill_header(&r->header, c, object, time_ns);
+	r->header.record = HTTPTRACE_OPEN;
+	identify_current(&r->task);
+	if (c->sock) {
+		r->netns = c->netns;
+		r->family = c->ends.family;
+		r->local_port = c->ends.local_port;
+		r->remote_port = c->ends.remote_port;
+		__builtin_memcpy(r->local_addr, c->ends.local_addr, 16);
+		__builtin_memcpy(r->remote_addr, c->ends.remote_addr, 16);
+	}
+	c->opened = 1;
+	c->named = c->sock != 0;
+	c->missed = 0;
+	submit_record(r);
+	return 0;
+}
+
+struct piece {
+	__u64 object;
+	__u64 time_ns;
+	__u64 from;   /* address of what is captured */
+	__u32 length; /* of the stream, that the record stands for */
+	__u32 captured;
+	__u8 at_end; /* what is captured is the piece's end, not its beginning */
+	__u8 direction;
+	__u8 flags;
+};
+
+static __always_inline void fill_data(struct httptrace_data *d, struct connection *c, const struct piece *p, __u32 n)
+{
+	if (n && bpf_probe_read_user(d + 1, n, (const void *)p->from)) {
+		n = 0;
+		d->header.flags = HTTPTRACE_UNREADABLE;
+	} else {
+		d->header.flags = 0;
+	}
+	{
+		__u8 unreadable = d->header.flags;
+
+		fill_header(&d->header, c, p->object, p->time_ns);
+		d->header.flags |= unreadable | p->flags;
+	}
+	d->header.record = HTTPTRACE_DATA;
+	d->header.direction = p->direction;
+	d->length = p->length;
+	d->head = p->at_end ? 0 : n;
+	d->tail = p->at_end ? n : 0;
+}
+
+/* Room in the ring is reserved in three sizes, so that the verifier knows them. */
+#define RECORD_UP_TO(most)                                                                                             \
+	do {                                                                                                           \
+		struct httptrace_data *d = reserve_record(sizeof(*d) + (most));                                        \
+		if (!d)                                                                                                \
+			goto full;                                                                                     \
+		if (n > (most))                                                                                        \
+			n = (most);                                                                                    \
+		fill_data(d, c, p, n);                                                                                 \
+		submit_record(d);                                                                                      \
+	} while (0)
+
+static __noinline int record_piece(struct connection *c, const struct piece *p)
+{
+	__u32 n = p->captured;
+
+	asm volatile("" : "+r"(n));
+	if (n <= 256)
+		RECORD_UP_TO(256);
+	else if (n <= 1024)
+		RECORD_UP_TO(1024);
+	else
+		RECORD_UP_TO(HTTPTRACE_PAYLOAD);
+	c->missed = 0;
+	return 0;
+full:
+	c->missed = 1;
+	return 0;
+}
+
+/* `n` bytes of plaintext at `buffer` went over the connection. Called when the call that sent or received them ends,
+ * or, where all of a call's bytes go for sure, as it begins. */
+static __noinline int record_plaintext(struct connection *c, struct piece *p, __u64 buffer, __u64 n)
+{
+	__u8 first[12] = {};
+	__u8 bit = 1 << (p->direction & 1);
+
+	if (n > 0x7fffffff || !n)
+		return 0;
+	if (c->last != p->direction)
+		c->one_direction = 0;
+	c->last = p->direction;
+	bpf_probe_read_user(first, n >= 12 ? 12 : 4, (const void *)buffer);
+	judge_protocol(c, first, n);
+	if (!c->protocol)
+		return 0;
+	if (filter.netns && (!c->sock || !netns_selected(c->netns)))
+		return 0;
+	count_seen();
+	if (!c->opened || (!c->named && c->sock))
+		record_open(c, p->object, p->time_ns);
+	p->flags = c->seen & bit ? 0 : HTTPTRACE_FIRST;
+	c->seen |= bit;
+	p->at_end = 0;
+	if (c->protocol == PROTOCOL_HTTP1 && c->one_direction > BULK_BYTES) {
+		p->at_end = 1;
+		p->captured = n < BULK_TAIL ? n : BULK_TAIL;
+		p->length = n;
+		p->from = buffer + n - p->captured;
+		record_piece(c, p);
+	} else {
+		__u32 left = n;
+
+		for (int i = 0; i < HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD && left; i++) {
+			bool last = (i + 1) * HTTPTRACE_PAYLOAD >= config.snaplen ||
+				    i + 1 == HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD;
+
+			p->captured = left < HTTPTRACE_PAYLOAD ? left : HTTPTRACE_PAYLOAD;
+			p->length = last ? left : p->captured;
+			p->from = buffer;
+			record_piece(c, p);
+			left -= p->length;
+			buffer += p->length;
+			p->flags = HTTPTRACE_CONTINUES;
+		}
+	}
+	c->one_direction += n;
+	return 0;
+}
+
+static __noinline int record_close(struct connection *c, __u64 object, __u8 end)
+{
+	struct httptrace_close *r;
+
+	if (!c->opened)
+		return 0;
+	r = reserve_record(sizeof(*r));
+	if (!r) {
+		c->missed = 1;
+		return 0;
+	}
+	__builtin_memset(r, 0, sizeof(*r));
+	fill_header(&r->header, c, object, bpf_ktime_get_boot_ns());
+	r->header.record = HTTPTRACE_CLOSE;
+	r->end = end;
+	submit_record(r);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,122 @@
+// httptrace: every HTTP request of the host, sent or answered here, with its status and latency.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <optional>
+
+#include "base/say.h"
+
+#include "httptrace/connections.h"
+#include "httptrace/event.h"
+#include "httptrace/options.h"
+#include "httptrace/probe.h"
+#include "httptrace/tls_probe.h"
+
+namespace plumb {
+namespace {
+
+class Httptrace final : public Tool {
+ public:
+  OptionTable options() override { return httptrace_option_table(options_); }
+  const Schema& schema() const override { return kRequestSchema; }
+
+  std::vector<std::string> columns() const override {
+    return {"time",           "pid",  "comm", "role", "method", "status", "latency_ms",
+            "response_bytes", "host", "path", "error"};
+  }
+
+  std::vector<Hook> hooks() const override {
+    std::vector<Hook> hooks = HttpProbe::hooks();
+    for (Hook& hook : TlsProbe::hooks(true)) hooks.push_back(std::move(hook));
+    return hooks;
+  }
+
+  Result<void> attach(Session& session) override {
+    session_ = &session;
+    connections_.emplace(options_.keep, session.clock, [this](Request& r) { return request(r); });
+    if (auto r = tls_.start(session, [this](std::span<const std::byte> r) { return connections_->take(r); });
+        !r)
+      return r;
+    return probe_.start(session,
+                        {.client = options_.client,
+                         .server = options_.server,
+                         .snaplen = options_.snaplen,
+                         .ports = options_.ports,
+                         .hosts = options_.hosts},
+                        [this](std::span<const std::byte> record) { return connections_->take(record); });
+  }
+  Result<void> confined() override {
+    if (auto r = tls_.attach_running(); !r) return r;
+    if (common().verbose) {
+      for (const std::string& line : tls_.report()) say("TLS: {}", line);
+    }
+    return {};
+  }
+  std::vector<AnyProbe*> probes() override { return {&probe_.probe(), &tls_.probe()}; }
+
+  Result<void> finish() override {
+    connections_->finish(session_->clock.now());
+    return {};
+  }
+
+  // Whatever HTTP there was and is in no line.
+  void remark() override {
+    if (!connections_) return;
+    const http::Untold& untold = connections_->untold();
+    if (untold.unpaired_responses > 0) {
+      fmt::print(stderr, "plumb: {} responses whose requests were not seen (older than the trace)\n",
+                 untold.unpaired_responses);
+    }
+    if (untold.stray_bytes > 0) {
+      fmt::print(stderr, "plumb: {} bytes on HTTP connections that are no HTTP\n", untold.stray_bytes);
+    }
+    if (untold.dropped_requests > 0) {
+      fmt::print(stderr, "plumb: {} requests were more than are kept of one connection\n",
+                 untold.dropped_requests);
+    }
+    if (connections_->given_up() > 0) {
+      fmt::print(stderr, "plumb: {} idle connections were forgotten, since more than {} were open\n",
+                 connections_->given_up(), HttpConnections::kMost);
+    }
+  }
+
+ private:
+  bool request(Request& r) {
+    if (!options_.passes(r)) return true;
+    if (r.task->pid != 0) set_container(r.origin, *r.task, session_->processes);
+    return session_->out.push(Row(kRequestSchema, r));
+  }
+
+  HttptraceOptions options_;
+  Session* session_ = nullptr;
+  std::optional<HttpConnections> connections_;
+  HttpProbe probe_;
+  TlsProbe tls_;
+};
+
+constexpr Example kExamples[] = {
+    {"plumb httptrace", "every request that is sent or answered on this host"},
+    {"plumb httptrace --role server --status 5xx --time utc", "what this host's servers fail at"},
+    {"plumb httptrace --port 8080 --min-latency 100ms", "slow requests to the servers on port 8080"},
+    {"plumb httptrace --path '/api/*' --json | jq -r '[.method, .path, .status, .latency_ms] | @tsv'",
+     "the API's requests, for a script"},
+    {"plumb httptrace --top --by host,method,path_template", "which routes are slow, live"},
+    {"plumb httptrace -- curl -s http://localhost/", "the requests of one command and its children"},
+};
+
+}  // namespace
+
+extern const ToolInfo kHttptrace;
+const ToolInfo kHttptrace{
+    .name = "httptrace",
+    .summary = "every HTTP request, who sent or answered it, its status and latency",
+    .description =
+        "Shows every HTTP request of the host, in all network namespaces, once its response is complete: "
+        "HTTP/1.0, HTTP/1.1 and HTTP/2, gRPC, server-sent events and WebSocket among them.",
+    .schema = &kRequestSchema,
+    .summary_schema = nullptr,
+    .examples = kExamples,
+    .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Httptrace>(); },
+};
+
+}  // namespace plumb
