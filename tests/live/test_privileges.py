@@ -55,7 +55,7 @@ class FileCapabilities(TcpTest):
         self.assertIn(b"missing: CAP_BPF and CAP_PERFMON", result.stderr)
         self.assertLessEqual(len(result.stderr.splitlines()), 3)
         doctor = json.loads(self.as_nobody("doctor", "--json").stdout)
-        self.assertEqual(doctor["privileges"]["missing"], ["CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYS_PTRACE"])
+        self.assertEqual(doctor["privileges"]["missing"], ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYSLOG"])
         self.assertEqual([tool["can_run"] for tool in doctor["tools"]], [False] * len(doctor["tools"]))
 
     def test_one_is_not_enough_and_the_other_is_named(self):

@@ -112,14 +112,14 @@ struct httptrace_config {
 #ifdef __cplusplus
 static_assert(sizeof(httptrace_key) == 16);
 static_assert(sizeof(httptrace_header) == 32);
-static_assert(sizeof(httptrace_open) == 32 + 48 + 48);
+static_assert(sizeof(httptrace_open) == 32 + 64 + 48);
 static_assert(sizeof(httptrace_data) == 40);
 static_assert(sizeof(httptrace_close) == 40);
 static_assert(sizeof(httptrace_config) == 16);
 #else
 _Static_assert(sizeof(struct httptrace_key) == 16, "wire struct");
 _Static_assert(sizeof(struct httptrace_header) == 32, "wire struct");
-_Static_assert(sizeof(struct httptrace_open) == 32 + 48 + 48, "wire struct");
+_Static_assert(sizeof(struct httptrace_open) == 32 + 64 + 48, "wire struct");
 _Static_assert(sizeof(struct httptrace_data) == 40, "wire struct");
 _Static_assert(sizeof(struct httptrace_close) == 40, "wire struct");
 _Static_assert(sizeof(struct httptrace_config) == 16, "shared with the user side");
