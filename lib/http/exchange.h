@@ -40,7 +40,7 @@ struct Exchange {
   BootTime request_begin;
   BootTime request_end;
   BootTime response_begin;
-  BootTime response_end;
+  BootTime response_end;  // without a whole response: when it failed
 
   std::uint64_t request_bytes = 0;  // bodies as they are on the wire: with chunk sizes, without HTTP/2 frames
   std::uint64_t response_bytes = 0;

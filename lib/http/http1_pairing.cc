@@ -310,6 +310,7 @@ void Http1Pairing::fail_all(Failure failure, BootTime time) {
       x.response_end = time;
       if (failure != Failure::closed) x.failure = failure;
     } else if (!x.response_ended) {
+      x.response_end = time;
       x.failure = failure;
     }
     emit_front();

@@ -234,7 +234,10 @@ void Http2Pairing::emit(Streams::iterator at) {
 
 void Http2Pairing::fail(Streams::iterator at, Failure failure) {
   Exchange& x = *at->second.exchange;
-  if (!x.response_ended) x.failure = failure;
+  if (!x.response_ended) {
+    x.response_end = now_;
+    x.failure = failure;
+  }
   emit(at);
 }
 

@@ -124,7 +124,18 @@ void HttpConnections::close(const httptrace_close& record) {
   } else if (record.end == END_RECEIVED) {
     at->conversation.ended(http::End::received, failure, now_);
   } else {
-    give_up(at, failure, now_);
+    closed_.push_back({at->key, failure, now_});
+  }
+}
+
+void HttpConnections::settle(BootTime now) {
+  constexpr std::uint64_t kGrace = 100'000'000;
+  while (!closed_.empty() && now.ns - kGrace > closed_.front().time.ns) {
+    const Closed closed = closed_.front();
+    closed_.pop_front();
+    now_ = closed.time;
+    const auto found = by_key_.find(closed.key);
+    if (found != by_key_.end()) give_up(found->second, closed.failure, closed.time);
   }
 }
 
@@ -137,6 +148,7 @@ void HttpConnections::give_up(Order::iterator at, http::Failure failure, BootTim
 }
 
 void HttpConnections::finish(BootTime now) {
+  settle({~std::uint64_t{0}});
   now_ = now;
   while (!order_.empty()) give_up(order_.begin(), http::Failure::trace_ended, now);
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <span>
@@ -31,6 +32,9 @@ class HttpConnections final : private http::ExchangeSink {
   // One record of the ring buffer, of sockets or of TLS libraries. Skips records of a wrong size or out of range. False:
   // no more is wanted.
   bool take(std::span<const std::byte> record);
+  // Gives up the connections that closed a while before `now`: a call that was sending when the connection broke ends
+  // only after it.
+  void settle(BootTime now);
   // The trace ends: what is under way is told as that.
   void finish(BootTime now);
 
@@ -48,7 +52,6 @@ class HttpConnections final : private http::ExchangeSink {
     std::uint16_t remote_port = 0;
     IpAddress local;
     IpAddress remote;
-    BootTime last;
     http::Conversation conversation;
   };
   struct Hash {
@@ -65,6 +68,12 @@ class HttpConnections final : private http::ExchangeSink {
   void open(const httptrace_open& record);
   void data(Connection& c, const httptrace_data& record, std::span<const std::byte> payload);
   void close(const httptrace_close& record);
+  struct Closed {
+    httptrace_key key;
+    http::Failure failure;
+    BootTime time;
+  };
+
   void give_up(Order::iterator at, http::Failure failure, BootTime time);
   void finished(const http::Exchange& exchange, http::Role role) override;
 
@@ -74,6 +83,7 @@ class HttpConnections final : private http::ExchangeSink {
   http::Surroundings surroundings_;
   Order order_;
   std::unordered_map<httptrace_key, Order::iterator, Hash, Equal> by_key_;
+  std::deque<Closed> closed_;
   Connection* current_ = nullptr;  // whose record is being taken
   BootTime now_;
   bool wanted_ = true;

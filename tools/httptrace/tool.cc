@@ -1,7 +1,5 @@
 // httptrace: every HTTP request of the host, sent or answered here, with its status and latency.
-#include <fmt/format.h>
 
-#include <cstdio>
 #include <optional>
 
 #include "base/say.h"
@@ -54,6 +52,11 @@ class Httptrace final : public Tool {
   }
   std::vector<AnyProbe*> probes() override { return {&probe_.probe(), &tls_.probe()}; }
 
+  Result<void> drained() override {
+    connections_->settle(session_->clock.now());
+    return {};
+  }
+
   Result<void> finish() override {
     connections_->finish(session_->clock.now());
     return {};
@@ -64,19 +67,18 @@ class Httptrace final : public Tool {
     if (!connections_) return;
     const http::Untold& untold = connections_->untold();
     if (untold.unpaired_responses > 0) {
-      fmt::print(stderr, "plumb: {} responses whose requests were not seen (older than the trace)\n",
-                 untold.unpaired_responses);
+      say("plumb: {} responses whose requests were not seen (older than the trace)",
+          untold.unpaired_responses);
     }
     if (untold.stray_bytes > 0) {
-      fmt::print(stderr, "plumb: {} bytes on HTTP connections that are no HTTP\n", untold.stray_bytes);
+      say("plumb: {} bytes on HTTP connections that are no HTTP", untold.stray_bytes);
     }
     if (untold.dropped_requests > 0) {
-      fmt::print(stderr, "plumb: {} requests were more than are kept of one connection\n",
-                 untold.dropped_requests);
+      say("plumb: {} requests were more than are kept of one connection", untold.dropped_requests);
     }
     if (connections_->given_up() > 0) {
-      fmt::print(stderr, "plumb: {} idle connections were forgotten, since more than {} were open\n",
-                 connections_->given_up(), HttpConnections::kMost);
+      say("plumb: {} idle connections were forgotten, since more than {} were open", connections_->given_up(),
+          HttpConnections::kMost);
     }
   }
 
