@@ -96,7 +96,10 @@ class FoldedReader {
       f.kind = mark.kind;
       break;
     }
-    if (f.kind == FrameKind::user && name.starts_with('[') && name.ends_with(']')) f.kind = FrameKind::note;
+    // "[idle]" is a remark; "[libc.so.6]" is what stackcollapse-perf.pl makes of a frame without a name.
+    const bool bracketed = name.starts_with('[') && name.ends_with(']');
+    if (f.kind == FrameKind::user && bracketed && name.find(".so") == std::string_view::npos)
+      f.kind = FrameKind::note;
     f.function = name;
     unsymbolised(name, f);
     return profile_.frame(f);
