@@ -94,11 +94,11 @@ class Lexer {
       while (end < text_.size() && (is_letter(text_[end]) || is_digit(text_[end]))) ++end;
       return token(TokenKind::word, end);
     }
-    const bool sign = c == '-';
+    const bool sign = c == '-' || c == '+';
     const std::size_t first = at_ + (sign ? 1 : 0);
     if (first < text_.size() && (is_digit(text_[first]) || (text_[first] == '.' && first + 1 < text_.size() &&
                                                             is_digit(text_[first + 1])))) {
-      return number(first, sign);
+      return number(first, c == '-');
     }
     if (c == '"' || c == '\'') return quoted_text(c);
     for (const Symbol& s : kSymbols) {
