@@ -40,10 +40,6 @@ class OtlpSink final : public Sink {
     return {};
   }
 
-  Result<void> stack(const Stack& stack) override {
-    return schema_->describes<Stack>() ? row(Row(*schema_, stack)) : Sink::stack(stack);
-  }
-
   Result<void> lost(const Loss& loss) override {
     attributes_.assign({{"plumb.type", Name{"lost"}}, {"plumb.count", loss.count}});
     append({.time = loss.time, .severity = Severity::warn, .event_name = "plumb.lost", .body = loss.why});

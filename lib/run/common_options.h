@@ -19,7 +19,7 @@ inline constexpr std::string_view kFormatNames[] = {"table", "json",  "csv",    
 // What a tool gives (ToolInfo::formats): the parser, --help, manual page and completions take these and no
 // others.
 inline constexpr std::span<const std::string_view> kLineFormats = std::span(kFormatNames).first(4);
-inline constexpr std::span<const std::string_view> kLineAndStackFormats = std::span(kFormatNames).first(6);
+inline constexpr std::span<const std::string_view> kLineAndStackFormats = std::span(kFormatNames);
 enum class TimeStyle : std::uint8_t { local, utc, relative, none };
 enum class ColorMode : std::uint8_t { automatic, always, never };
 

@@ -63,11 +63,6 @@ Result<void> check_formats(const ToolInfo& info, const std::vector<OutputSpec>& 
     if (std::ranges::count(specs, spec.path, &OutputSpec::path) > 1) {
       return Error{fmt::format("--output names {} twice", spec.path.empty() ? "standard output" : spec.path)};
     }
-    if (is_aggregated(spec.format) != is_aggregated(specs.front().format)) {
-      return Error{fmt::format("{} and {} exclude each other in one run", name_of(specs.front().format),
-                               name_of(spec.format)),
-                   "stacks are counted in the kernel instead of giving lines"};
-    }
   }
   return {};
 }
@@ -140,9 +135,7 @@ Result<std::unique_ptr<Sink>> make_sink(Format format, const Tool& tool, const S
     case Format::tsv:
       return make_tsv_sink(rows, output, *std::move(columns));
     case Format::folded:
-      return make_folded_sink(output);
     case Format::svg:
-      return make_svg_sink(output, tool.flame_graph());
     case Format::pprof:
     case Format::speedscope:
     case Format::firefox:

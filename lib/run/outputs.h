@@ -19,7 +19,7 @@ Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonO
 Result<std::vector<std::size_t>> chosen_columns(const Tool& tool, const Schema& rows,
                                                 const CommonOptions& options);
 
-// `output` outlives the sink, and the options passed check_outputs().
+// For rows. `output` outlives the sink, and the options passed check_outputs().
 Result<std::unique_ptr<Sink>> make_sink(Format format, const Tool& tool, const Schema& rows,
                                         const CommonOptions& options, Output& output, const BootClock& clock);
 

@@ -33,6 +33,7 @@
 #include "run/outputs.h"
 #include "run/progress.h"
 #include "run/push_down.h"
+#include "run/stacks.h"
 #include "run/stats.h"
 #include "sink/formats.h"
 
@@ -116,9 +117,10 @@ class Run {
     return {};
   }
 
-  // The sink of the newest output.
+  // The sink of the newest output; what is of stacks has none and is written at the end.
   Result<void> add_sink(Format format, std::vector<std::unique_ptr<Sink>>& sinks) {
     Output& output = outputs_.back();
+    if (is_aggregated(format)) return stacks_.push_back({format, &output}), Result<void>{};
     if (options_.top) {
       auto top = LiveTable::open(info_, tool_, options_, output);
       if (!top) return std::move(top).error();
@@ -202,6 +204,7 @@ class Run {
     const bool finished = result && !stages_->error();
     if (finished) result = tool_.finish();
     if (result && finished) stages_->finish_summary();
+    if (result && finished) result = write_stacks();
     stages_->end();
     live_.reset();  // the terminal is back before anything is said
     if (finished) tool_.remark();
@@ -212,6 +215,17 @@ class Run {
       stats_.print(info_.name, {sum(&AnyProbe::seen), stages_->kept(), reported_lost_ + reported_missed_});
     if (result && stages_->error()) return *stages_->error();
     return result;
+  }
+
+  Result<void> write_stacks() {
+    profile::Profile* stacks = stacks_.empty() ? nullptr : tool_.profile();
+    if (stacks == nullptr) return {};
+    const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
+    complete(*stacks, {clock_.to_unix(started_), elapsed, reported_lost_ + reported_missed_});
+    for (const StackOutput& to : stacks_) {
+      if (auto r = write_profile(to.format, *stacks, tool_.svg_style(), *to.output); !r) return r;
+    }
+    return {};
   }
 
   // Each --fail-if with its measured values, on standard error; with --by the groups where one holds.
@@ -356,7 +370,8 @@ class Run {
   Features features_;
   ProcessCache processes_;
   BootClock clock_;
-  std::deque<Output> outputs_;  // sinks refer to them
+  std::deque<Output> outputs_;       // sinks refer to them
+  std::vector<StackOutput> stacks_;  // of them, those that stacks go to
   bool writes_stdout_ = false;
   std::optional<LiveTable> live_;
   std::optional<otlp::Push> push_;

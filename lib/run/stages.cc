@@ -44,13 +44,6 @@ void Stages::finish_summary() {
   if (setup_.summary != nullptr) setup_.summary->finish([this](const Row& row) { return push(row); });
 }
 
-bool Stages::push(const Stack& stack) {
-  if (done()) return false;
-  for (auto& sink : sinks_) note(sink->stack(stack));
-  ++kept_;
-  return !done();
-}
-
 void Stages::lost(const Loss& loss) {
   for (auto& sink : sinks_) note(sink->lost(loss));
 }

@@ -33,7 +33,6 @@ class Stages final : public Pipeline {
   Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup);
 
   bool push(const Row& row) override;
-  bool push(const Stack& stack) override;
   void lost(const Loss& loss);
   void begin() { for_each(&Sink::begin); }
   void flush() { for_each(&Sink::flush); }

@@ -19,10 +19,10 @@
 #include "probe/privileges.h"
 #include "probe/probe.h"
 #include "proc/process.h"
+#include "profile/write.h"
 #include "query/predicate.h"
 #include "query/summary.h"
 #include "run/common_options.h"
-#include "sink/formats.h"
 #include "sink/sink.h"
 
 namespace plumb {
@@ -33,7 +33,6 @@ class Pipeline {
   virtual ~Pipeline() = default;
   // False once no more is wanted (--count reached, the reader is gone): stop draining.
   virtual bool push(const Row& row) = 0;
-  virtual bool push(const Stack& stack) = 0;
 };
 
 // What the run loop offers a tool from attach() on. It outlives the tool's probes.
@@ -69,7 +68,7 @@ class Tool {
   // What --top groups by in this run, by key; empty: the fields that the schema marks as `group`.
   virtual std::vector<std::string> group_by() const { return {}; }
   // How its flame graph looks; only asked of a tool with that format.
-  virtual FlameGraphStyle flame_graph() const { return {}; }
+  virtual profile::SvgStyle svg_style() const { return {}; }
   // Whether --interval means something to it beside --top.
   virtual bool takes_interval() const { return false; }
   // The hooks and their variants, of all its probes. `wanted` says which of them this run has a use for.
@@ -91,6 +90,9 @@ class Tool {
   virtual TypeMask judged_types() const { return kAllTypes; }
   // Once the probes are off and drained: what only comes at the end.
   virtual Result<void> finish() { return {}; }
+  // The stacks of the run, for the outputs that are of stacks (wants_stacks); asked once, after finish(). What it leaves
+  // empty of the description (command, host, start, duration) and the losses are filled in.
+  virtual profile::Profile* profile() { return nullptr; }
   // What there is to say on standard error about what was not shown, once all output has been given.
   virtual void remark() {}
 

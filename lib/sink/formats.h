@@ -34,20 +34,6 @@ struct TableStyle {
 // An aligned table. `output` outlives the sink.
 std::unique_ptr<Sink> make_table_sink(const Schema& schema, Output& output, TableStyle style);
 
-// Folded stacks, "root;caller;leaf 42" a line, sorted, written at the end. `output` outlives the sink.
-std::unique_ptr<Sink> make_folded_sink(Output& output);
-
-struct FlameGraphStyle {
-  std::string title = "Flame graph";
-  std::string subtitle;      // a line below: command line, host, time; empty: none
-  std::string unit;          // "samples", "packets"; empty: as the stacks say
-  bool icicle = false;       // the root at the top, leaves below; otherwise leaves at the top
-  std::size_t width = 1200;  // pixels before the window scales it
-};
-
-// A flame graph: one SVG that needs nothing else, with search, zoom and titles. `output` outlives the sink.
-std::unique_ptr<Sink> make_svg_sink(Output& output, FlameGraphStyle style);
-
 // The columns for a table: --columns, --wide, or the schema's shown ones. An unknown name is an Error with
 // near names.
 Result<std::vector<std::size_t>> choose_columns(const Schema& schema, const std::vector<std::string>& wanted,

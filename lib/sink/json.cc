@@ -96,10 +96,6 @@ class JsonSink final : public Sink {
     return output_->maybe_write();
   }
 
-  Result<void> stack(const Stack& stack) override {
-    return schema_->describes<Stack>() ? row(Row(*schema_, stack)) : Sink::stack(stack);
-  }
-
   Result<void> lost(const Loss& loss) override {
     std::string& out = output_->buffer();
     out += R"({"type":"lost","time":)";

@@ -83,10 +83,6 @@ class TableSink final : public Sink {
     return output_->maybe_write();
   }
 
-  Result<void> stack(const Stack& stack) override {
-    return schema_->describes<Stack>() ? row(Row(*schema_, stack)) : Sink::stack(stack);
-  }
-
   Result<void> lost(const Loss& loss) override {
     std::string& out = output_->buffer();
     if (style_.color) out += kYellow;

@@ -168,5 +168,5 @@ TEST_CASE("description: --format takes what the tool gives, the main page tells 
     }
   }
   const std::string page = main_man_page(commands, prose(".Dd July 1, 2026\n"), prose(".Dd July 2, 2026\n"));
-  CHECK(has(page, ".Cm folded\nor\n.Cm \\&svg .\n"));
+  CHECK(has(page, ".Cm speedscope\nor\n.Cm firefox .\n"));
 }

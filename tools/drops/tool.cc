@@ -99,13 +99,8 @@ class Drops final : public Tool {
 
   const Schema& schema() const override { return common().summary ? kDropSummarySchema : kDropSchema; }
 
-  FlameGraphStyle flame_graph() const override {
-    FlameGraphStyle style;
-    style.title = "Dropped packets by kernel stack";
-    style.unit = "packets";
-    style.icicle = options_.icicle;
-    return style;
-  }
+  profile::SvgStyle svg_style() const override { return {.icicle = options_.icicle}; }
+  profile::Profile* profile() override { return &dropped_; }
 
   std::vector<std::string> columns() const override {
     return common().summary ? std::vector<std::string>{} : drop_columns(options_);
@@ -142,7 +137,7 @@ class Drops final : public Tool {
 
   Result<void> finish() override {
     search_owners(true);
-    if (stacks_) push_stacks();
+    if (stacks_) add_stacks();
     if (lines()) tell_folded();
     if (kernel_summary_) {
       for (const DropTotal& e : read_totals(totals_fd())) sums_->add(e);
@@ -169,6 +164,11 @@ class Drops final : public Tool {
 
   Result<void> check() override {
     stacks_ = wants_stacks(common());
+    for (const OutputSpec& spec : output_specs(common())) {
+      if (is_aggregated(spec.format) == stacks_) continue;
+      return Error{"lines and stacks exclude each other in one run",
+                   "stacks are counted in the kernel instead of giving lines"};
+    }
     by_owner_ = !common().pids.empty() || !common().comms.empty() || common().uid ||
                 !common().cgroups.empty() || !common().containers.empty() || !common().command.empty();
     if (by_owner_ && stacks_) {
@@ -377,21 +377,26 @@ class Drops final : public Tool {
 
   int totals_fd() const { return bpf_map__fd(probe_->maps.totals); }
 
-  void push_stacks() {
+  void add_stacks() {
     for_each_entry<drops_stack_key, __u64>(
         bpf_map__fd(probe_->maps.stack_totals),
-        [&](const drops_stack_key& key, std::uint64_t count) { push_stack(key, count); });
+        [&](const drops_stack_key& key, std::uint64_t count) { add_stack(key, count); });
   }
 
   // The reason stands on top, in brackets: it is no function.
-  void push_stack(const drops_stack_key& key, std::uint64_t count) {
+  void add_stack(const drops_stack_key& key, std::uint64_t count) {
     read_frames(key.stack, *texts_, &LocationInfo::function, frames_);
     const std::string_view known =
         (key.known & KNOWN_REASON) != 0 ? texts_->reason(DROPS_DROP, key.reason).reason : std::string_view{};
     if (benign_.takes(known, key.known, place_of(dropping_function(frames_)), count)) return;
+    std::vector<profile::FrameId> stack;
+    for (const std::string_view function : frames_) {
+      stack.push_back(dropped_.frame({.function = function, .kind = profile::FrameKind::kernel}));
+    }
     const std::string reason = "[" + std::string(known) + "]";
-    if ((key.known & KNOWN_REASON) != 0) frames_.push_back(reason);
-    session_->out.push(Stack{frames_, count, count, "packets", "kfree_skb", {}, 0});
+    if ((key.known & KNOWN_REASON) != 0)
+      stack.push_back(dropped_.frame({.function = reason, .kind = profile::FrameKind::note}));
+    dropped_.add({.frames = stack, .count = count, .value = count});
   }
 
   DropsOptions options_;
@@ -413,6 +418,7 @@ class Drops final : public Tool {
   std::vector<std::string_view> frames_;
   std::map<std::pair<std::uint32_t, std::string_view>, std::uint64_t>
       benign_told_;  // by namespace and counter
+  profile::Profile dropped_{{.event = "dropped packets", .counted = "packets"}};
   std::uint64_t folded_told_ = 0;
   std::uint64_t next_second_ = 0, next_counters_ = 0;
 };
