@@ -80,13 +80,14 @@ class Lines {
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
-  // Root labels stand in texts_ behind those of the frames.
+  // Root labels stand in texts_ behind those of the frames. The format has no empty stack: a label stands for one.
   void add_roots(Root root) {
     std::unordered_map<std::string, std::uint32_t> known;
     roots_.assign(profile_->samples(), kNone);
-    if (root == Root::none) return;
     for (std::size_t i = 0; i < roots_.size(); ++i) {
-      std::string label = root_label(profile_->sample(i), root);
+      const Sample sample = profile_->sample(i);
+      std::string label = root_label(sample, root);
+      if (label.empty() && sample.frames.empty()) label = "[nothing]";
       if (label.empty()) continue;
       const auto [at, added] = known.try_emplace(std::move(label), static_cast<std::uint32_t>(texts_.size()));
       if (added) append_frame(texts_.emplace_back(), at->first);
@@ -128,7 +129,6 @@ class Lines {
   void line(std::string& out, std::size_t index, std::uint64_t value) const {
     const auto frames = profile_->sample(index).frames;
     const std::size_t n = size(index);
-    if (n == 0) out += "[nothing]";  // the format has no empty stack
     for (std::size_t i = 0; i < n; ++i) {
       if (i != 0) out += ';';
       out += texts_[text(frames, roots_[index], i)];
