@@ -7,12 +7,16 @@ extern const ToolInfo kTcpconnect;
 extern const ToolInfo kHttptrace;
 extern const ToolInfo kDrops;
 extern const CommandInfo kDoctor;
+extern const CommandInfo kFlameRender;
+extern const CommandInfo kFlameDiff;
 
 std::span<const CommandInfo> commands() {
   static const CommandInfo kCommands[] = {
       tool_command(kTcpconnect),
       tool_command(kHttptrace),
       tool_command(kDrops),
+      kFlameRender,
+      kFlameDiff,
       kDoctor,
   };
   return kCommands;

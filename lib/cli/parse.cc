@@ -94,7 +94,7 @@ Result<void> apply_met(const std::vector<Met>& all) {
 }  // namespace
 
 Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
-                                       std::span<const OptionTable> tables) {
+                                       std::span<const OptionTable> tables, std::size_t most_operands) {
   CommandLine line;
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   line.has_command = dashes != arguments.end();
@@ -127,7 +127,11 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
     return Error{e.what(), {}, "try --help"};
   }
   if (line.help || line.version) return line;
-  if (const auto extras = app.remaining(); !extras.empty()) return unknown_option(extras.front(), tables);
+  for (const std::string& extra : app.remaining()) {  // a lone dash is an operand: standard input
+    if (extra.starts_with('-') && extra != "-") return unknown_option(extra, tables);
+    if (line.operands.size() == most_operands) return unknown_option(extra, tables);
+    line.operands.push_back(extra);
+  }
   if (auto r = apply_met(met); !r) return std::move(r).error();
   return line;
 }

@@ -1,0 +1,62 @@
+#include "flame/saved.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "profile/read.h"
+
+namespace plumb {
+namespace {
+
+// Larger files are refused: stacks that were added up are not that large.
+constexpr std::size_t kMostBytes = std::size_t{2} << 30;
+
+Result<std::string> read_bytes(const std::string& path) {
+  const bool standard = path == "-";
+  const std::string name = standard ? "standard input" : path;
+  UniqueFd file(standard ? ::dup(STDIN_FILENO) : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!file) return Error{"cannot read " + name, errno_text(errno)};
+  std::string bytes;
+  for (;;) {
+    const std::size_t at = bytes.size();
+    bytes.resize(at + (std::size_t{1} << 20));
+    const ssize_t n = ::read(file.get(), bytes.data() + at, bytes.size() - at);
+    if (n < 0 && errno == EINTR) {
+      bytes.resize(at);
+      continue;
+    }
+    if (n < 0) return Error{"cannot read " + name, errno_text(errno)};
+    bytes.resize(at + static_cast<std::size_t>(n));
+    if (n == 0) return bytes;
+    if (bytes.size() > kMostBytes) {
+      return Error{fmt::format("{} has more than {} MB", name, kMostBytes >> 20), "that much is not read"};
+    }
+  }
+}
+
+}  // namespace
+
+Result<profile::Profile> read_saved(const std::string& path) {
+  const auto bytes = read_bytes(path);
+  if (!bytes) return bytes.error();
+  auto profile = profile::read_profile(std::as_bytes(std::span(*bytes)));
+  if (profile || path == "-") return profile;
+  Error error = std::move(profile).error();
+  error.what = path + ": " + error.what;
+  return error;
+}
+
+Format format_of(const std::string& path, Format otherwise) {
+  CommonOptions options;
+  options.outputs = {path};
+  return output_specs(options, otherwise).front().format;
+}
+
+Result<Output> open_output(const std::string& path) {
+  return path.empty() || path == "-" ? Result<Output>(Output::standard()) : Output::file(path);
+}
+
+}  // namespace plumb
