@@ -1,5 +1,7 @@
 #include "docs/completion.h"
 
+#include <algorithm>
+
 namespace plumb::shell {
 namespace {
 
@@ -59,6 +61,20 @@ std::string long_flag(const OptionSpec& spec) {
 
 std::string short_flag(const OptionSpec& spec) {
   return spec.short_name == 0 ? std::string{} : std::string("-") + spec.short_name;
+}
+
+std::vector<std::pair<std::string_view, std::string_view>> first_words(
+    std::span<const CommandDescription> commands) {
+  std::vector<std::pair<std::string_view, std::string_view>> out;
+  for (const CommandDescription& c : commands) {
+    const auto known =
+        std::ranges::find(out, c.first_word(), &std::pair<std::string_view, std::string_view>::first);
+    if (known == out.end())
+      out.emplace_back(c.first_word(), c.summary);
+    else if (!c.is_sub())
+      known->second = c.summary;
+  }
+  return out;
 }
 
 }  // namespace plumb::shell

@@ -5,12 +5,14 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "docs/description.h"
 
 namespace plumb {
 
-// `commands` are the tools and doctor.
+// `commands` are the rows of the command table.
 std::string bash_completion(std::span<const CommandDescription> commands);
 std::string zsh_completion(std::span<const CommandDescription> commands);
 std::string fish_completion(std::span<const CommandDescription> commands);
@@ -31,6 +33,9 @@ std::string brief(std::string_view help);
 // "--port", "-p".
 std::string long_flag(const OptionSpec& spec);
 std::string short_flag(const OptionSpec& spec);  // empty: none
+// The first words of the commands, each once, with the summary of the command that is only that word, if there is one.
+std::vector<std::pair<std::string_view, std::string_view>> first_words(
+    std::span<const CommandDescription> commands);
 
 }  // namespace shell
 }  // namespace plumb

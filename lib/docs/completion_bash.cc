@@ -240,8 +240,9 @@ void append_values(std::string& out, const CommandDescription& c) {
       body.insert(0, body.empty() ? "[[ -n $whole ]] || return 1" : "[[ -n $whole ]] || return 1; ");
     cases += fmt::format("        {}){}{} ;;\n", pattern, body.empty() ? "" : " ", body);
   }
-  out += fmt::format(
-      "\n# Completes the value of option $1; fails when it takes none.\n_plumb_{}_value() {{\n", c.name);
+  out +=
+      fmt::format("\n# Completes the value of option $1; fails when it takes none.\n_plumb_{}_value() {{\n",
+                  c.joined_name('_'));
   if (cases.empty()) {
     out += "    return 1\n}\n";
   } else {
@@ -250,7 +251,9 @@ void append_values(std::string& out, const CommandDescription& c) {
 }
 
 void append_options(std::string& out, const CommandDescription& c) {
-  out += fmt::format("\n_plumb_{}_options() {{\n    _plumb_values", c.name);
+  out += fmt::format("\n_plumb_{}_options() {{\n", c.joined_name('_'));
+  if (c.takes_files()) out += "    [[ $item == -* ]] || { _plumb_files; return; }\n";
+  out += "    _plumb_values";
   std::size_t column = 17;
   const auto add = [&](const std::string& flag) {
     if (flag.empty()) return;
@@ -269,6 +272,19 @@ void append_options(std::string& out, const CommandDescription& c) {
   out += "\n}\n";
 }
 
+// A second word that belongs to the command's name: it is offered, and skipped once it stands.
+void append_subcommands(std::string& out, std::span<const CommandDescription> commands) {
+  for (const CommandDescription& c : commands) {
+    if (!c.is_sub()) continue;
+    out += fmt::format(
+        "    if [[ $tool == {} ]]; then\n        item=$value\n"
+        "        if ((count == first + 1)); then\n            _plumb_values {}\n"
+        "        elif [[ ${{words[first]}} == {} ]]; then\n            tool={}\n"
+        "            ((first += 1))\n        fi\n    fi\n",
+        c.first_word(), c.subcommand(), c.subcommand(), c.joined_name('_'));
+  }
+}
+
 }  // namespace
 
 std::string bash_completion(std::span<const CommandDescription> commands) {
@@ -285,8 +301,8 @@ std::string bash_completion(std::span<const CommandDescription> commands) {
   out += kHelpers;
   std::string names;
   std::string links;
+  for (const auto& [word, summary] : first_words(commands)) names += fmt::format(" {}", word);
   for (const CommandDescription& c : commands) {
-    names += fmt::format(" {}", c.name);
     if (c.is_tool()) links += fmt::format("{}{}", links.empty() ? "" : " | ", c.name);
   }
   out += fmt::format(
@@ -295,6 +311,7 @@ std::string bash_completion(std::span<const CommandDescription> commands) {
       "                _plumb_values{} --help --version\n                return\n            fi\n"
       "            tool=${{words[1]}} first=2\n            ;;\n    esac\n",
       links.empty() ? "-" : links, names);
+  append_subcommands(out, commands);
   out += "    declare -F \"_plumb_${tool}_options\" >/dev/null || return 0\n";
   out += kTail;
   out += "\ncomplete -F _plumb plumb";

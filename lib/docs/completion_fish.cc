@@ -14,7 +14,18 @@ constexpr std::string_view kHelpers = R"fish(
 function __plumb_in
     set -l words (commandline -opc)
     contains -- -- $words; and return 1
-    test "$words[2]" = "$argv[1]"
+    test "$words[2]" = "$argv[1]"; or return 1
+    if test (count $argv) -eq 2
+        test "$words[3]" = "$argv[2]"
+    else  # a second word that is a command of its own has its own options
+        not contains -- "$argv[1] $words[3]" $__plumb_subcommands
+    end
+end
+
+# Whether the second word of a command is still to come.
+function __plumb_second
+    set -l words (commandline -opc)
+    test (count $words) -eq 2 -a "$words[2]" = "$argv[1]"
 end
 
 # Whether plumb's own first word is still to come.
@@ -164,13 +175,22 @@ void append_fields(std::string& out, const CommandDescription& c) {
 }
 
 void append_options(std::string& out, const CommandDescription& c) {
-  out += fmt::format("\n# For the command $argv[1], where $argv[2] holds.\nfunction __plumb_{}\n", c.name);
+  out += fmt::format("\n# For the command $argv[1], where $argv[2] holds.\nfunction __plumb_{}\n",
+                     c.joined_name('_'));
   for (const OptionSpec& o : all_options(c)) {
     out += "    complete -c $argv[1] -n $argv[2]";
     if (o.short_name != 0) out += fmt::format(" -s {}", o.short_name);
     out += fmt::format(" -l {}{} -d {}\n", o.name, value_part(o, c.name), quote_fish(brief(o.help)));
   }
   out += "end\n";
+}
+
+// A second word that belongs to the command's name: it is offered, and what stands behind it.
+void append_subcommand(std::string& out, const CommandDescription& c) {
+  out += fmt::format("complete -c plumb -n '__plumb_second {}' -a {} -d {}\n", c.first_word(), c.subcommand(),
+                     quote_fish(c.summary));
+  out += fmt::format("__plumb_{} plumb '__plumb_in {}'\n", c.joined_name('_'), c.name);
+  if (c.takes_files()) out += fmt::format("complete -c plumb -F -n '__plumb_in {}'\n", c.name);
 }
 
 }  // namespace
@@ -181,19 +201,28 @@ std::string fish_completion(std::span<const CommandDescription> commands) {
       "# Belongs into share/fish/vendor_completions.d/ as `plumb.fish`; for a link to plumb that is named "
       "after a tool,\n"
       "# link this file as TOOL.fish.\n";
+  out += "\nset -g __plumb_subcommands";
+  for (const CommandDescription& c : commands) {
+    if (c.is_sub()) out += " " + quote_fish(c.name);
+  }
+  out += '\n';
   out += kHelpers;
   for (const CommandDescription& c : commands) {
     append_fields(out, c);
     append_options(out, c);
   }
   out += "\ncomplete -c plumb -f\n";
-  for (const CommandDescription& c : commands) {
-    out += fmt::format("complete -c plumb -n __plumb_first -a {} -d {}\n", c.name, quote_fish(c.summary));
+  for (const auto& [word, summary] : first_words(commands)) {
+    out += fmt::format("complete -c plumb -n __plumb_first -a {} -d {}\n", word, quote_fish(summary));
   }
   out +=
       "complete -c plumb -n __plumb_first -s h -l help -d 'Show the tools and exit'\n"
       "complete -c plumb -n __plumb_first -l version -d 'Print the version and exit'\n";
   for (const CommandDescription& c : commands) {
+    if (c.is_sub()) {
+      append_subcommand(out, c);
+      continue;
+    }
     out += fmt::format("__plumb_{0} plumb '__plumb_in {0}'\n", c.name);
     if (!c.is_tool()) continue;
     out += fmt::format("complete -c {0} -f\n__plumb_{0} {0} __plumb_before_command\n", c.name);

@@ -169,9 +169,24 @@ void append_fields(std::string& out, const CommandDescription& c) {
 }
 
 void append_arguments(std::string& out, const CommandDescription& c) {
-  out += fmt::format("\n_plumb_{}() {{\n    _arguments -s", c.name);
+  out += fmt::format("\n_plumb_{}() {{\n    _arguments -s", c.joined_name('_'));
   for (const OptionSpec& o : all_options(c)) out += " \\\n        " + specification(o, c.name);
+  if (c.takes_files()) out += " \\\n        '*:file:_files'";
   out += "\n}\n";
+}
+
+// A second word that belongs to the command's name: it is offered, and skipped once it stands.
+void append_subcommands(std::string& out, std::span<const CommandDescription> commands) {
+  for (const CommandDescription& c : commands) {
+    if (!c.is_sub()) continue;
+    out += fmt::format(
+        "    if [[ $tool == {0} && CURRENT -eq 2 ]]; then\n        commands=({1})\n"
+        "        _describe -t subcommands subcommand commands\n"
+        "    elif [[ $tool == {0} && $words[2] == {2} ]]; then\n        tool={3}\n        shift words\n"
+        "        (( CURRENT-- ))\n    fi\n",
+        c.first_word(), quote(fmt::format("{}:{}", c.subcommand(), c.summary)), c.subcommand(),
+        c.joined_name('_'));
+  }
 }
 
 }  // namespace
@@ -192,15 +207,17 @@ std::string zsh_completion(std::span<const CommandDescription> commands) {
   out +=
       "\n_plumb() {\n    local tool=$service end\n    local -a commands\n    if [[ $tool == plumb ]]; then\n"
       "        if (( CURRENT == 2 )); then\n            commands=(\n";
-  for (const CommandDescription& c : commands) {
-    out += fmt::format("                {}\n", quote(fmt::format("{}:{}", c.name, c.summary)));
+  for (const auto& [word, summary] : first_words(commands)) {
+    out += fmt::format("                {}\n", quote(fmt::format("{}:{}", word, summary)));
   }
   out +=
       "            )\n            _describe -t commands tool commands\n"
       "            _arguments '(-h --help)'{-h,--help}'[Show the tools and exit]' '--version[Print the "
       "version and exit]'\n"
       "            return\n        fi\n        tool=$words[2]\n        shift words\n        (( CURRENT-- "
-      "))\n    fi\n"
+      "))\n    fi\n";
+  append_subcommands(out, commands);
+  out +=
       "    (( $+functions[_plumb_$tool] )) || return 1\n"
       "    # Behind `--` stands a command with its own completion.\n"
       "    end=${words[(ie)--]}\n"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -14,7 +15,7 @@
 namespace plumb {
 
 struct CommandDescription {
-  std::string_view name;                  // "tcpconnect"
+  std::string_view name;                  // "tcpconnect", "flame diff"
   std::string_view summary;               // half a line
   std::string_view usage;                 // what stands behind the name
   std::string_view description;           // paragraphs; may be empty
@@ -26,6 +27,20 @@ struct CommandDescription {
   std::vector<Hook> hooks;
 
   bool is_tool() const { return lines != nullptr; }
+  // "flame" and "diff" of "flame diff".
+  std::string_view first_word() const { return name.substr(0, name.find(' ')); }
+  std::string_view subcommand() const {
+    return is_sub() ? name.substr(name.find(' ') + 1) : std::string_view();
+  }
+  bool is_sub() const { return name.find(' ') != std::string_view::npos; }
+  // Whether files stand behind its name: "FILE [OPTIONS]".
+  bool takes_files() const { return !usage.empty() && usage.front() != '['; }
+  // Its name with `joint` for blanks: "flame_diff" for a function of a shell, "flame-diff" for a manual page.
+  std::string joined_name(char joint) const {
+    std::string out(name);
+    for (char& c : out) c = c == ' ' ? joint : c;
+    return out;
+  }
 };
 
 // Views into the command's tables, which live as long as the program.

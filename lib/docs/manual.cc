@@ -286,9 +286,17 @@ std::string page(std::string_view title, const Prose& own, const Prose& shared, 
 
 std::string tool_synopsis(const CommandDescription& tool) {
   std::string out = fmt::format(".Nm plumb\n.Cm {}\n", argument(tool.name));
+  if (!tool.is_tool()) {
+    for (std::string_view rest = tool.usage.substr(0, tool.usage.find('[')); !rest.empty();) {
+      const std::size_t end = std::min(rest.find(' '), rest.size());
+      if (end != 0) line(out, ".Ar {}", argument(rest.substr(0, end)));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
   for (const OptionSpec& o : tool.own) line(out, ".Op {}", option_synopsis(o));
+  if (!tool.is_tool()) return out;
   out += ".Op Ar option ...\n";
-  if (tool.is_tool()) out += ".Op Fl \\- Ar COMMAND Op Ar ARG ...\n";
+  out += ".Op Fl \\- Ar COMMAND Op Ar ARG ...\n";
   return out;
 }
 
@@ -334,9 +342,14 @@ std::string push_environment() {
 
 }  // namespace
 
+bool has_page(const CommandDescription& command) {
+  return command.is_tool() || command.is_sub();
+}
+
 std::string man_page(const CommandDescription& tool, const Prose& own, const Prose& shared) {
   Sections s;
-  s["NAME"] = fmt::format(".Nm plumb-{}\n.Nd {}\n", tool.name, mdoc::escape_heading(tool.summary));
+  s["NAME"] =
+      fmt::format(".Nm plumb-{}\n.Nd {}\n", tool.joined_name('-'), mdoc::escape_heading(tool.summary));
   s["SYNOPSIS"] = tool_synopsis(tool);
   if (own.find("DESCRIPTION") == nullptr) mdoc::append_text(s["DESCRIPTION"], tool.description);
   append_option_groups(s["OPTIONS"], tool.own);
@@ -348,7 +361,7 @@ std::string man_page(const CommandDescription& tool, const Prose& own, const Pro
   std::vector<std::string> see = xr_lines(own);
   see.emplace_back("plumb 1");
   s["SEE ALSO"] = references(see);
-  return page(fmt::format("PLUMB-{}", upper(tool.name)), own, shared, s);
+  return page(fmt::format("PLUMB-{}", upper(tool.joined_name('-'))), own, shared, s);
 }
 
 std::string main_man_page(std::span<const CommandDescription> commands, const Prose& own,
@@ -365,9 +378,9 @@ std::string main_man_page(std::span<const CommandDescription> commands, const Pr
   tools = ".Bl -tag -width Ds\n";
   for (const CommandDescription& c : commands) {
     line(tools, ".It Cm {}", argument(c.name));
-    mdoc::append_text(tools, c.is_tool() ? fmt::format("{}: plumb-{}(1).", c.summary, c.name)
+    mdoc::append_text(tools, has_page(c) ? fmt::format("{}: plumb-{}(1).", c.summary, c.joined_name('-'))
                                          : fmt::format("{}.", c.summary));
-    if (c.is_tool()) see.push_back(fmt::format("plumb-{} 1", c.name));
+    if (has_page(c)) see.push_back(fmt::format("plumb-{} 1", c.joined_name('-')));
   }
   tools += ".El\n";
   append_option_groups(s["OPTIONS"], options_of_all(commands));

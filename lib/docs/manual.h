@@ -9,6 +9,9 @@
 
 namespace plumb {
 
+// Tools have pages of their own, and what works on saved files; doctor stands in plumb(1).
+bool has_page(const CommandDescription& command);
+
 // plumb-TOOL(1). `shared` is what the pages of all tools say alike: environment, files, exit status.
 std::string man_page(const CommandDescription& tool, const Prose& own, const Prose& shared);
 // plumb(1). `commands` are the tools and doctor.

@@ -97,6 +97,7 @@ function resize() {
     if (long > space) l.e.textContent = shortened(l.text, Math.floor([...l.text].length * space / long) - 1);
   }
   field.setAttribute("x", width - PAD - FIELD);
+  back.setAttribute("x", width - PAD - FIELD - 15);
   layout();
   follow();
 }

@@ -54,12 +54,13 @@ Result<std::vector<GeneratedFile>> generate(const std::string& root) {
   std::vector<GeneratedFile> files;
   files.push_back({"man/plumb.1", main_man_page(commands, *main_prose, *shared)});
   for (const CommandDescription& c : commands) {
-    if (!c.is_tool()) continue;
+    if (!has_page(c)) continue;
     // A tool whose tables say all that there is to say needs no prose.
-    const bool has_prose = std::filesystem::exists(prose_path(root, c.name));
-    auto prose = has_prose ? read_prose(root, c.name) : Prose{main_prose->date, {}};
+    const std::string name = c.joined_name('-');
+    const bool has_prose = std::filesystem::exists(prose_path(root, name));
+    auto prose = has_prose ? read_prose(root, name) : Prose{main_prose->date, {}};
     if (!prose) return std::move(prose).error();
-    files.push_back({fmt::format("man/plumb-{}.1", c.name), man_page(c, *prose, *shared)});
+    files.push_back({fmt::format("man/plumb-{}.1", name), man_page(c, *prose, *shared)});
   }
   files.push_back({"completions/plumb.bash", bash_completion(commands)});
   files.push_back({"completions/_plumb", zsh_completion(commands)});
