@@ -6,7 +6,7 @@
 
 #include <map>
 
-#include "profile_fixture.h"
+#include "sample_profile.h"
 
 using namespace plumb;
 using namespace plumb::profile;

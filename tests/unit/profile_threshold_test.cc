@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "profile_fixture.h"
+#include "sample_profile.h"
 
 using namespace plumb;
 using namespace plumb::profile;

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/utf8.h"
-#include "profile_fixture.h"
+#include "sample_profile.h"
 
 using namespace plumb;
 using namespace plumb::profile;
