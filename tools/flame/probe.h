@@ -20,7 +20,7 @@
 
 namespace plumb {
 
-class FlameProbe {
+class FlameProbe final : public AnyProbe {
  public:
   using OnRecord = std::function<bool(std::span<const std::byte>)>;
 
@@ -28,12 +28,23 @@ class FlameProbe {
 
   // Every program is attached when it returns.
   Result<void> start(Session& session, const FlameOptions& options, OnRecord on_record);
-  AnyProbe& probe() { return probe_; }
   MappingEvents& mappings() { return *mappings_; }
-  // Takes off what libbpf does not know of. Before the last drain.
-  void stop() { counters_.clear(); }
   // Threads that still wait: their samples, with the time until now.
   void each_blocked(const OnRecord& on_record);
+
+  Result<void> drain() override { return probe_.drain(); }
+  int poll_fd() const override { return probe_.poll_fd(); }
+  // The perf events too, which the object does not know of.
+  void detach() override {
+    counters_.clear();
+    probe_.detach();
+  }
+  std::uint64_t lost() const override { return probe_.lost(); }
+  std::uint64_t seen() const override { return probe_.seen(); }
+  std::uint64_t missed() const override { return probe_.missed(); }
+  const bpf_object* object() const override { return probe_.object(); }
+  const std::vector<HookChoice>& choices() const override { return probe_.choices(); }
+
   // What counts: "cycles" or "cpu-clock".
   const std::string& counter() const { return counter_; }
 

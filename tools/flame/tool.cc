@@ -43,7 +43,7 @@ class Flame final : public Tool {
   OptionTable options() override { return flame_option_table(options_); }
   const Schema& schema() const override { return kStackSchema; }
   std::vector<Hook> hooks() const override { return FlameProbe::hooks(options_.event); }
-  std::vector<AnyProbe*> probes() override { return {&probe_.probe()}; }
+  std::vector<AnyProbe*> probes() override { return {&probe_}; }
 
   FlameGraphStyle flame_graph() const override {
     FlameGraphStyle style;
@@ -72,7 +72,6 @@ class Flame final : public Tool {
   }
 
   Result<void> finish() override {
-    probe_.stop();
     if (options_.event == FlameEvent::offcpu) {
       probe_.each_blocked([this](std::span<const std::byte> bytes) { return collector_->keep(bytes); });
       collector_->settle(probe_.mappings());
@@ -81,7 +80,7 @@ class Flame final : public Tool {
                                {.raw = options_.raw_names, .hide_probe = options_.event != FlameEvent::cpu}));
     profile::Profile& named = named_->profile;
     named.quality() = collector_->profile().quality();
-    named.quality().lost = static_cast<std::int64_t>(probe_.probe().lost());
+    named.quality().lost = static_cast<std::int64_t>(probe_.lost());
     describe(named.description());
     push_stacks();
     return {};
