@@ -227,6 +227,20 @@ class Offcpu(unittest.TestCase):
 
 
 @unittest.skipIf(os.geteuid() != 0, "needs root")
+class Runq(unittest.TestCase):
+    @needs("c++", "taskset")
+    @hook("wakeup")
+    def test_two_on_one_cpu_wait_for_each_other(self):
+        taken = Taken("--event", "runq", "--", "taskset", "-c", "0", "sh", "-c", f"{spin()} 2 & {spin()} 2; wait")
+        waited = taken.weight("main") / 1e9  # together: one runs, one waits; others may run there too
+        self.assertGreater(waited, 1.5, taken.stderr)
+
+    def test_a_sleep_is_no_wait_for_a_cpu(self):
+        taken = Taken("--event", "runq", "--", "sleep", "1")
+        self.assertLess(taken.weight("entry_SYSCALL") / 1e9, 0.5)
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root")
 class Others(unittest.TestCase):
     @needs("c++")
     def test_page_faults(self):

@@ -166,6 +166,19 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	return 0;
 }
 
+/* Hook: a thread that waited may run. Context: who woke it. --event runq counts from here: what it waited for before
+ * is over, what it waits for now is a CPU. */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(on_wakeup, struct task_struct *task)
+{
+	__u32 tid = task->pid;
+	struct blocked *entry = bpf_map_lookup_elem(&blocked, &tid);
+
+	if (entry && entry->sample.time_ns)
+		entry->sample.time_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
 /* Hook: a thread ends. Context: the thread. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)

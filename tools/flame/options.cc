@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "flame/wire.h"
 
@@ -13,15 +14,18 @@ constexpr std::string_view kGroup = "flame";
 Result<void> set_event(FlameOptions& o, std::string_view text) {
   const std::string_view kind = text.substr(0, text.find(':'));
   std::string_view rest = text.substr(std::min(kind.size() + 1, text.size()));
-  if (text == "cpu" || text == "offcpu" || text == "faults") {
-    o.event = text == "cpu" ? FlameEvent::cpu : text == "offcpu" ? FlameEvent::offcpu : FlameEvent::faults;
-    return {};
+  static constexpr std::pair<std::string_view, FlameEvent> kPlain[] = {{"cpu", FlameEvent::cpu},
+                                                                       {"offcpu", FlameEvent::offcpu},
+                                                                       {"runq", FlameEvent::runq},
+                                                                       {"faults", FlameEvent::faults}};
+  for (const auto& [name, event] : kPlain) {
+    if (text == name) return o.event = event, Result<void>{};
   }
   const std::size_t colon = rest.rfind(':');
   if ((kind != "tracepoint" && kind != "uprobe") || colon == std::string_view::npos || colon == 0 ||
       colon + 1 == rest.size()) {
     return Error{"no event '" + std::string(text) + "'",
-                 "there is cpu, offcpu, faults, tracepoint:CATEGORY:NAME, uprobe:PATH:SYMBOL"};
+                 "there is cpu, offcpu, runq, faults, tracepoint:CATEGORY:NAME, uprobe:PATH:SYMBOL"};
   }
   o.event = kind == "uprobe" ? FlameEvent::uprobe : FlameEvent::tracepoint;
   o.category = rest.substr(0, colon);
@@ -62,7 +66,7 @@ constexpr auto kOptions = std::to_array<Option<FlameOptions>>({
       .group = kGroup,
       .help =
           "What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by "
-          "its time; faults, page faults; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function."},
+          "its time; runq, each wait for a CPU; faults, page faults; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function."},
      set_event},
     {{.name = "frequency",
       .short_name = 'F',
@@ -87,7 +91,8 @@ constexpr auto kOptions = std::to_array<Option<FlameOptions>>({
     {{.name = "min-block",
       .metavar = "TIME",
       .group = kGroup,
-      .help = "With --event offcpu: only waits of at least this long (default 1ms)."},
+      .help =
+          "With --event offcpu or runq: only waits of at least this long (default: 1ms of offcpu, 0 of runq)."},
      [](FlameOptions& o, std::string_view v) -> Result<void> {
        if (v == "0") return o.min_block_ns = 0, Result<void>{};
        auto ns = parse_duration_ns(v);
@@ -130,6 +135,8 @@ std::string event_text(const FlameOptions& o) {
       return "cpu";
     case FlameEvent::offcpu:
       return "offcpu";
+    case FlameEvent::runq:
+      return "runq";
     case FlameEvent::faults:
       return "faults";
     case FlameEvent::tracepoint:

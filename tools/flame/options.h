@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,7 @@
 
 namespace plumb {
 
-enum class FlameEvent : std::uint8_t { cpu, offcpu, faults, tracepoint, uprobe };
+enum class FlameEvent : std::uint8_t { cpu, offcpu, runq, faults, tracepoint, uprobe };
 
 struct FlameOptions {
   FlameEvent event = FlameEvent::cpu;
@@ -17,9 +18,12 @@ struct FlameOptions {
   bool user = true, kernel = true;
   bool threads = false, per_cpu = false, idle = false, raw_names = false, icicle = false;
   std::vector<std::uint32_t> tids;
-  std::uint64_t frequency = 99;        // samples a second and CPU
-  std::uint32_t stack_bytes = 65'536;  // of user stack to copy
-  std::int64_t min_block_ns = 1'000'000;
+  std::uint64_t frequency = 99;              // samples a second and CPU
+  std::uint32_t stack_bytes = 65'536;        // of user stack to copy
+  std::optional<std::int64_t> min_block_ns;  // default: 1 ms of offcpu, 0 of runq
+
+  // Stacks of threads that wait, weighted by the time.
+  bool waits() const { return event == FlameEvent::offcpu || event == FlameEvent::runq; }
   std::size_t depth = 1'024;  // frames
 };
 

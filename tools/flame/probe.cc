@@ -68,7 +68,14 @@ std::vector<Hook> FlameProbe::hooks(FlameEvent event) {
       {.name = "switch",
        .purpose = "how long threads wait, and where",
        .variants = {{"tp_btf", {"on_switch", "on_exit"}, tracepoints, "3 to 6 us each time a thread waits"}},
-       .wanted = event == FlameEvent::offcpu},
+       .wanted = event == FlameEvent::offcpu || event == FlameEvent::runq},
+      {.name = "wakeup",
+       .purpose = "how long threads wait for a CPU",
+       .variants = {{"tp_btf",
+                     {"on_wakeup"},
+                     [](Features& f) { return f.tracepoint("sched_wakeup"); },
+                     "under 1 us each time a thread is woken"}},
+       .wanted = event == FlameEvent::runq},
       {.name = "tracepoint",
        .purpose = "stacks at a tracepoint",
        .variants = {{"perf", {"on_tracepoint"}, always, "3 to 8 us an event"}},
@@ -98,9 +105,11 @@ Result<void> FlameProbe::configure(const FlameOptions& options) {
   config.user = options.user;
   config.kernel = options.kernel;
   config.idle = options.idle;
-  config.min_block_ns = static_cast<std::uint64_t>(options.min_block_ns);
+  const bool waits = options.waits();
+  const std::int64_t least = options.event == FlameEvent::offcpu ? 1'000'000 : 0;
+  config.min_block_ns = static_cast<std::uint64_t>(options.min_block_ns.value_or(least));
+  config.involuntary = options.event == FlameEvent::runq;
   const auto cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
-  const bool waits = options.event == FlameEvent::offcpu;
   bpf_map__set_max_entries(probe_->maps.slots, waits ? 1 : cpus);
   bpf_map__set_max_entries(probe_->maps.blocked, waits ? thread_entries() : 1);
   return {};
@@ -109,6 +118,7 @@ Result<void> FlameProbe::configure(const FlameOptions& options) {
 Result<void> FlameProbe::attach(const FlameOptions& options) {
   switch (options.event) {
     case FlameEvent::offcpu:
+    case FlameEvent::runq:
       return {};  // by libbpf
     case FlameEvent::cpu:
     case FlameEvent::faults:

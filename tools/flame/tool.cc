@@ -100,7 +100,7 @@ class Flame final : public Tool {
   Result<void> check() override { return check_flame_options(options_); }
 
   void describe(profile::Description& d) const {
-    const bool waits = options_.event == FlameEvent::offcpu;
+    const bool waits = options_.waits();
     d.event = options_.event == FlameEvent::cpu ? probe_.counter() : event_text(options_);
     d.unit = waits ? profile::Unit::nanoseconds : profile::Unit::count;
     if (options_.event == FlameEvent::cpu) d.period = 1'000'000'000 / options_.frequency;

@@ -34,12 +34,12 @@ struct flame_sample {
 };
 
 struct flame_config {
-	__u64 min_block_ns; /* offcpu: shorter waits are not told */
+	__u64 min_block_ns; /* shorter waits are not told */
 	__u32 stack_most;   /* bytes of user stack to copy */
 	__u8 user;          /* user stacks are wanted */
 	__u8 kernel;        /* kernel stacks are wanted */
 	__u8 idle;          /* the idle task too */
-	__u8 involuntary;   /* offcpu: also when a thread was preempted */
+	__u8 involuntary;   /* also when a thread was preempted */
 };
 
 #ifdef __cplusplus
