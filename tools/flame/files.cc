@@ -71,7 +71,7 @@ UniqueFd TargetFiles::open_in_root(std::uint32_t pid, std::string_view path) {
 UniqueFd TargetFiles::open_mapped(const MappedPart& part) {
   if (auto fd = attacher_->open_mapping(part.pid, part.start, part.end)) return *std::move(fd);
   if (UniqueFd fd = open_in_root(part.pid, part.path); fd && inode_of(fd) == part.inode) return fd;
-  UniqueFd fd(::open(std::string(part.path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  UniqueFd fd = open_regular(std::string(part.path));
   if (fd && inode_of(fd) == part.inode) return fd;
   return {};
 }
@@ -87,6 +87,12 @@ std::string TargetFiles::program(std::uint32_t pid) {
   const ssize_t n = ::readlink(("/proc/" + std::to_string(pid) + "/exe").c_str(), path.data(), path.size());
   path.resize(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
   return path;
+}
+
+UniqueFd open_regular(const std::string& path) {
+  const UniqueFd place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  if (inode_of(place) == 0) return {};
+  return UniqueFd(::open(("/proc/self/fd/" + std::to_string(place.get())).c_str(), O_RDONLY | O_CLOEXEC));
 }
 
 std::string perf_map_path(std::uint32_t own_number) {

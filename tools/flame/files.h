@@ -43,6 +43,10 @@ class TargetFiles {
   std::optional<Attacher> attacher_;
 };
 
+// A regular file below plumb's own root. Nothing else is ever opened: the path is a process's own choice, and opening a
+// device can be an act.
+UniqueFd open_regular(const std::string& path);
+
 // Where a runtime leaves names of the code that it made, by its own process number.
 std::string perf_map_path(std::uint32_t own_number);
 

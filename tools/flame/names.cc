@@ -1,6 +1,5 @@
 #include "flame/names.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,7 +63,7 @@ void search_debug_files(const Module& module, TargetFiles& files, std::vector<Wa
   for (const std::string& path : paths) {
     if (!some_missing(wanted)) return;
     UniqueFd fd = files.open_in_root(module.pid, path);
-    if (!fd) fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!fd) fd = open_regular(path);
     if (!fd) continue;
     auto debug = ElfFile::open(elf_bytes(std::move(fd)));
     if (debug && debug->build_id() == id) find_symbols(*debug, wanted);
