@@ -11,6 +11,13 @@ std::size_t type_of(const Stack&) {
 }
 
 constexpr auto kFields = std::to_array<Field<Stack>>({
+    {{.key = "type",
+      .heading = "TYPE",
+      .type = FieldType::enumeration,
+      .width = 5,
+      .values = kTypes,
+      .help = "stack."},
+     [](const Stack&) -> Value { return Name{kTypes[0]}; }},
     {{.key = "count",
       .heading = "SAMPLES",
       .type = FieldType::unsigned_integer,

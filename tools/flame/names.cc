@@ -37,8 +37,8 @@ std::map<MappingId, std::vector<WantedName>> wanted_names(const profile::Profile
   }
   for (auto& [mapping, list] : wanted) {
     std::ranges::sort(list, {}, &WantedName::address);
-    const auto repeated = std::ranges::unique(list, {}, &WantedName::address);
-    list.erase(repeated.begin(), repeated.end());
+    const auto same = [](const WantedName& a, const WantedName& b) { return a.address == b.address; };
+    list.erase(std::unique(list.begin(), list.end(), same), list.end());
   }
   return wanted;
 }
