@@ -92,7 +92,7 @@ std::string demangled(std::string_view name) {
   const bool cxx = name.starts_with("_Z");
   const bool rust = name.starts_with("_R");
   if ((!cxx && !rust) || name.size() > kMaxMangled) return std::string(name);
-  const std::string terminated(name);
+  std::string terminated(name);
   const Text text(
       rust ? rust_v0(terminated.c_str()) : abi::__cxa_demangle(terminated.c_str(), nullptr, nullptr, nullptr),
       &std::free);

@@ -132,8 +132,8 @@ void Collector::add_user(const flame_sample& sample, std::span<const std::byte> 
   const StackCopy copy{sample.registers[kRsp], stack, (sample.flags & FLAME_STACK_CUT) != 0};
   unwind(registers_of(sample), copy, finder, options_.depth, unwound_);
   ++counts_.by_end[static_cast<std::size_t>(unwound_.end)];
-  for (auto it = unwound_.addresses.rbegin(); it != unwound_.addresses.rend(); ++it)
-    add_frame(process, *it, sample.task.uid);
+  std::ranges::reverse(unwound_.addresses);
+  for (const std::uint64_t address : unwound_.addresses) add_frame(process, address, sample.task.uid);
   profile::Quality& quality = profile_.quality();
   if (unwound_.end == UnwindEnd::root) ++quality.rooted;
   if (unwound_.end == UnwindEnd::cut || unwound_.end == UnwindEnd::too_deep) ++quality.truncated;

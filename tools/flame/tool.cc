@@ -61,7 +61,7 @@ class Flame final : public Tool {
       collector_->keep(bytes);
       return true;
     };
-    const auto started = probe_.start(session, options_, keep);
+    auto started = probe_.start(session, options_, keep);
     started_ = session.clock.to_unix(session.clock.now());
     return started;
   }
