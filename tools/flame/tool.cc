@@ -144,6 +144,9 @@ constexpr Example kExamples[] = {
     {"plumb flame -o build.svg -- make -j8", "one command and its children"},
 };
 
+// Kernel symbols; what other users' processes have mapped, and those files.
+constexpr Capability kProfits[] = {Capability::syslog, Capability::sys_ptrace, Capability::dac_read_search};
+
 }  // namespace
 
 extern const ToolInfo kFlame;
@@ -158,6 +161,7 @@ const ToolInfo kFlame{
     .summary_schema = nullptr,
     .examples = kExamples,
     .formats = kLineAndStackFormats,
+    .profits = kProfits,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Flame>(); },
 };
 
