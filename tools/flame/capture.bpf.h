@@ -66,7 +66,8 @@ static __always_inline void take_registers(struct flame_sample *s, const struct 
 
 static __always_inline int read_registers(struct user_registers *to)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) &&
+	    bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
 		void *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 		return bpf_probe_read_kernel(to, sizeof(*to), regs);
