@@ -403,6 +403,7 @@ end
 # $argv[1] with the names of the fields and what they mean.
 function __plumb_flame_fields
     $argv[1] \
+        type\t'stack' \
         count\t'How many samples have this stack' \
         value\t'Their weight, in `unit`' \
         unit\t'What `value` counts: count, nanoseconds or bytes' \
@@ -414,7 +415,7 @@ end
 
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_flame
-    complete -c $argv[1] -n $argv[2] -l event -fr -d 'What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by its time; faults, page faults; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function'
+    complete -c $argv[1] -n $argv[2] -l event -fr -d 'What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by its time; runq, each wait for a CPU; faults, page faults; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function'
     complete -c $argv[1] -n $argv[2] -s F -l frequency -fr -d 'Samples a second on each CPU (default 99)'
     complete -c $argv[1] -n $argv[2] -l tid -fr -d 'Only these threads'
     complete -c $argv[1] -n $argv[2] -l user -f -d 'Only the part of stacks that is in user space'
@@ -422,7 +423,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l threads -f -d 'Each thread for itself, by its own name'
     complete -c $argv[1] -n $argv[2] -l per-cpu -f -d 'Each CPU for itself'
     complete -c $argv[1] -n $argv[2] -l idle -f -d 'CPUs that idle too'
-    complete -c $argv[1] -n $argv[2] -l min-block -fr -d 'With --event offcpu: only waits of at least this long (default 1ms)'
+    complete -c $argv[1] -n $argv[2] -l min-block -fr -d 'With --event offcpu or runq: only waits of at least this long (default: 1ms of offcpu, 0 of runq)'
     complete -c $argv[1] -n $argv[2] -l stack-size -fr -d 'How much of a thread\'s stack to copy at most (default 65536, up to 131072)'
     complete -c $argv[1] -n $argv[2] -l raw-names -f -d 'Names as they stand in the files, not demangled'
     complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Flame graph with the root at the top'
