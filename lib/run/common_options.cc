@@ -176,7 +176,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .values = kFormatNames,
       .completes = Completes::values,
       .group = kOut,
-      .help = "How events are written (default: table, or by the ending of --output)."},
+      .help = "How it is written (default: by the ending of --output, else the first of these)."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return set_format(o, pick<Format>(kFormatNames, v));
      }},
@@ -347,7 +347,8 @@ OptionTable common_option_table(CommonOptions& options, std::span<const std::str
   return OptionTable::of(kOptions, options).with_values("format", formats);
 }
 
-std::vector<OutputSpec> output_specs(const CommonOptions& options, Format otherwise) {
+std::vector<OutputSpec> output_specs(const CommonOptions& options) {
+  const Format otherwise = options.default_format;
   std::vector<OutputSpec> specs;
   for (const std::string& path : options.outputs) {
     OutputSpec spec{path == "-" ? std::string{} : path, otherwise};

@@ -38,7 +38,8 @@ struct CommonOptions {
   std::optional<std::uint64_t> count;
   // what comes out
   std::optional<Format> format;
-  std::vector<std::string> outputs;  // files as given; empty: standard output
+  Format default_format = Format::table;  // the tool's, where neither --format nor an ending says
+  std::vector<std::string> outputs;       // files as given; empty: standard output
   std::vector<std::string> columns;
   bool wide = false;
   TimeStyle time = TimeStyle::local;
@@ -70,8 +71,8 @@ struct OutputSpec {
   Format format = Format::table;
 };
 // One for each --output, or one for standard output. The format is --format, else by the file's ending (.json, .jsonl,
-// .csv, .tsv, .svg, .folded, .pb.gz, ...), else `otherwise`.
-std::vector<OutputSpec> output_specs(const CommonOptions& options, Format otherwise = Format::table);
+// .csv, .tsv, .svg, .folded, .pb.gz, ...), else the default.
+std::vector<OutputSpec> output_specs(const CommonOptions& options);
 // Whether the format is of stacks added up, which come at the end, instead of rows.
 bool is_aggregated(Format format);
 // Whether some output is.

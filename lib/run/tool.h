@@ -117,7 +117,7 @@ struct ToolInfo {
   const Schema* schema;          // lines
   const Schema* summary_schema;  // --summary; nullptr: the generic one
   std::span<const Example> examples;
-  std::span<const std::string_view> formats = kLineFormats;  // of kFormatNames
+  std::span<const std::string_view> formats = kLineFormats;  // of kFormatNames; the default first
   // Capabilities beside those that loading takes, without which it knows less: doctor's setcap line names them.
   std::span<const Capability> profits = {};
   std::unique_ptr<Tool> (*make)();

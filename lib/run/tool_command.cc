@@ -1,5 +1,8 @@
 #include "run/tool_command.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "cli/help.h"
 #include "cli/parse.h"
 #include "run/common_options.h"
@@ -31,6 +34,12 @@ Result<void> check_command(const CommandLine& line, const CommonOptions& options
   return {};
 }
 
+// The first of its formats.
+Format default_format(const ToolInfo& info) {
+  const auto* const found = std::ranges::find(kFormatNames, info.formats.front());
+  return static_cast<Format>(found - std::begin(kFormatNames));
+}
+
 int run_tool_command(const CommandInfo& command, std::span<const std::string> arguments) {
   const ToolInfo& info = *command.tool;
   const std::unique_ptr<Tool> tool = info.make();
@@ -42,6 +51,7 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (line->version) return print_version();
   if (auto r = check_command(*line, options); !r) return wrong_command_line(r.error());
   options.command = line->command;
+  if (!options.top) options.default_format = default_format(info);
   if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
   auto summary = make_summary(info, *tool, options);
   if (!summary) return wrong_command_line(summary.error());

@@ -22,7 +22,6 @@ namespace {
 
 struct Nowhere final : Pipeline {
   bool push(const Row&) override { return true; }
-  bool push(const Stack&) override { return true; }
 };
 
 std::string address(const httptrace_open& open, const __u8* bytes, std::uint16_t port) {

@@ -52,7 +52,8 @@ Result<profile::Profile> read_saved(const std::string& path) {
 Format format_of(const std::string& path, Format otherwise) {
   CommonOptions options;
   options.outputs = {path};
-  return output_specs(options, otherwise).front().format;
+  options.default_format = otherwise;
+  return output_specs(options).front().format;
 }
 
 Result<Output> open_output(const std::string& path) {
