@@ -22,6 +22,7 @@ _plumb_tcpconnect_value() {
         -u | --uid) _plumb_users ;;
         --cgroup) _plumb_files -d ;;
         --container) _plumb_containers ;;
+        --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
         -d | --duration) ;;
@@ -43,10 +44,10 @@ _plumb_tcpconnect_value() {
 
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
-        --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --verbose -v \
-        --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
+        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
+        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -73,6 +74,7 @@ _plumb_httptrace_value() {
         -u | --uid) _plumb_users ;;
         --cgroup) _plumb_files -d ;;
         --container) _plumb_containers ;;
+        --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
         -d | --duration) ;;
@@ -94,10 +96,10 @@ _plumb_httptrace_value() {
 
 _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --header --no-query \
-        --snaplen --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d \
+        --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d \
         --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --top --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats \
-        --verbose -v --help -h --version --
+        --top --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet \
+        -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -123,6 +125,7 @@ _plumb_drops_value() {
         -u | --uid) _plumb_users ;;
         --cgroup) _plumb_files -d ;;
         --container) _plumb_containers ;;
+        --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
         -d | --duration) ;;
@@ -144,10 +147,10 @@ _plumb_drops_value() {
 
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
-        --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
-        --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --verbose -v \
-        --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
+        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
+        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

@@ -100,7 +100,8 @@ consteval std::array<Field<Event>, 13> shared_fields(const SharedFieldWords& wor
         .type = FieldType::text,
         .width = 20,
         .otlp = "process.executable.path",
-        .help = "The path of the owner's executable, in its own mount namespace; null when it ended at once."},
+        .help =
+            "The path of the owner's executable, in its own mount namespace; null when it ended at once."},
        [](const Event& e) -> Value { return text_or_none(e.origin.names.exe); }},
       {{.key = "parent_pid",
         .heading = "PPID",

@@ -198,13 +198,15 @@ class Run {
     for (AnyProbe* probe : probes_) probe->detach();
     signals_.restore();
     if (result && !stages_->done()) result = step();
+    report_losses(sum(&AnyProbe::lost) + stages_->lost(), reported_lost_,
+                  kNoRoom);  // also where --count ended it
     stages_->lift_limit();
     const bool finished = result && !stages_->error();
     if (finished) result = tool_.finish();
     if (result && finished) stages_->finish_summary();
     stages_->end();
     live_.reset();  // the terminal is back before anything is said
-    if (finished) tool_.remark();
+    if (finished && !options_.quiet) tool_.remark();
     judge();
     print_losses();
     if (push_) finish_push(*push_, options_.stats);
@@ -222,12 +224,14 @@ class Run {
     for (const Judged& j : judge.evaluate(elapsed)) {
       failed[j.expression] += j.verdict.holds ? 1 : 0;
       threshold_held_ = threshold_held_ || j.verdict.holds;
+      if (options_.quiet && !j.verdict.holds) continue;
       if (!j.group.empty() && (!j.verdict.holds || failed[j.expression] > kFailedGroupsSaid)) continue;
       say("plumb: {}: {}: {}{}{}", j.verdict.holds ? "FAILED" : "passed", j.expression, j.group,
           j.group.empty() ? "" : ": ", j.verdict.text());
     }
     if (!judge.by_group() || judge.groups() == 0) return;
     for (const auto& [expression, groups] : failed) {
+      if (options_.quiet && groups == 0) continue;
       say("plumb: {}: {}: in {} of {} groups", groups == 0 ? "passed" : "FAILED", expression, groups,
           judge.groups());
     }
