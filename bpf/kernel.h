@@ -200,8 +200,14 @@ struct css_set {
 	struct cgroup *dfl_cgrp; /* in the cgroup v2 hierarchy */
 } RELOCATED;
 
+struct mm_struct {
+	unsigned long start_stack;
+} RELOCATED;
+
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
+	struct mm_struct *mm;
 	struct signal_struct *signal;
 	unsigned int flags;
 	int pid;

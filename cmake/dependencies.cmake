@@ -1,6 +1,8 @@
 # Finds what packages.txt lists and the build uses. What is missing is said once, all of it, with the package names of
 # Debian 12.
 set(missing "")
+file(GLOB llvm /usr/lib/llvm-*)  # LLVM keeps each version in a folder of its own
+list(SORT llvm COMPARE NATURAL ORDER DESCENDING)
 set(LINKED_PACKAGES "")  # what the executable is made of
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/packages.txt)
 file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/packages.txt lines REGEX "^[a-z]")
@@ -21,13 +23,13 @@ foreach(line ${lines})
   if(kind STREQUAL "program")
     find_program(${variable} ${name} PATHS /usr/sbin /sbin)
   elseif(kind STREQUAL "header")
-    find_path(${variable} ${name})
+    find_path(${variable} ${name} PATHS ${llvm} PATH_SUFFIXES include)
   elseif(kind STREQUAL "library" AND PLUMB_STATIC)
     set(shown lib${name}.a)
-    find_library(${variable} NAMES lib${name}.a)
+    find_library(${variable} NAMES lib${name}.a PATHS ${llvm} PATH_SUFFIXES lib)
   elseif(kind STREQUAL "library")
     set(shown lib${name})
-    find_library(${variable} NAMES ${name})
+    find_library(${variable} NAMES ${name} PATHS ${llvm} PATH_SUFFIXES lib)
   endif()
   if(NOT ${variable})
     string(APPEND missing "\n  ${shown}  (Debian: ${package})")

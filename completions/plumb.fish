@@ -406,6 +406,64 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
 end
 
+# $argv[1] with the names of the fields and what they mean.
+function __plumb_flame_fields
+    $argv[1] \
+        type\t'stack' \
+        count\t'How many samples have this stack' \
+        value\t'Their weight, in `unit`' \
+        unit\t'What `value` counts: count, nanoseconds or bytes' \
+        event\t'What took the samples' \
+        pid\t'The process' \
+        comm\t'Its command name; with --threads the thread\'s' \
+        stack\t'Its functions, the root first'
+end
+
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_flame
+    complete -c $argv[1] -n $argv[2] -l event -fr -d 'What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by its time; runq, each wait for a CPU; faults, page faults; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function'
+    complete -c $argv[1] -n $argv[2] -s F -l frequency -fr -d 'Samples a second on each CPU (default 99)'
+    complete -c $argv[1] -n $argv[2] -l tid -fr -d 'Only these threads'
+    complete -c $argv[1] -n $argv[2] -l user -f -d 'Only the part of stacks that is in user space'
+    complete -c $argv[1] -n $argv[2] -l kernel -f -d 'Only the part of stacks that is in the kernel'
+    complete -c $argv[1] -n $argv[2] -l threads -f -d 'Each thread for itself, by its own name'
+    complete -c $argv[1] -n $argv[2] -l per-cpu -f -d 'Each CPU for itself'
+    complete -c $argv[1] -n $argv[2] -l idle -f -d 'CPUs that idle too'
+    complete -c $argv[1] -n $argv[2] -l min-block -fr -d 'With --event offcpu or runq: only waits of at least this long (default: 1ms of offcpu, 0 of runq)'
+    complete -c $argv[1] -n $argv[2] -l stack-size -fr -d 'How much of a thread\'s stack to copy at most (default 65536, up to 131072)'
+    complete -c $argv[1] -n $argv[2] -l raw-names -f -d 'Names as they stand in the files, not demangled'
+    complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Flame graph with the root at the top'
+    complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
+    complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'
+    complete -c $argv[1] -n $argv[2] -s u -l uid -fr -a '(__plumb_users)' -d 'Only this user, by name or number'
+    complete -c $argv[1] -n $argv[2] -l cgroup -fr -a '(__fish_complete_directories (__plumb_value))' -d 'Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount'
+    complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
+    complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
+    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
+    complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
+    complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\' \'folded\' \'svg\'' -d 'How events are written (default: table, or by the ending of --output)'
+    complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
+    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
+    complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
+    complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
+    complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
+    complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
+    complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
+    complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
+    complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
+    complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
+    complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
+    complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
+    complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
+    complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
+end
+
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_doctor
     complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'One JSON object instead of text'
@@ -418,6 +476,7 @@ complete -c plumb -f
 complete -c plumb -n __plumb_first -a tcpconnect -d 'who connects where over TCP, how it ends and how long it takes'
 complete -c plumb -n __plumb_first -a httptrace -d 'every HTTP request, who sent or answered it, its status and latency'
 complete -c plumb -n __plumb_first -a drops -d 'where packets die and why, what TCP resends, who resets'
+complete -c plumb -n __plumb_first -a flame -d 'where CPU time and waiting time go, as flame graphs'
 complete -c plumb -n __plumb_first -a doctor -d 'what this machine and user can trace, and what is missing'
 complete -c plumb -n __plumb_first -s h -l help -d 'Show the tools and exit'
 complete -c plumb -n __plumb_first -l version -d 'Print the version and exit'
@@ -433,5 +492,9 @@ __plumb_drops plumb '__plumb_in drops'
 complete -c drops -f
 __plumb_drops drops __plumb_before_command
 complete -c drops -n __plumb_behind_dashes -a '(__plumb_command)'
+__plumb_flame plumb '__plumb_in flame'
+complete -c flame -f
+__plumb_flame flame __plumb_before_command
+complete -c flame -n __plumb_behind_dashes -a '(__plumb_command)'
 __plumb_doctor plumb '__plumb_in doctor'
 complete -c plumb -n __plumb_behind_dashes -a '(__plumb_command)'

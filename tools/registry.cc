@@ -6,6 +6,7 @@ namespace plumb {
 extern const ToolInfo kTcpconnect;
 extern const ToolInfo kHttptrace;
 extern const ToolInfo kDrops;
+extern const ToolInfo kFlame;
 extern const CommandInfo kDoctor;
 
 std::span<const CommandInfo> commands() {
@@ -13,6 +14,7 @@ std::span<const CommandInfo> commands() {
       tool_command(kTcpconnect),
       tool_command(kHttptrace),
       tool_command(kDrops),
+      tool_command(kFlame),
       kDoctor,
   };
   return kCommands;

@@ -1,0 +1,190 @@
+#include "symbol/unwind.h"
+
+#include "symbol/go_table.h"
+
+namespace plumb {
+namespace {
+
+// psABI 3.2.1: what a function must keep for its caller.
+constexpr std::uint32_t kCalleeSaved = 1U << kRbx | 1U << kRbp | 1U << 12 | 1U << 13 | 1U << 14 | 1U << 15;
+
+class Unwinder {
+ public:
+  Unwinder(const Registers& sample, const StackCopy& stack, CodeFinder& code)
+      : now_(sample), stack_(stack), code_(code) {}
+
+  // Goes to the caller. False: end() says why there is none.
+  bool step();
+  std::uint64_t address() const { return now_.value[kReturn] - (exact_ ? 0 : 1); }
+  UnwindEnd end() const { return end_; }
+
+ private:
+  bool stop(UnwindEnd why) {
+    end_ = why;
+    return false;
+  }
+  bool lost_memory(std::uint64_t address) {
+    const bool behind = address >= stack_.base && address - stack_.base + 8 > stack_.bytes.size();
+    return stop(behind && stack_.cut ? UnwindEnd::cut : UnwindEnd::no_memory);
+  }
+  bool by_cfi(const UnwindRule& rule, const UnwindTable& table);
+  std::optional<std::uint64_t> cfa_of(const UnwindRule& rule, const UnwindTable& table) const;
+  bool restore(const RegisterRule& rule, std::uint64_t cfa, const UnwindTable& table, Registers& caller);
+  bool by_go(const GoTable& table, std::uint64_t address);
+  bool by_frame_pointer();
+  bool arrive(Registers caller, bool exact);
+
+  Registers now_;
+  const StackCopy& stack_;
+  CodeFinder& code_;
+  bool exact_ = true;  // the address is that of an instruction that runs, not one that is returned to
+  UnwindEnd end_ = UnwindEnd::no_rule;
+};
+
+std::optional<std::uint64_t> Unwinder::cfa_of(const UnwindRule& rule, const UnwindTable& table) const {
+  switch (rule.cfa) {
+    case CfaKind::register_offset:
+      if (!now_.has(rule.cfa_register)) return std::nullopt;
+      return now_.value[rule.cfa_register] + static_cast<std::uint64_t>(std::int64_t{rule.cfa_offset});
+    case CfaKind::expression:
+      return evaluate(table.expression(rule.cfa_offset), now_, stack_, std::nullopt);
+    case CfaKind::unsupported:
+      break;
+  }
+  return std::nullopt;
+}
+
+bool Unwinder::restore(const RegisterRule& rule, std::uint64_t cfa, const UnwindTable& table,
+                       Registers& caller) {
+  const auto offset = static_cast<std::uint64_t>(std::int64_t{rule.value});
+  std::optional<std::uint64_t> value;
+  std::optional<std::uint64_t> place;
+  switch (rule.kind) {
+    case RegisterKind::same:
+      return true;
+    case RegisterKind::undefined:
+      break;
+    case RegisterKind::at_offset:
+      place = cfa + offset;
+      break;
+    case RegisterKind::is_offset:
+      value = cfa + offset;
+      break;
+    case RegisterKind::at_expression:
+      place = evaluate(table.expression(rule.value), now_, stack_, cfa);
+      break;
+    case RegisterKind::is_expression:
+      value = evaluate(table.expression(rule.value), now_, stack_, cfa);
+      break;
+    case RegisterKind::in_register:
+      if (now_.has(static_cast<std::size_t>(rule.value)))
+        value = now_.value[static_cast<std::size_t>(rule.value)];
+      break;
+  }
+  if (place) value = stack_.read(*place);
+  if (value) {
+    caller.set(rule.reg, *value);
+    return true;
+  }
+  caller.forget(rule.reg);
+  if (rule.reg != kReturn) return true;
+  return place ? lost_memory(*place) : stop(UnwindEnd::no_rule);
+}
+
+bool Unwinder::by_cfi(const UnwindRule& rule, const UnwindTable& table) {
+  for (const RegisterRule& r : rule.registers) {
+    if (r.reg == kReturn && r.kind == RegisterKind::undefined) return stop(UnwindEnd::root);
+  }
+  const auto cfa = cfa_of(rule, table);
+  if (!cfa) return stop(UnwindEnd::no_rule);
+  Registers caller = now_;
+  if (!rule.signal_frame) caller.known &= kCalleeSaved;
+  caller.forget(kReturn);
+  caller.set(kRsp, *cfa);
+  for (const RegisterRule& r : rule.registers) {
+    if (!restore(r, *cfa, table, caller)) return false;
+  }
+  if (!caller.has(kReturn)) return stop(UnwindEnd::no_rule);
+  // A signal may have been taken on another stack.
+  if (!rule.signal_frame && caller.value[kRsp] <= now_.value[kRsp]) return stop(UnwindEnd::no_progress);
+  return arrive(caller, rule.signal_frame);
+}
+
+// The frame pointer is saved right below the return address by every function that has a frame
+// (src/cmd/internal/obj/x86/obj6.go, preprocess).
+bool Unwinder::by_go(const GoTable& table, std::uint64_t address) {
+  const auto function = table.find(address);
+  if (function && function->root) return stop(UnwindEnd::root);
+  const auto moved = table.stack_moved(address);
+  if (!moved) return by_frame_pointer();
+  const std::uint64_t place = now_.value[kRsp] + static_cast<std::uint64_t>(*moved);
+  const auto return_address = stack_.read(place);
+  if (!return_address) return lost_memory(place);
+  Registers caller = now_;
+  caller.known = 0;
+  if (*moved >= 8) {
+    if (const auto saved = stack_.read(place - 8)) caller.set(kRbp, *saved);
+  } else if (now_.has(kRbp)) {
+    caller.set(kRbp, now_.value[kRbp]);
+  }
+  caller.set(kReturn, *return_address);
+  caller.set(kRsp, place + 8);
+  return arrive(caller, false);
+}
+
+bool Unwinder::by_frame_pointer() {
+  if (!now_.has(kRbp)) return stop(UnwindEnd::no_rule);
+  const std::uint64_t frame = now_.value[kRbp];
+  if (frame == 0) return stop(UnwindEnd::root);  // psABI 3.4.1: marks the deepest frame
+  if (frame < now_.value[kRsp] || frame % 8 != 0) return stop(UnwindEnd::no_rule);
+  const auto saved = stack_.read(frame);
+  const auto return_address = stack_.read(frame + 8);
+  if (!saved || !return_address) return lost_memory(frame + 8);
+  Registers caller = now_;
+  caller.known = 0;
+  caller.set(kRbp, *saved);
+  caller.set(kReturn, *return_address);
+  caller.set(kRsp, frame + 16);
+  return arrive(caller, false);
+}
+
+bool Unwinder::arrive(Registers caller, bool exact) {
+  if (caller.value[kReturn] == 0) return stop(UnwindEnd::root);
+  now_ = caller;
+  exact_ = exact;
+  return true;
+}
+
+bool Unwinder::step() {
+  const auto code = code_.find(address());
+  if (!code) return stop(UnwindEnd::no_code);
+  const std::uint64_t in_file = address() - code->bias;
+  if (code->cfi != nullptr) {
+    if (const auto rule = code->cfi->find(in_file)) return by_cfi(*rule, *code->cfi);
+  }
+  if (code->go != nullptr && !code->go->empty()) return by_go(*code->go, in_file);
+  return by_frame_pointer();
+}
+
+}  // namespace
+
+void unwind(const Registers& sample, const StackCopy& stack, CodeFinder& code, std::size_t depth,
+            Unwound& out) {
+  out.addresses.clear();
+  out.end = UnwindEnd::no_rule;
+  if (!sample.has(kReturn) || !sample.has(kRsp)) return;
+  Unwinder unwinder(sample, stack, code);
+  while (true) {
+    if (out.addresses.size() == depth) {
+      out.end = UnwindEnd::too_deep;
+      return;
+    }
+    out.addresses.push_back(unwinder.address());
+    if (!unwinder.step()) break;
+  }
+  out.end = unwinder.end();
+  // A return address in nothing is no frame.
+  if (out.end == UnwindEnd::no_code && out.addresses.size() > 1) out.addresses.pop_back();
+}
+
+}  // namespace plumb

@@ -1,0 +1,106 @@
+#include <doctest/doctest.h>
+
+#include "flame/options.h"
+#include "flame/processes.h"
+
+using namespace plumb;
+
+namespace {
+
+CodeMapping code(std::uint64_t start, std::uint64_t end, std::string path, std::uint64_t offset = 0) {
+  return {.start = start, .end = end, .offset = offset, .inode = 1, .path = std::move(path)};
+}
+
+std::string no_maps(void*, std::uint32_t) {
+  return {};
+}
+
+std::string some_maps(void*, std::uint32_t pid) {
+  return pid == 7 ? "1000-2000 r-xp 00003000 08:01 42 /bin/x\n2000-3000 rw-p 00000000 08:01 42 /bin/x\n" : "";
+}
+
+MappingEvent event(MappingEvent::Kind kind, std::uint32_t pid, std::uint32_t parent = 0) {
+  return {.kind = kind, .pid = pid, .tid = pid, .parent = parent};
+}
+
+MappingEvent map_event(std::uint32_t pid, std::uint64_t start, std::string_view path) {
+  MappingEvent e = event(MappingEvent::Kind::map, pid);
+  e.start = start;
+  e.size = 0x1000;
+  e.inode = 5;
+  e.path = path;
+  return e;
+}
+
+}  // namespace
+
+TEST_CASE("a new mapping takes the place of what it covers, and splits what it lies within") {
+  ProcessCode p;
+  p.map(code(0x1000, 0x5000, "a", 0x100));
+  p.map(code(0x2000, 0x3000, "b"));
+  CHECK(p.find(0x1fff)->path == "a");
+  CHECK(p.find(0x2000)->path == "b");
+  CHECK(p.find(0x3000)->path == "a");
+  CHECK(p.find(0x3000)->offset == 0x2100);
+  CHECK(p.find(0x4fff)->path == "a");
+  CHECK(p.find(0x5000) == nullptr);
+  CHECK(p.find(0xfff) == nullptr);
+  p.map(code(0x0, 0x10000, "c"));
+  CHECK(p.mappings.size() == 1);
+  p.map(code(0x20, 0x20, "nothing"));
+  CHECK(p.mappings.size() == 1);
+}
+
+TEST_CASE("a child has its parent's code until it becomes another program") {
+  Processes all(no_maps, nullptr);
+  all.on_event(event(MappingEvent::Kind::exec, 10));
+  all.on_event(map_event(10, 0x1000, "/bin/sh"));
+  all.on_event(event(MappingEvent::Kind::fork, 11, 10));
+  CHECK(all.sampled(11).find(0x1234)->path == "/bin/sh");
+  all.on_event(event(MappingEvent::Kind::exec, 11));
+  all.on_event(map_event(11, 0x4000, "/bin/ls"));
+  CHECK(all.sampled(11).find(0x1234) == nullptr);
+  CHECK(all.sampled(11).find(0x4000)->path == "/bin/ls");
+  CHECK(all.sampled(10).find(0x1234)->path == "/bin/sh");
+  all.on_event(event(MappingEvent::Kind::exit, 11));
+  CHECK(all.sampled(11).find(0x4000) != nullptr);  // its last samples may still come
+  all.forget_ended();
+  CHECK(all.size() == 1);
+}
+
+TEST_CASE("a process that was there before is read when it is sampled; memory without a file has no inode") {
+  Processes all(some_maps, nullptr);
+  all.on_event(map_event(7, 0x9000, "/late"));  // not sampled yet: a snapshot will show it
+  CHECK(all.size() == 0);
+  CHECK(all.sampled(7).mappings.size() == 1);
+  CHECK(all.sampled(7).find(0x1000)->offset == 0x3000);
+  all.on_event(map_event(7, 0x9000, "//anon"));
+  CHECK(all.sampled(7).find(0x9000)->inode == 0);
+  CHECK(all.sampled(7).find(0x9000)->path.empty());
+}
+
+TEST_CASE("events and what else there is, by its name") {
+  FlameOptions o;
+  const OptionTable table = flame_option_table(o);
+  const auto set = [&](std::string_view name, std::string_view value) {
+    for (std::size_t i = 0; i < table.size(); ++i) {
+      if (table.spec(i).name == name) return table.apply(i, value).ok();
+    }
+    return false;
+  };
+  CHECK(set("event", "uprobe:/lib/libc.so.6:malloc"));
+  CHECK(event_text(o) == "libc.so.6:malloc");
+  CHECK(set("event", "tracepoint:sched:sched_switch"));
+  CHECK(event_text(o) == "sched:sched_switch");
+  CHECK(set("event", "runq"));
+  CHECK(o.waits());
+  for (const char* bad : {"", "x", "cpu:1", "tracepoint:", "tracepoint:a", "tracepoint::b", "uprobe:/x:"})
+    CHECK_FALSE(set("event", bad));
+  CHECK(set("stack-size", "131072"));
+  CHECK_FALSE(set("stack-size", "131073"));
+  CHECK_FALSE(set("tid", "1,x"));
+  CHECK(set("user", ""));
+  CHECK(check_flame_options(o).ok());
+  CHECK(set("kernel", ""));
+  CHECK_FALSE(check_flame_options(o).ok());
+}

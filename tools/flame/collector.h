@@ -1,0 +1,88 @@
+// Samples to stacks: walks each sample's user stack by what its process has mapped, and adds it to the profile.
+// Names come at the end (names.h): until then a frame is an address in a file.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "flame/files.h"
+#include "flame/modules.h"
+#include "flame/options.h"
+#include "flame/processes.h"
+#include "flame/wire.h"
+#include "probe/mapping_events.h"
+#include "profile/profile.h"
+#include "symbol/unwind.h"
+
+namespace plumb {
+
+// How user stacks ended, by UnwindEnd.
+struct UnwindCounts {
+  std::array<std::uint64_t, 8> by_end{};
+  std::uint64_t samples = 0;
+  std::uint64_t without_process = 0;  // the process was gone before its mappings were known
+};
+
+// Of code that a runtime made while it ran.
+inline constexpr std::string_view kJitPath = "[jit]";
+
+class Collector {
+ public:
+  Collector(const FlameOptions& options, TargetFiles& files);
+
+  // Keeps a record of the kernel side until settle(). False: it is none.
+  bool keep(std::span<const std::byte> record);
+  // Merges the samples with what is told of mappings, in the order of time, and adds them to the profile.
+  void settle(MappingEvents& events);
+
+  profile::Profile& profile() { return profile_; }
+  Modules& modules() { return modules_; }
+  const UnwindCounts& counts() const { return counts_; }
+  // The process that a mapping of JIT code belongs to; 0: it is none.
+  std::uint32_t jit_process(profile::MappingId id) const;
+  // What was found of a process when its first sample in JIT code came; it may be gone at the end.
+  struct JitProcess {
+    profile::MappingId mapping = profile::kNoMapping;
+    std::uint32_t uid = 0;  // who runs it
+    std::uint32_t own_number = 0;
+    UniqueFd map;         // of names, if it was there by then
+    std::string program;  // the path of what it runs
+  };
+  JitProcess& jit(std::uint32_t pid) { return jits_.at(pid); }
+
+ private:
+  struct Kept {
+    std::size_t offset, size;
+    std::uint64_t time_ns;
+  };
+  struct KeptEvent {
+    MappingEvent event;
+    std::string path;
+  };
+  void add(const flame_sample& sample, std::span<const std::byte> stack);
+  void add_user(const flame_sample& sample, std::span<const std::byte> stack);
+  void add_kernel(const flame_sample& sample);
+  void add_frame(ProcessCode& process, std::uint64_t address, std::uint32_t uid);
+  profile::MappingId jit_mapping(std::uint32_t pid, std::uint32_t uid);
+
+  const FlameOptions& options_;
+  TargetFiles& files_;
+  profile::Profile profile_;
+  Processes processes_;
+  Modules modules_;
+  UnwindCounts counts_;
+  std::vector<std::byte> bytes_;
+  std::vector<Kept> kept_;
+  std::vector<KeptEvent> events_;
+  Unwound unwound_;
+  std::vector<profile::FrameId> frames_;
+  std::map<std::uint32_t, JitProcess> jits_;  // by process id
+  profile::MappingId kernel_ = profile::kNoMapping;
+};
+
+}  // namespace plumb

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR MIT)
+/* flame: stacks at a steady rate, at an event, or for as long as a thread waits. One record a sample, never a stack id:
+ * those collide, and lose exactly the hot stacks. */
+#include "flame/capture.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* Where a sample is put together, one for each CPU, since it does not fit on the stack. Key: CPU. Always full; the user
+ * side sets the number of entries. A second event on the same CPU (an interrupt within a uprobe) finds `busy` set and
+ * is counted as lost. */
+struct slot {
+	__u64 busy;
+	struct flame_sample sample;
+	__u8 stack[FLAME_STACK_MOST + FLAME_PAGE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+static __always_inline int sample_now(void *ctx, __u64 value)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct slot *slot = bpf_map_lookup_elem(&slots, &cpu);
+
+	if (!slot)
+		return 0;
+	if (slot->busy) {
+		count_loss(LOSS_MAP_FULL);
+		return 0;
+	}
+	slot->busy = 1;
+	if (take_sample(ctx, &slot->sample, slot->stack, FLAME_STACK_MOST)) {
+		slot->sample.value = value;
+		send_sample(&slot->sample, FLAME_STACK_MOST);
+	}
+	slot->busy = 0;
+	return 0;
+}
+
+/* Hook: a CPU's counter of cycles, time or page faults ran over. Context: an interrupt, a non-maskable one where the
+ * hardware counts; `current` is what was interrupted. */
+SEC("perf_event")
+int on_counter(void *ctx)
+{
+	return sample_now(ctx, 1);
+}
+
+/* Hook: a tracepoint that --event names. Context: whatever passes there; `current` is the thread that does. */
+SEC("tracepoint")
+int on_tracepoint(void *ctx)
+{
+	return sample_now(ctx, 1);
+}
+
+/* Hook: a function of a program that --event names. Context: the thread that calls it. */
+SEC("uprobe")
+int on_function(void *ctx)
+{
+	return sample_now(ctx, 1);
+}
+
+/* Threads that wait, by thread id: the stack with which they went to sleep, taken then since nobody can read it once
+ * they are gone. on_switch inserts at a thread's first wait and uses the entry again at each further one, on_exit deletes it;
+ * full: the wait is counted as lost. Preallocated, since memory cannot be asked for within the scheduler. time_ns 0:
+ * the thread runs. */
+struct blocked {
+	struct flame_sample sample;
+	__u8 stack[FLAME_BLOCKED_STACK_MOST + FLAME_PAGE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct blocked);
+} blocked SEC(".maps");
+
+/* What a new entry of `blocked` is made of; nobody writes to it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct blocked);
+} nothing SEC(".maps");
+
+/* Before Linux 5.14 the state had another name and size. */
+struct task_struct___before_5_14 {
+	volatile long state;
+} RELOCATED;
+
+struct task_struct___since_5_14 {
+	unsigned int __state;
+} RELOCATED;
+
+static __always_inline bool is_runnable(struct task_struct *task)
+{
+	struct task_struct___since_5_14 *now = (void *)task;
+
+	if (bpf_core_field_exists(now->__state))
+		return BPF_CORE_READ(now, __state) == 0;
+	return BPF_CORE_READ((struct task_struct___before_5_14 *)task, state) == 0;
+}
+
+static __always_inline struct blocked *entry_of(__u32 tid)
+{
+	struct blocked *entry = bpf_map_lookup_elem(&blocked, &tid);
+	__u32 zero = 0;
+	void *empty;
+
+	if (entry)
+		return entry;
+	empty = bpf_map_lookup_elem(&nothing, &zero);
+	if (!empty)
+		return 0;
+	if (bpf_map_update_elem(&blocked, &tid, empty, BPF_NOEXIST))
+		count_loss(LOSS_MAP_FULL);
+	return bpf_map_lookup_elem(&blocked, &tid);
+}
+
+static __always_inline void starts_to_wait(void *ctx, struct task_struct *prev)
+{
+	__u32 tid = prev->pid;
+	struct task_identity id = {};
+	struct blocked *entry;
+
+	if (!tid)
+		return;
+	identify_current(&id);
+	if (!task_selected(&id))
+		return;
+	entry = entry_of(tid);
+	if (!entry)
+		return;
+	if (!take_sample(ctx, &entry->sample, entry->stack, FLAME_BLOCKED_STACK_MOST))
+		entry->sample.time_ns = 0;
+}
+
+static __always_inline void runs_again(struct task_struct *next)
+{
+	__u32 tid = next->pid;
+	struct blocked *entry = bpf_map_lookup_elem(&blocked, &tid);
+	__u64 waited;
+
+	if (!entry || !entry->sample.time_ns)
+		return;
+	waited = bpf_ktime_get_ns() - entry->sample.time_ns;
+	if (waited >= config.min_block_ns) {
+		entry->sample.value = waited;
+		send_sample(&entry->sample, FLAME_BLOCKED_STACK_MOST);
+	}
+	entry->sample.time_ns = 0;
+}
+
+/* Hook: a CPU goes from one thread to another. Context: the scheduler, with the CPU's queue locked; `current` is still
+ * the thread that leaves, and its memory is the one in place. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	if (config.involuntary || (!preempt && !is_runnable(prev)))
+		starts_to_wait(ctx, prev);
+	runs_again(next);
+	return 0;
+}
+
+/* Hook: a thread that waited may run. Context: who woke it. --event runq counts from here: what it waited for before
+ * is over, what it waits for now is a CPU. */
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(on_wakeup, struct task_struct *task)
+{
+	__u32 tid = task->pid;
+	struct blocked *entry = bpf_map_lookup_elem(&blocked, &tid);
+
+	if (entry && entry->sample.time_ns)
+		entry->sample.time_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* Hook: a thread ends. Context: the thread. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u32 tid = task->pid;
+
+	bpf_map_delete_elem(&blocked, &tid);
+	return 0;
+}

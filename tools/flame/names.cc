@@ -1,0 +1,188 @@
+#include "flame/names.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "symbol/demangle.h"
+#include "symbol/elf_symbols.h"
+#include "symbol/perf_map.h"
+
+namespace plumb {
+namespace {
+
+using profile::Frame;
+using profile::FrameKind;
+using profile::MappingId;
+
+constexpr std::size_t kMostPerfMap = std::size_t{256} << 20;
+
+struct Named {
+  std::string name;
+  std::uint64_t start = 0;  // of the function
+};
+using Names = std::map<std::pair<MappingId, std::uint64_t>, Named>;
+
+// The addresses of the profile that want names, by mapping, ascending.
+std::map<MappingId, std::vector<WantedName>> wanted_names(const profile::Profile& profile) {
+  std::map<MappingId, std::vector<WantedName>> wanted;
+  for (std::size_t i = 0; i < profile.frames(); ++i) {
+    const Frame frame = profile.frame_of(static_cast<profile::FrameId>(i));
+    if (frame.function.empty() && frame.kind != FrameKind::kernel)
+      wanted[frame.mapping].push_back({frame.address});
+  }
+  for (auto& [mapping, list] : wanted) {
+    std::ranges::sort(list, {}, &WantedName::address);
+    const auto same = [](const WantedName& a, const WantedName& b) { return a.address == b.address; };
+    list.erase(std::unique(list.begin(), list.end(), same), list.end());
+  }
+  return wanted;
+}
+
+bool some_missing(const std::vector<WantedName>& wanted) {
+  return std::ranges::any_of(wanted, [](const WantedName& w) { return w.name.empty(); });
+}
+
+// Debug files that a distribution installs beside stripped ones: by build id, then by .gnu_debuglink. A file that
+// does not say the same build id is another build's.
+void search_debug_files(const Module& module, TargetFiles& files, std::vector<WantedName>& wanted) {
+  const std::string& id = module.elf->build_id();
+  if (id.size() < 4) return;
+  std::vector<std::string> paths{"/usr/lib/debug/.build-id/" + id.substr(0, 2) + "/" + id.substr(2) +
+                                 ".debug"};
+  if (const DebugLink link = debuglink_of(*module.elf); !link.name.empty()) {
+    const std::string folder = module.path.substr(0, module.path.rfind('/') + 1);
+    paths.push_back(folder + link.name);
+    paths.push_back(folder + ".debug/" + link.name);
+    paths.push_back("/usr/lib/debug" + folder + link.name);
+  }
+  for (const std::string& path : paths) {
+    if (!some_missing(wanted)) return;
+    UniqueFd fd = files.open_in_root(module.pid, path);
+    if (!fd) fd = open_regular(path);
+    if (!fd) continue;
+    auto debug = ElfFile::open(elf_bytes(std::move(fd)));
+    if (debug && debug->build_id() == id) find_symbols(*debug, wanted);
+  }
+}
+
+// Of functions without a name the start stands for all their addresses, so that each is one frame.
+void name_module(const Module& module, TargetFiles& files, std::vector<WantedName>& wanted) {
+  if (!module.elf) return;
+  for (WantedName& w : wanted) {
+    const auto function = module.go.find(w.address);
+    if (!function || function->name.empty()) continue;
+    w.name = function->name;
+    w.start = function->start;
+  }
+  if (some_missing(wanted)) find_symbols(*module.elf, wanted);
+  if (some_missing(wanted)) search_debug_files(module, files, wanted);
+  for (WantedName& w : wanted) {
+    if (w.start == 0) w.start = module.cfi.function_start(w.address).value_or(0);
+  }
+}
+
+// A map names what the process's own user, or root, wrote into it; another user's file could say anything.
+void name_jit(std::uint32_t pid, Collector::JitProcess& jit, TargetFiles& files,
+              std::vector<WantedName>& wanted) {
+  if (!jit.map) jit.map = files.open_in_root(pid, perf_map_path(jit.own_number));
+  const UniqueFd& fd = jit.map;
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (status.st_uid != jit.uid && status.st_uid != 0) return;
+  PerfMapSearch search(wanted);
+  std::string piece(std::size_t{256} << 10, '\0');
+  for (std::size_t done = 0; done < kMostPerfMap;) {
+    const ssize_t n = ::read(fd.get(), piece.data(), piece.size());
+    if (n <= 0) break;
+    search.feed({piece.data(), static_cast<std::size_t>(n)});
+    done += static_cast<std::size_t>(n);
+  }
+  search.finish();
+}
+
+// What runs between the event and the program that takes the stack.
+bool leads_to_probe(std::string_view name) {
+  static constexpr std::string_view kBegins[] = {
+      "bpf_prog_",      "bpf_trace_run",    "__bpf_trace_",         "__traceiter_",
+      "trace_call_bpf", "perf_trace_",      "bpf_overflow_handler", "__perf_event_overflow",
+      "perf_swevent_",  "___perf_sw_event", "__perf_sw_event"};
+  return std::ranges::any_of(kBegins, [&](std::string_view b) { return name.starts_with(b); });
+}
+
+class Namer {
+ public:
+  Namer(Collector& collector, TargetFiles& files, KernelSymbols& kernel, NameStyle style)
+      : collector_(collector), files_(files), kernel_(kernel), style_(style) {}
+
+  NamedProfile run() {
+    std::vector<MissingJitMap> missing;
+    for (auto& [mapping, wanted] : wanted_names(collector_.profile())) {
+      if (const Module* module = collector_.modules().with_mapping(mapping); module != nullptr) {
+        name_module(*module, files_, wanted);
+      } else if (const std::uint32_t pid = collector_.jit_process(mapping); pid != 0) {
+        name_jit(pid, collector_.jit(pid), files_, wanted);
+        const auto nameless = static_cast<std::uint64_t>(
+            std::ranges::count_if(wanted, [](const WantedName& w) { return w.name.empty(); }));
+        if (nameless == wanted.size()) missing.push_back({pid, nameless, collector_.jit(pid).program});
+      }
+      keep(mapping, wanted);
+    }
+    return {
+        collector_.profile().rewritten([this](const Frame& f, std::vector<Frame>& out) { rewrite(f, out); }),
+        std::move(missing)};
+  }
+
+ private:
+  void keep(MappingId mapping, std::vector<WantedName>& wanted) {
+    for (WantedName& w : wanted) {
+      std::string name = style_.raw ? std::move(w.name) : demangled(w.name);
+      names_[{mapping, w.address}] = {std::move(name), w.start};
+    }
+  }
+
+  void rewrite(const Frame& frame, std::vector<Frame>& out) {
+    if (frame.kind == FrameKind::kernel) return rewrite_kernel(frame, out);
+    out.push_back(frame);
+    Frame& named = out.back();
+    const auto found = names_.find({frame.mapping, frame.address});
+    if (found == names_.end()) return;
+    named.function = found->second.name;
+    if (named.function.empty() && found->second.start != 0) named.address = found->second.start;
+  }
+
+  void rewrite_kernel(const Frame& frame, std::vector<Frame>& out) {
+    const auto symbol = kernel_.find(frame.address);
+    if (symbol && style_.hide_probe && leads_to_probe(symbol->name)) return;
+    out.push_back(frame);
+    if (symbol) out.back().function = symbol->name;
+  }
+
+  Collector& collector_;
+  TargetFiles& files_;
+  KernelSymbols& kernel_;
+  NameStyle style_;
+  Names names_;
+};
+
+}  // namespace
+
+NamedProfile name_frames(Collector& collector, TargetFiles& files, KernelSymbols& kernel, NameStyle style) {
+  return Namer(collector, files, kernel, style).run();
+}
+
+std::string jit_map_advice(const MissingJitMap& missing) {
+  const std::string_view path = missing.path;
+  const std::string_view program = path.substr(path.rfind('/') + 1);
+  if (program == "node" || program == "nodejs") return "start it with: node --perf-basic-prof ...";
+  if (program == "java") return fmt::format("run: jcmd {} Compiler.perfmap   (JDK 17 or later)", missing.pid);
+  if (program.starts_with("python3"))
+    return fmt::format("start it with: {} -X perf ...   (Python 3.12 or later)", program);
+  return {};
+}
+
+}  // namespace plumb

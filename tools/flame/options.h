@@ -1,0 +1,35 @@
+// The options of flame.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/option.h"
+
+namespace plumb {
+
+enum class FlameEvent : std::uint8_t { cpu, offcpu, runq, faults, tracepoint, uprobe };
+
+struct FlameOptions {
+  FlameEvent event = FlameEvent::cpu;
+  std::string category, name;  // of the tracepoint; of a uprobe: path and symbol
+  bool user = true, kernel = true;
+  bool threads = false, per_cpu = false, idle = false, raw_names = false, icicle = false;
+  std::vector<std::uint32_t> tids;
+  std::uint64_t frequency = 99;              // samples a second and CPU
+  std::uint32_t stack_bytes = 65'536;        // of user stack to copy
+  std::optional<std::int64_t> min_block_ns;  // default: 1 ms of offcpu, 0 of runq
+
+  // Stacks of threads that wait, weighted by the time.
+  bool waits() const { return event == FlameEvent::offcpu || event == FlameEvent::runq; }
+  std::size_t depth = 1'024;  // frames
+};
+
+OptionTable flame_option_table(FlameOptions& options);
+Result<void> check_flame_options(const FlameOptions& options);
+// "cpu", "offcpu", "tracepoint:sched:sched_switch".
+std::string event_text(const FlameOptions& options);
+
+}  // namespace plumb

@@ -1,0 +1,168 @@
+// flame: where time goes, as stacks: of running threads at a steady rate, of waiting ones by how long they wait, of
+// any tracepoint or function.
+#include <fmt/format.h>
+
+#include <sys/utsname.h>
+
+#include <optional>
+
+#include "base/say.h"
+#include "flame/collector.h"
+#include "flame/event.h"
+#include "flame/files.h"
+#include "flame/names.h"
+#include "flame/options.h"
+#include "flame/probe.h"
+#include "profile/write.h"
+#include "run/tool.h"
+
+namespace plumb {
+namespace {
+
+// How user stacks ended, for who wonders why some are not rooted.
+std::string ends_text(const UnwindCounts& counts) {
+  static constexpr std::string_view kWhy[] = {"root",
+                                              "more stack than was copied",
+                                              "too deep",
+                                              "no rule for the caller",
+                                              "a caller in no code",
+                                              "a rule outside the stack",
+                                              "a caller below its callee"};
+  std::string text = "user stacks ended at:";
+  for (std::size_t i = 0; i < std::size(kWhy); ++i) {
+    if (counts.by_end[i] != 0) text += fmt::format(" {} {},", kWhy[i], counts.by_end[i]);
+  }
+  if (counts.without_process != 0)
+    text += fmt::format(" the process was gone before its mappings were known {},", counts.without_process);
+  text.pop_back();
+  return text;
+}
+
+class Flame final : public Tool {
+ public:
+  OptionTable options() override { return flame_option_table(options_); }
+  const Schema& schema() const override { return kStackSchema; }
+  std::vector<Hook> hooks() const override { return FlameProbe::hooks(options_.event); }
+  std::vector<AnyProbe*> probes() override { return {&probe_}; }
+
+  FlameGraphStyle flame_graph() const override {
+    FlameGraphStyle style;
+    style.title = event_text(options_);
+    style.icicle = options_.icicle;
+    return style;
+  }
+
+  Result<void> attach(Session& session) override {
+    session_ = &session;
+    kernel_.emplace(KernelSymbols::open());
+    if (auto r = files_.start(); !r) return r;
+    collector_.emplace(options_, files_);
+    auto keep = [this](std::span<const std::byte> bytes) {
+      collector_->keep(bytes);
+      return true;
+    };
+    auto started = probe_.start(session, options_, keep);
+    started_ = session.clock.to_unix(session.clock.now());
+    return started;
+  }
+
+  Result<void> drained() override {
+    collector_->settle(probe_.mappings());
+    return {};
+  }
+
+  Result<void> finish() override {
+    if (options_.event == FlameEvent::offcpu) {
+      probe_.each_blocked([this](std::span<const std::byte> bytes) { return collector_->keep(bytes); });
+      collector_->settle(probe_.mappings());
+    }
+    named_.emplace(name_frames(*collector_, files_, *kernel_,
+                               {.raw = options_.raw_names, .hide_probe = options_.event != FlameEvent::cpu}));
+    profile::Profile& named = named_->profile;
+    named.quality() = collector_->profile().quality();
+    named.quality().lost = static_cast<std::int64_t>(probe_.lost());
+    describe(named.description());
+    push_stacks();
+    return {};
+  }
+
+  void remark() override {
+    say("plumb: {}", profile::quality_text(named_->profile));
+    if (common().verbose) say("plumb: {}", ends_text(collector_->counts()));
+    if (!kernel_->problem().empty()) say("plumb: {}", kernel_->problem());
+    for (const MissingJitMap& m : named_->missing) {
+      if (const std::string advice = jit_map_advice(m); !advice.empty())
+        say("plumb: process {} runs code without names; {}", m.pid, advice);
+    }
+  }
+
+ private:
+  Result<void> check() override { return check_flame_options(options_); }
+
+  void describe(profile::Description& d) const {
+    const bool waits = options_.waits();
+    d.event = options_.event == FlameEvent::cpu ? probe_.counter() : event_text(options_);
+    d.unit = waits ? profile::Unit::nanoseconds : profile::Unit::count;
+    if (options_.event == FlameEvent::cpu) d.period = 1'000'000'000 / options_.frequency;
+    const UnixTime now = session_->clock.to_unix(session_->clock.now());
+    d.duration = {now.ns - started_.ns};
+    d.start = started_;
+    utsname machine{};
+    if (::uname(&machine) == 0) d.host = machine.nodename;
+  }
+
+  void push_stacks() {
+    const profile::Profile& p = named_->profile;
+    std::vector<std::string> names;
+    std::vector<std::string_view> views;
+    const std::string event = event_text(options_);
+    const std::string_view unit = profile::name_of(p.description().unit);
+    for (std::size_t i = 0; i < p.samples(); ++i) {
+      const profile::Sample s = p.sample(i);
+      names.clear();
+      views.clear();
+      for (const profile::FrameId f : s.frames) names.push_back(profile::display_name(p, p.frame_of(f)));
+      for (const std::string& n : names) views.emplace_back(n);
+      session_->out.push(Stack{views, s.count, s.value, unit, event, s.comm, s.pid});
+    }
+  }
+
+  FlameOptions options_;
+  Session* session_ = nullptr;
+  UnixTime started_;
+  TargetFiles files_;
+  FlameProbe probe_;
+  std::optional<KernelSymbols> kernel_;
+  std::optional<Collector> collector_;
+  std::optional<NamedProfile> named_;
+};
+
+constexpr Example kExamples[] = {
+    {"plumb flame -d 10s -o cpu.svg", "where the CPUs of this machine spend their time, as a flame graph"},
+    {"plumb flame -p 4711 -d 30s | less", "one process, a line a stack"},
+    {"plumb flame --event offcpu -p 4711 -d 10s -o waits.svg", "where it waits, and for how long"},
+    {"plumb flame -o build.svg -- make -j8", "one command and its children"},
+};
+
+// Kernel symbols; what other users' processes have mapped, and those files.
+constexpr Capability kProfits[] = {Capability::syslog, Capability::sys_ptrace, Capability::dac_read_search};
+
+}  // namespace
+
+extern const ToolInfo kFlame;
+const ToolInfo kFlame{
+    .name = "flame",
+    .summary = "where CPU time and waiting time go, as flame graphs",
+    .description =
+        "Takes stacks of running threads at a steady rate, or of what --event names, and adds them up. "
+        "Stacks of binaries without frame pointers are walked by their call-frame information, so that "
+        "distributions' packages need not be built again.",
+    .schema = &kStackSchema,
+    .summary_schema = nullptr,
+    .examples = kExamples,
+    .formats = kLineAndStackFormats,
+    .profits = kProfits,
+    .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Flame>(); },
+};
+
+}  // namespace plumb

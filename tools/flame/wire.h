@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* What flame's kernel side tells: a stack with all that is needed to walk it later. Read by C (BPF) and C++. */
+#ifndef PLUMB_FLAME_WIRE_H
+#define PLUMB_FLAME_WIRE_H
+
+#include <linux/types.h>
+
+#include "bpf/task.h"
+
+#define FLAME_KERNEL_DEPTH 127             /* kernel.perf_event_max_stack as it comes */
+#define FLAME_STACK_MOST 131072            /* --stack-size; a power of two */
+#define FLAME_BLOCKED_STACK_MOST 16384     /* of a thread that waits: kept for as long as it lives */
+#define FLAME_PAGE 4096
+#define FLAME_REGISTERS 17
+
+enum flame_flags {
+	FLAME_HAS_USER = 1,   /* registers and stack are the thread's */
+	FLAME_STACK_CUT = 2,  /* the stack goes on behind what was copied */
+};
+
+/* By DWARF's numbers of x86-64 registers: rax rdx rcx rbx rsi rdi rbp rsp r8..r15, then rip. On arm64 only those at
+ * the places of rbp (the frame pointer), rsp and rip are filled. */
+struct flame_sample {
+	__u64 time_ns; /* CLOCK_MONOTONIC, as the events about mappings have it */
+	__u64 value;   /* weight: samples, or nanoseconds */
+	__u64 registers[FLAME_REGISTERS];
+	struct task_identity task;
+	char thread_comm[TASK_COMM_LEN];
+	__u32 cpu;
+	__u32 flags;        /* enum flame_flags */
+	__u32 kernel_bytes; /* of `kernel` */
+	__u32 stack_bytes;  /* behind this struct, from the stack pointer on */
+	__u64 kernel[FLAME_KERNEL_DEPTH]; /* innermost first */
+};
+
+struct flame_config {
+	__u64 min_block_ns; /* shorter waits are not told */
+	__u32 stack_most;   /* bytes of user stack to copy */
+	__u8 user;          /* user stacks are wanted */
+	__u8 kernel;        /* kernel stacks are wanted */
+	__u8 idle;          /* the idle task too */
+	__u8 involuntary;   /* also when a thread was preempted */
+};
+
+#ifdef __cplusplus
+static_assert(sizeof(flame_sample) == 16 + 8 * 17 + 64 + 16 + 16 + 8 * 127);
+static_assert(sizeof(flame_config) == 16);
+#else
+_Static_assert(sizeof(struct flame_sample) == 16 + 8 * 17 + 64 + 16 + 16 + 8 * 127, "wire struct");
+_Static_assert(sizeof(struct flame_config) == 16, "shared with the user side");
+#endif
+
+#endif
