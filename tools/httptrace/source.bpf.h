@@ -9,7 +9,7 @@
 #include "bpf/syscall.bpf.h"
 
 /* Of an array of buffers so many are looked at. */
-#define SOURCE_SEGMENTS 16
+#define SOURCE_SEGMENTS 256
 
 /* One buffer (`base`), or an array of them (`iov`); with neither the bytes cannot be read. */
 struct source {
