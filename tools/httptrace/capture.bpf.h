@@ -92,6 +92,7 @@ struct workspace {
 	struct connection connection; /* a copy while its bytes are told */
 	struct call call;
 	struct source source;
+	__u8 registers[REGISTERS_MAX];
 	struct copy copy;
 	struct httptrace_data record;
 	__u8 data[4 * HTTPTRACE_PAYLOAD]; /* follows `record` on the wire; of which the first quarter and a bit is used */
