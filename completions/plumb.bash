@@ -95,62 +95,11 @@ _plumb_httptrace_value() {
 }
 
 _plumb_httptrace_options() {
-    _plumb_values --role --port --host --method --path --status --min-latency --header --no-query \
-        --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d \
-        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --top --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet \
-        -q --verbose -v --help -h --version --
-}
-
-# $1 with the names of the fields.
-_plumb_httptrace_fields() {
-    case $fields in
-        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'protocol' 'tls' 'method' 'scheme' 'host' 'path' 'path_template' 'query' 'status' 'grpc_method' 'grpc_status' 'latency_ms' 'ttfb_ms' 'request_bytes' 'response_bytes' 'user_agent' 'content_type' 'stream' 'messages' 'max_gap_ms' 'trace_id' 'parent_id' 'headers' 'local_addr' 'local_port' 'remote_addr' 'remote_port' 'error' 'incomplete' ;;
-    esac
-}
-
-# Completes the value of option $1; fails when it takes none.
-_plumb_httptrace_value() {
-    case $1 in
-        --role) _plumb_values 'client' 'server' 'both' ;;
-        --port) ;;
-        --host) ;;
-        --method) ;;
-        --path) ;;
-        --status) ;;
-        --min-latency) ;;
-        --header) ;;
-        --snaplen) ;;
-        -p | --pid) _plumb_pids ;;
-        --comm) _plumb_comms ;;
-        -u | --uid) _plumb_users ;;
-        --cgroup) _plumb_files -d ;;
-        --container) _plumb_containers ;;
-        --netns) _plumb_files ;;
-        --where) ;;
-        -d | --duration) ;;
-        -n | --count) ;;
-        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
-        -o | --output) _plumb_files ;;
-        --columns) _plumb_httptrace_fields _plumb_list ;;
-        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
-        --color) _plumb_values 'auto' 'always' 'never' ;;
-        --by) _plumb_httptrace_fields _plumb_list ;;
-        --interval) ;;
-        --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
-        --ready-file) _plumb_files ;;
-        *) return 1 ;;
-    esac
-    return 0
-}
-
-_plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
-        --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --netns --where \
+        --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
         --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
         --summary --by --top --interval --otlp --fail-if --list-fields --json-schema --ready-file \
-        --stats --verbose -v --help -h --version --
+        --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -202,6 +151,54 @@ _plumb_drops_options() {
         -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
         --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
         --verbose -v --help -h --version --
+}
+
+# $1 with the names of the fields.
+_plumb_flame_fields() {
+    case $fields in
+        *) "$1" 'type' 'count' 'value' 'unit' 'event' 'pid' 'comm' 'stack' ;;
+    esac
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_flame_value() {
+    case $1 in
+        --event) ;;
+        -F | --frequency) ;;
+        --tid) ;;
+        --min-block) ;;
+        --stack-size) ;;
+        -p | --pid) _plumb_pids ;;
+        --comm) _plumb_comms ;;
+        -u | --uid) _plumb_users ;;
+        --cgroup) _plumb_files -d ;;
+        --container) _plumb_containers ;;
+        --pod) ;;
+        --netns) _plumb_files ;;
+        --where) ;;
+        -d | --duration) ;;
+        -n | --count) ;;
+        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' ;;
+        -o | --output) _plumb_files ;;
+        --columns) _plumb_flame_fields _plumb_list ;;
+        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --color) _plumb_values 'auto' 'always' 'never' ;;
+        --by) _plumb_flame_fields _plumb_list ;;
+        --interval) ;;
+        --otlp) [[ -n $whole ]] || return 1 ;;
+        --fail-if) ;;
+        --ready-file) _plumb_files ;;
+        *) return 1 ;;
+    esac
+    return 0
+}
+
+_plumb_flame_options() {
+    _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
+        --min-block --stack-size --raw-names --icicle --pid -p --comm --uid -u --cgroup --container \
+        --pod --netns --where --duration -d --count -n --format -f --json -j --output -o --columns \
+        --wide --time --color --summary --by --top --interval --otlp --fail-if --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -342,11 +339,11 @@ _plumb() {
     value=${words[count-1]}
     tool=${words[0]##*/}
     case $tool in
-        tcpconnect | httptrace | drops) ;;
+        tcpconnect | httptrace | drops | flame) ;;
         *)
             item=$value
             if ((count == 2)); then
-                _plumb_values tcpconnect httptrace drops doctor --help --version
+                _plumb_values tcpconnect httptrace drops flame doctor --help --version
                 return
             fi
             tool=${words[1]} first=2
@@ -380,4 +377,4 @@ _plumb() {
     [[ -z $whole && -z $open ]] && "_plumb_${tool}_options"
 }
 
-complete -F _plumb plumb tcpconnect httptrace drops
+complete -F _plumb plumb tcpconnect httptrace drops flame

@@ -256,6 +256,7 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -l path -fr -d 'Only paths that fit: * stands for any bytes, ? for one'
     complete -c $argv[1] -n $argv[2] -l status -fr -d 'Only these statuses: numbers, ranges, or classes such as 5xx'
     complete -c $argv[1] -n $argv[2] -l min-latency -fr -d 'Only requests that took at least this long'
+    complete -c $argv[1] -n $argv[2] -l tls-only -f -d 'Only what a TLS library encrypted'
     complete -c $argv[1] -n $argv[2] -l header -fr -d 'Keep these headers too, in `headers`'
     complete -c $argv[1] -n $argv[2] -l no-query -f -d 'Keep nothing of the queries'
     complete -c $argv[1] -n $argv[2] -l snaplen -fr -d 'How much of a message\'s headers is captured (default and most: 16384)'
@@ -287,98 +288,6 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
     complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
     complete -c $argv[1] -n $argv[2] -s q -l quiet -f -d 'Nothing on standard error but errors, losses and --fail-if expressions that hold'
-    complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
-    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
-    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
-end
-
-# $argv[1] with the names of the fields and what they mean.
-function __plumb_httptrace_fields
-    $argv[1] \
-        time\t'When the response was complete, or the request failed' \
-        type\t'request: one request, with its response if there was one' \
-        pid\t'The process whose connection it is; null when that is not known' \
-        tid\t'The thread that sent or received the request\'s beginning' \
-        comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
-        parent_pid\t'The owner\'s parent when the event happened' \
-        parent_comm\t'The parent\'s command name' \
-        uid\t'The owner\'s user id' \
-        container\t'The owner\'s container: its name, or the start of its id; null outside containers' \
-        pod\t'The owner\'s Kubernetes pod' \
-        namespace\t'The pod\'s Kubernetes namespace' \
-        netns\t'The network namespace\'s inode number, as lsns(8) shows it' \
-        role\t'client: the process sent the request; server: it received it' \
-        protocol\t'The version of HTTP' \
-        tls\t'The library that encrypted it; null: plain text, or TLS in the kernel' \
-        method\t'The request\'s method; null when it was sent before the trace and HPACK refers to it' \
-        scheme\t'As the request says it; otherwise http, or https over TLS' \
-        host\t'The Host header, the :authority, or the target\'s own' \
-        path\t'The path, without the query' \
-        path_template\t'The path with numbers, UUIDs and hexadecimal folded to {id}, for grouping' \
-        query\t'The query, known credentials in it replaced by REDACTED; null without one, or with --no-query' \
-        status\t'The response\'s status; null when there was none, then `error` says why' \
-        grpc_method\t'gRPC: service and method' \
-        grpc_status\t'gRPC: the name of its status, such as OK; null when none came' \
-        latency_ms\t'From the request\'s first byte to the response\'s last; without a response until it failed' \
-        ttfb_ms\t'From the request\'s first byte to the response\'s first' \
-        request_bytes\t'The request\'s body, as it was on the wire' \
-        response_bytes\t'The response\'s body, as it was on the wire' \
-        user_agent\t'The User-Agent header' \
-        content_type\t'The response\'s Content-Type; the request\'s when the response has none' \
-        stream\t'What runs over it for longer than a response takes' \
-        messages\t'Messages of `stream`, in both directions; null when some of their framing was not captured' \
-        max_gap_ms\t'The longest silence of the server within `stream`' \
-        trace_id\t'Of the traceparent header (W3C Trace Context)' \
-        parent_id\t'The parent span\'s id, of the traceparent header' \
-        headers\t'Those that --header names, of the request and then of the response, each as "name: value"' \
-        local_addr\t'This side\'s address; null when the socket behind a TLS library is not known' \
-        local_port\t'This side\'s port' \
-        remote_addr\t'The other side\'s address' \
-        remote_port\t'The other side\'s port' \
-        error\t'Why there is no whole response: reset, closed or timeout by the connection or stream; trace_ended: still under way; lost: plumb did not see its end' \
-        incomplete\t'Something of the headers is missing here: they were cut at --snaplen, or older than the trace'
-end
-
-# For the command $argv[1], where $argv[2] holds.
-function __plumb_httptrace
-    complete -c $argv[1] -n $argv[2] -l role -fr -a '\'client\' \'server\' \'both\'' -d 'client: requests sent from here; server: requests answered here; both (default)'
-    complete -c $argv[1] -n $argv[2] -l port -fr -d 'Only these ports of the server; with ! all but these'
-    complete -c $argv[1] -n $argv[2] -l host -fr -d 'Only requests to these hosts (* and ? stand for any bytes or one), or with these remote addresses or prefixes; with ! all but those'
-    complete -c $argv[1] -n $argv[2] -l method -fr -d 'Only these methods'
-    complete -c $argv[1] -n $argv[2] -l path -fr -d 'Only paths that fit: * stands for any bytes, ? for one'
-    complete -c $argv[1] -n $argv[2] -l status -fr -d 'Only these statuses: numbers, ranges, or classes such as 5xx'
-    complete -c $argv[1] -n $argv[2] -l min-latency -fr -d 'Only requests that took at least this long'
-    complete -c $argv[1] -n $argv[2] -l tls-only -f -d 'Only what a TLS library encrypted'
-    complete -c $argv[1] -n $argv[2] -l header -fr -d 'Keep these headers too, in `headers`'
-    complete -c $argv[1] -n $argv[2] -l no-query -f -d 'Keep nothing of the queries'
-    complete -c $argv[1] -n $argv[2] -l snaplen -fr -d 'How much of a message\'s headers is captured (default and most: 16384)'
-    complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
-    complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'
-    complete -c $argv[1] -n $argv[2] -s u -l uid -fr -a '(__plumb_users)' -d 'Only this user, by name or number'
-    complete -c $argv[1] -n $argv[2] -l cgroup -fr -a '(__fish_complete_directories (__plumb_value))' -d 'Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount'
-    complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
-    complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
-    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
-    complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
-    complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
-    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How events are written (default: table, or by the ending of --output)'
-    complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
-    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
-    complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
-    complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
-    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
-    complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
-    complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
-    complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
-    complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
-    complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
-    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
-    complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
-    complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
-    complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
     complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
     complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
@@ -530,6 +439,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -s u -l uid -fr -a '(__plumb_users)' -d 'Only this user, by name or number'
     complete -c $argv[1] -n $argv[2] -l cgroup -fr -a '(__fish_complete_directories (__plumb_value))' -d 'Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount'
     complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
+    complete -c $argv[1] -n $argv[2] -l pod -fr -d 'Only this Kubernetes pod: all of its containers that run now'
     complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
     complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
@@ -551,6 +461,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
     complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
+    complete -c $argv[1] -n $argv[2] -s q -l quiet -f -d 'Nothing on standard error but errors, losses and --fail-if expressions that hold'
     complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
     complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
