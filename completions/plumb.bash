@@ -95,11 +95,11 @@ _plumb_httptrace_value() {
 }
 
 _plumb_httptrace_options() {
-    _plumb_values --role --port --host --method --path --status --min-latency --header --no-query \
-        --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d \
-        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --top --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet \
-        -q --verbose -v --help -h --version --
+    _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
+        --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
+        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
+        --summary --by --top --interval --otlp --fail-if --list-fields --json-schema --ready-file \
+        --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.

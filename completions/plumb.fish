@@ -256,6 +256,7 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -l path -fr -d 'Only paths that fit: * stands for any bytes, ? for one'
     complete -c $argv[1] -n $argv[2] -l status -fr -d 'Only these statuses: numbers, ranges, or classes such as 5xx'
     complete -c $argv[1] -n $argv[2] -l min-latency -fr -d 'Only requests that took at least this long'
+    complete -c $argv[1] -n $argv[2] -l tls-only -f -d 'Only what a TLS library encrypted'
     complete -c $argv[1] -n $argv[2] -l header -fr -d 'Keep these headers too, in `headers`'
     complete -c $argv[1] -n $argv[2] -l no-query -f -d 'Keep nothing of the queries'
     complete -c $argv[1] -n $argv[2] -l snaplen -fr -d 'How much of a message\'s headers is captured (default and most: 16384)'
