@@ -92,8 +92,17 @@ enum sock_flags {
 	SOCK_DONE,
 };
 
+struct sk_buff;
+
+struct sk_buff_head {
+	struct sk_buff *next;
+	struct sk_buff *prev;
+	__u32 qlen;
+} RELOCATED;
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_error_queue;
 	__u16 sk_protocol;
 	__u16 sk_type;
 	__u8 sk_shutdown;

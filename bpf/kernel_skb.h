@@ -66,6 +66,21 @@ struct sk_buff {
 	unsigned char *data;
 } RELOCATED;
 
+/* include/uapi/linux/errqueue.h: what waits in a socket's error queue, in the packets' cb. */
+enum {
+	SO_EE_ORIGIN_ICMP = 2,
+	SO_EE_ORIGIN_ICMP6 = 3,
+};
+
+struct sock_extended_err {
+	__u32 ee_errno;
+	__u8 ee_origin;
+} RELOCATED;
+
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
+} RELOCATED;
+
 /* include/net/inet_connection_sock.h, include/uapi/linux/tcp.h: stable numbers. */
 enum {
 	ICSK_TIME_LOSS_PROBE = 5,

@@ -22,6 +22,7 @@ _plumb_tcpconnect_value() {
         -u | --uid) _plumb_users ;;
         --cgroup) _plumb_files -d ;;
         --container) _plumb_containers ;;
+        --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
         -d | --duration) ;;
@@ -43,10 +44,10 @@ _plumb_tcpconnect_value() {
 
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
-        --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --verbose -v \
-        --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
+        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
+        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -73,6 +74,7 @@ _plumb_httptrace_value() {
         -u | --uid) _plumb_users ;;
         --cgroup) _plumb_files -d ;;
         --container) _plumb_containers ;;
+        --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
         -d | --duration) ;;
@@ -93,11 +95,11 @@ _plumb_httptrace_value() {
 }
 
 _plumb_httptrace_options() {
-    _plumb_values --role --port --host --method --path --status --min-latency --header --no-query \
-        --snaplen --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d \
-        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --top --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats \
-        --verbose -v --help -h --version --
+    _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
+        --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
+        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
+        --summary --by --top --interval --otlp --fail-if --list-fields --json-schema --ready-file \
+        --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -123,6 +125,7 @@ _plumb_drops_value() {
         -u | --uid) _plumb_users ;;
         --cgroup) _plumb_files -d ;;
         --container) _plumb_containers ;;
+        --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
         -d | --duration) ;;
@@ -144,10 +147,58 @@ _plumb_drops_value() {
 
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
-        --pid -p --comm --uid -u --cgroup --container --netns --where --duration -d --count -n \
-        --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --verbose -v \
-        --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
+        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
+        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
+}
+
+# $1 with the names of the fields.
+_plumb_flame_fields() {
+    case $fields in
+        *) "$1" 'type' 'count' 'value' 'unit' 'event' 'pid' 'comm' 'stack' ;;
+    esac
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_flame_value() {
+    case $1 in
+        --event) ;;
+        -F | --frequency) ;;
+        --tid) ;;
+        --min-block) ;;
+        --stack-size) ;;
+        -p | --pid) _plumb_pids ;;
+        --comm) _plumb_comms ;;
+        -u | --uid) _plumb_users ;;
+        --cgroup) _plumb_files -d ;;
+        --container) _plumb_containers ;;
+        --pod) ;;
+        --netns) _plumb_files ;;
+        --where) ;;
+        -d | --duration) ;;
+        -n | --count) ;;
+        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' ;;
+        -o | --output) _plumb_files ;;
+        --columns) _plumb_flame_fields _plumb_list ;;
+        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --color) _plumb_values 'auto' 'always' 'never' ;;
+        --by) _plumb_flame_fields _plumb_list ;;
+        --interval) ;;
+        --otlp) [[ -n $whole ]] || return 1 ;;
+        --fail-if) ;;
+        --ready-file) _plumb_files ;;
+        *) return 1 ;;
+    esac
+    return 0
+}
+
+_plumb_flame_options() {
+    _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
+        --min-block --stack-size --raw-names --icicle --pid -p --comm --uid -u --cgroup --container \
+        --pod --netns --where --duration -d --count -n --format -f --json -j --output -o --columns \
+        --wide --time --color --summary --by --top --interval --otlp --fail-if --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -288,11 +339,11 @@ _plumb() {
     value=${words[count-1]}
     tool=${words[0]##*/}
     case $tool in
-        tcpconnect | httptrace | drops) ;;
+        tcpconnect | httptrace | drops | flame) ;;
         *)
             item=$value
             if ((count == 2)); then
-                _plumb_values tcpconnect httptrace drops doctor --help --version
+                _plumb_values tcpconnect httptrace drops flame doctor --help --version
                 return
             fi
             tool=${words[1]} first=2
@@ -326,4 +377,4 @@ _plumb() {
     [[ -z $whole && -z $open ]] && "_plumb_${tool}_options"
 }
 
-complete -F _plumb plumb tcpconnect httptrace drops
+complete -F _plumb plumb tcpconnect httptrace drops flame

@@ -23,6 +23,7 @@ void keep_standard_descriptors() {
 int main(int argc, char** argv) {
   keep_standard_descriptors();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone shows as EPIPE, of standard error too
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may grow no more shows as EFBIG
   plumb::standard_error();
   const std::vector<std::string> arguments(argv, argv + argc);
   return plumb::plumb_main(plumb::commands(), arguments);

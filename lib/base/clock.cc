@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <limits>
@@ -45,6 +46,13 @@ BootClock::Anchor BootClock::take() const {
     if (half < best.half_width_ns) best = {real - (before + (after - before) / 2), half};
   }
   return best;
+}
+
+UnixTime BootClock::to_unix(BootTime t) const {
+  constexpr auto kLatest = std::numeric_limits<std::int64_t>::max();
+  const auto ns = static_cast<std::int64_t>(std::min(t.ns, static_cast<std::uint64_t>(kLatest)));
+  if (std::int64_t sum = 0; !__builtin_add_overflow(ns, offset_ns_, &sum)) return {sum};
+  return {kLatest};  // the sum of two, one of which is not negative, is only ever too large
 }
 
 std::int64_t BootClock::refresh() {

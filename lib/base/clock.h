@@ -27,6 +27,13 @@ struct Duration {
   friend auto operator<=>(Duration, Duration) = default;
 };
 
+// From `earlier` to `later`; the longest there is where that does not fit, which only impossible times make.
+constexpr Duration between(UnixTime earlier, UnixTime later) {
+  std::int64_t ns = 0;
+  if (!__builtin_sub_overflow(later.ns, earlier.ns, &ns)) return {ns};
+  return {later.ns > earlier.ns ? INT64_MAX : INT64_MIN};
+}
+
 // The seam that tests stand in for: where clock readings come from.
 class ClockSource {
  public:
@@ -41,8 +48,8 @@ class BootClock {
  public:
   explicit BootClock(const ClockSource& source = system_clock_source());
 
-  // UTC of a boot time, by the current anchor.
-  UnixTime to_unix(BootTime t) const { return {static_cast<std::int64_t>(t.ns) + offset_ns_}; }
+  // UTC of a boot time, by the current anchor; the latest or earliest time there is for one that cannot be.
+  UnixTime to_unix(BootTime t) const;
   BootTime now() const { return source_->boot(); }
 
   // Re-takes the anchor. Call about once a second. Returns the step in nanoseconds when the real-time clock

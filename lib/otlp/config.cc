@@ -217,8 +217,23 @@ std::string_view value_of(const Environment& environment, const std::string& nam
   return value == nullptr ? std::string_view{} : trimmed(value);
 }
 
+// For a message: who is at the front of the host, and what is in the query, may be secrets.
+std::string without_secrets(std::string_view url) {
+  const std::size_t colon = url.find("://");
+  const std::size_t from = colon == std::string_view::npos ? 0 : colon + 3;
+  const std::size_t end = std::min(url.find_first_of("?#", from), url.size());
+  const std::size_t at = url.substr(0, end).rfind('@');
+  std::string shown(url.substr(0, from));
+  const bool named = at != std::string_view::npos && at >= from;
+  if (named) shown += "...@";
+  const std::size_t host = named ? at + 1 : from;
+  shown += url.substr(host, end - host);
+  if (end != url.size()) shown.append(1, url[end]).append("...");
+  return shown;
+}
+
 Error bad_url(std::string_view url, const char* why) {
-  return Error{"'" + std::string(url) + "'", why, "expected a URL such as http://localhost:4318"};
+  return Error{"'" + without_secrets(url) + "'", why, "expected a URL such as http://localhost:4318"};
 }
 
 bool is_host(std::string_view host, bool bracketed) {

@@ -28,6 +28,11 @@ void Exporter::run() {
   }
 }
 
+void Exporter::note(std::string problem) {
+  const std::lock_guard lock(mutex_);
+  progress_.problem = std::move(problem);
+}
+
 Progress Exporter::progress() const {
   const std::lock_guard lock(mutex_);
   return progress_;

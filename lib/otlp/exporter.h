@@ -50,6 +50,8 @@ class Exporter {
 
   // Until the queue is closed and empty, or no time is left.
   void run();
+  // What went wrong outside of it; the last that is said. Of any thread.
+  void note(std::string problem);
   // Of any thread.
   Progress progress() const;
 

@@ -1,4 +1,4 @@
-// OTLP's HTTP/1.1 with Boost.Beast and OpenSSL. All of Boost is in this file.
+// OTLP's HTTP/1.1 with Boost.Beast and OpenSSL. All of Boost is here and in http_answer.cc.
 //
 // Each step is started with a deadline and waited for: beast::tcp_stream cancels what takes longer. Names are
 // looked up by the C library, limited to what is linked into it (/etc/hosts and DNS): other NSS modules would
@@ -21,7 +21,7 @@
 #include <optional>
 #include <vector>
 
-#include "otlp/transport.h"
+#include "otlp/http_answer.h"
 
 namespace plumb::otlp {
 namespace {
@@ -32,8 +32,6 @@ namespace http = beast::http;
 namespace ssl = asio::ssl;
 using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
-
-constexpr std::size_t kLongestAnswer = 64 * 1024;
 
 // Where distributions keep the authorities that they trust.
 constexpr const char* kBundles[] = {
@@ -128,18 +126,32 @@ class HttpTransport final : public Transport {
     error_code e = with_stream(
         [&](auto& stream) { return wait([&](auto done) { http::async_write(stream, request_, done); }); });
     if (e) return failed("cannot send to", e);
-    beast::flat_buffer buffer;
-    http::response_parser<http::string_body> parser;
-    parser.body_limit(kLongestAnswer);
-    e = with_stream([&](auto& stream) {
-      return wait([&](auto done) { http::async_read(stream, buffer, parser, done); });
-    });
-    // Once the status is there it counts, whatever becomes of the body.
-    if (e && !parser.is_header_done()) return failed("no answer from", e);
-    auto& answer = parser.get();
-    if (e || !answer.keep_alive()) disconnect();
-    return Response{answer.result_int(), std::string(answer[http::field::retry_after]),
-                    e ? std::string{} : std::move(answer.body())};
+    HttpAnswer answer;
+    e = read(answer);
+    if (!answer.has_status()) return failed("no answer from", e);
+    if (!answer.keep_alive()) disconnect();
+    return answer.response();
+  }
+
+  // Until the answer is whole, or cannot become so; then the error says why.
+  error_code read(HttpAnswer& answer) {
+    std::array<char, 16 * 1024> piece;
+    while (true) {
+      std::size_t size = 0;
+      const error_code e = with_stream([&](auto& stream) {
+        return wait([&](auto done) {
+          stream.async_read_some(asio::buffer(piece),
+                                 [&size, done](error_code status, std::size_t n) mutable {
+                                   size = n;
+                                   done(status, n);
+                                 });
+        });
+      });
+      const auto state = e ? answer.closed() : answer.put({piece.data(), size});
+      if (e && state != HttpAnswer::State::complete) return e;
+      if (state == HttpAnswer::State::broken) return http::error::bad_value;
+      if (state == HttpAnswer::State::complete) return {};
+    }
   }
 
   Result<void> connect() {
@@ -179,7 +191,12 @@ class HttpTransport final : public Transport {
     const bool literal = endpoint_.host.find(':') != std::string::npos ||
                          endpoint_.host.find_first_not_of("0123456789.") == std::string::npos;
     if (!literal) SSL_set_tlsext_host_name(tls_->native_handle(), endpoint_.host.c_str());
-    tls_->set_verify_callback(ssl::host_name_verification(endpoint_.host));
+    // OpenSSL itself compares the names: then its verdict says that they differ.
+    X509_VERIFY_PARAM* const expected = SSL_get0_param(tls_->native_handle());
+    if (literal)
+      X509_VERIFY_PARAM_set1_ip_asc(expected, endpoint_.host.c_str());
+    else
+      X509_VERIFY_PARAM_set1_host(expected, endpoint_.host.c_str(), endpoint_.host.size());
     const error_code e = wait([&](auto done) {
       tls_->async_handshake(ssl::stream_base::client, [done](error_code status) mutable { done(status, 0); });
     });
@@ -187,7 +204,10 @@ class HttpTransport final : public Transport {
     const long verdict = SSL_get_verify_result(tls_->native_handle());
     if (verdict == X509_V_OK) return failed("no TLS with", e);
     disconnect();
-    return Error{"no TLS with " + endpoint_.text(), X509_verify_cert_error_string(verdict)};
+    Error error{"no TLS with " + endpoint_.text(), X509_verify_cert_error_string(verdict)};
+    if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+      error.why = "its certificate is not for " + endpoint_.host;
+    return error;
   }
 
   // Runs one step to its end, or to the deadline.
@@ -209,8 +229,10 @@ class HttpTransport final : public Transport {
 
   Error failed(const char* what, const error_code& e) {
     disconnect();
-    return Error{std::string(what) + " " + endpoint_.text(),
-                 e == beast::error::timeout ? "it took too long" : e.message()};
+    std::string why = e.message();
+    if (e == beast::error::timeout) why = "it took too long";
+    if (e == http::error::bad_value) why = "what comes back is no answer of HTTP/1.1";
+    return Error{std::string(what) + " " + endpoint_.text(), std::move(why)};
   }
 
   void disconnect() {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <exception>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -48,6 +49,15 @@ Source source_of(const Config& config, const std::string& version) {
     if (!said && !p.value.empty()) source.resource.push_back(p);
   }
   return source;
+}
+
+// Whatever a collector provokes, and a want of memory, ends the pushing alone: what is left counts as undelivered.
+void run_exporter(Exporter& exporter) {
+  try {
+    exporter.run();
+  } catch (const std::exception& e) {
+    exporter.note(std::string("pushing ended: ") + e.what());
+  }
 }
 
 class RunPacer final : public Pacer {
@@ -135,7 +145,7 @@ Result<void> Push::start(void (*prepare)()) {
   try {
     thread_ = std::thread([state = state_, prepare] {
       prepare();
-      state->exporter.run();
+      run_exporter(state->exporter);
       const std::lock_guard lock(state->mutex);
       state->running = false;
       state->changed.notify_all();

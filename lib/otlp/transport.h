@@ -13,7 +13,7 @@ namespace plumb::otlp {
 struct Response {
   unsigned status = 0;
   std::string retry_after;  // the header's value, empty without one
-  std::string body;         // as it came; empty when it is too long
+  std::string body;         // as it came; empty when not all of it did
 };
 
 class Transport {

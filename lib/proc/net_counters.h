@@ -3,9 +3,11 @@
 // hook does.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,6 +33,11 @@ void parse_netstat(std::string_view text,
 void parse_snmp6(std::string_view text, Counters& out);    // "Ip6InReceives  7" a line
 void parse_softnet(std::string_view text, Counters& out);  // hexadecimal columns, a line a CPU
 void parse_net_dev(std::string_view text, Counters& out);  // a line a device
+
+// rtnetlink's answers to dumps of links (names by interface index) and of queueing disciplines (their losses, by
+// device): one piece of the answer, any bytes. False once the dump is over.
+bool parse_links(std::span<const std::byte> piece, std::map<int, std::string>& names);
+bool parse_qdiscs(std::span<const std::byte> piece, const std::map<int, std::string>& names, Counters& out);
 
 // The counters of a namespace that a process is in. Empty when the process is gone.
 Counters read_counters(std::uint32_t pid, const ProcFs& procfs = system_procfs());

@@ -435,21 +435,22 @@ class PprofReader {
 
 // The first fields of a message have numbers and wire types of profile.proto; text has not.
 bool looks_like_pprof(std::span<const std::byte> bytes) {
+  int fields = 0;
   try {
     pbf_message<ProfileTag> in(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    int fields = 0;
     for (; fields < 8 && in.next(); ++fields) {
       const auto tag = static_cast<unsigned>(in.tag());
       const bool message = (tag >= 1 && tag <= 6) || tag == 11;
-      const bool bytes = in.wire_type() == protozero::pbf_wire_type::length_delimited;
-      const bool packed = bytes && tag == 13;
-      if (tag == 0 || tag > 15 || (message && !bytes)) return false;
+      const bool has_length = in.wire_type() == protozero::pbf_wire_type::length_delimited;
+      const bool packed = has_length && tag == 13;
+      if (tag == 0 || tag > 15 || (message && !has_length)) return false;
       if (!message && !packed && in.wire_type() != protozero::pbf_wire_type::varint) return false;
       in.skip();
     }
     return fields > 0;
-  } catch (const std::exception&) {
-    return false;
+  } catch (const protozero::exception&) {  // cut off; text has no bytes like those of small numbers
+    const auto small = [](std::byte b) { return b < std::byte{'\t'}; };
+    return fields > 0 && std::ranges::any_of(bytes.first(std::min<std::size_t>(bytes.size(), 64)), small);
   }
 }
 

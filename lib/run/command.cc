@@ -42,6 +42,7 @@ struct Failure {
   } while (n < 0 && errno == EINTR);
   if (n != 1) ::_exit(0);  // cancelled: plumb could not attach
   std::signal(SIGPIPE, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_DFL);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
   const bool became = !user || become(*user);
   if (became) ::execvp(argv.front(), argv.data());

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/text.h"
 #include "proc/process.h"
 
 namespace plumb {
@@ -131,6 +132,12 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.containers.emplace_back(v), Result<void>{};
      }},
+    {{.name = "pod",
+      .metavar = "[NAMESPACE/]NAME",
+      .repeatable = true,
+      .group = kWhich,
+      .help = "Only this Kubernetes pod: all of its containers that run now."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.pods, v); }},
     {{.name = "netns",
       .metavar = "PID-OR-PATH",
       .completes = Completes::file,
@@ -297,6 +304,11 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
               "own CPU time "
               "and peak memory."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.stats = true, Result<void>{}; }},
+    {{.name = "quiet",
+      .short_name = 'q',
+      .group = kRun,
+      .help = "Nothing on standard error but errors, losses and --fail-if expressions that hold."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.quiet = true, Result<void>{}; }},
     {{.name = "verbose",
       .short_name = 'v',
       .group = kRun,
@@ -339,6 +351,35 @@ Result<void> open_cgroup(const std::string& path, TaskFilter& filter) {
     return Error{"no cgroup " + path, errno_text(errno), "`plumb doctor` shows where cgroup v2 is mounted"};
   filter.cgroups.push_back(std::move(fd));
   return {};
+}
+
+// The cgroups of a pod's containers.
+Result<std::vector<std::string>> pod_cgroups(std::string_view given) {
+  const std::size_t slash = given.find('/');
+  const std::string_view name = slash == std::string_view::npos ? given : given.substr(slash + 1);
+  const std::string_view space =
+      slash == std::string_view::npos ? std::string_view{} : given.substr(0, slash);
+  std::vector<std::string> paths;
+  std::vector<std::string> spaces;
+  std::vector<std::string> known;
+  for (const Container& c : list_containers()) {
+    if (!c.pod.empty()) known.push_back(c.pod);
+    if (c.pod != name || (!space.empty() && c.namespace_ != space) || !c.v2) continue;
+    paths.push_back(c.cgroup);
+    if (std::ranges::find(spaces, c.namespace_) == spaces.end()) spaces.push_back(c.namespace_);
+  }
+  if (spaces.size() > 1) {
+    return Error{"several pods are named " + std::string(name),
+                 "in the namespaces " + spaces[0] + " and " + spaces[1],
+                 "say which: --pod " + spaces[0] + "/" + std::string(name)};
+  }
+  if (!paths.empty()) return paths;
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  const auto near = suggestions(name, names, 1);
+  return Error{"no pod " + std::string(given) + " runs on this machine",
+               {},
+               near.empty() ? "`plumb doctor -v` lists the containers with their pods"
+                            : "did you mean " + std::string(near.front()) + "?"};
 }
 
 }  // namespace
@@ -389,6 +430,13 @@ Result<TaskFilter> resolve_filter(const CommonOptions& options) {
   }
   for (const std::string& given : options.containers) {
     auto paths = container_cgroups(given);
+    if (!paths) return std::move(paths).error();
+    for (const std::string& path : *paths) {
+      if (auto r = open_cgroup(path, filter); !r) return std::move(r).error();
+    }
+  }
+  for (const std::string& given : options.pods) {
+    auto paths = pod_cgroups(given);
     if (!paths) return std::move(paths).error();
     for (const std::string& path : *paths) {
       if (auto r = open_cgroup(path, filter); !r) return std::move(r).error();

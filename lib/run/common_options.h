@@ -30,6 +30,7 @@ struct CommonOptions {
   std::optional<std::uint32_t> uid;
   std::vector<std::string> cgroups;     // paths as given
   std::vector<std::string> containers;  // names or id prefixes as given
+  std::vector<std::string> pods;        // [NAMESPACE/]NAME as given
   std::optional<std::string> netns;
   std::vector<std::string> where;    // expressions; all have to hold
   std::vector<std::string> fail_if;  // expressions over aggregates
@@ -56,6 +57,7 @@ struct CommonOptions {
   std::string ready_file;
   bool stats = false;
   bool verbose = false;
+  bool quiet = false;
   std::vector<std::string> command;  // behind `--`; empty: none
 
   // A summary that the kernel can make alone: neither an expression nor --count nor --by has to see each event.

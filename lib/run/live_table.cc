@@ -15,7 +15,7 @@ class TerminalScreen final : public Screen {
   std::string keys() override { return screen_.keys(); }
   bool stale() const override { return screen_.stale(); }
   Result<void> show(std::string_view frame) override { return screen_.show(frame); }
-  int key_fd() const { return screen_.key_fd(); }
+  int key_fd() const override { return screen_.key_fd(); }
 
  private:
   FullScreen screen_;
@@ -30,7 +30,7 @@ class PlainScreen final : public Screen {
   }  // lines are as long as they need
   std::size_t rows() const override { return 0; }
   Result<void> show(std::string_view frame) override {
-    output_.buffer().append(frame).append("\n");
+    if (output_.caught_up()) output_.buffer().append(frame).append("\n");  // else the reader misses this one
     return output_.write_out();
   }
 
@@ -47,7 +47,6 @@ Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const 
     auto screen = FullScreen::enter();
     if (!screen) return std::move(screen).error();
     auto terminal = std::make_unique<TerminalScreen>(*std::move(screen));
-    live.key_fd_ = terminal->key_fd();
     live.screen_ = std::move(terminal);
   } else {
     live.screen_ = std::make_unique<PlainScreen>(output);
@@ -70,7 +69,7 @@ std::unique_ptr<Sink> LiveTable::take_sink() {
 }
 
 int LiveTable::key_fd() const {
-  return key_fd_;
+  return screen_->key_fd();
 }
 
 }  // namespace plumb

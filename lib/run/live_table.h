@@ -32,7 +32,6 @@ class LiveTable {
   std::unique_ptr<Screen> screen_;
   std::unique_ptr<TopSink> sink_;
   const TopSink* top_ = nullptr;
-  int key_fd_ = -1;
 };
 
 }  // namespace plumb

@@ -57,7 +57,8 @@ std::string progress_text(const ProgressFacts& facts, std::size_t columns) {
 }
 
 Progress::Progress(const CommonOptions& options, const Output& output)
-    : on_(::isatty(STDERR_FILENO) == 1 && !dumb_terminal() && silent_until_the_end(options, output)) {}
+    : on_(!options.quiet && ::isatty(STDERR_FILENO) == 1 && !dumb_terminal() &&
+          silent_until_the_end(options, output)) {}
 
 void Progress::show(const ProgressFacts& facts) {
   if (!on_) return;

@@ -33,6 +33,7 @@
 #include "run/outputs.h"
 #include "run/progress.h"
 #include "run/push_down.h"
+#include "run/ready_file.h"
 #include "run/stacks.h"
 #include "run/stats.h"
 #include "sink/formats.h"
@@ -43,14 +44,8 @@ namespace {
 constexpr int kDrainIntervalMs = 50;
 constexpr std::size_t kFailedGroupsSaid = 20;
 constexpr std::string_view kNoRoom = "no room left in the kernel's buffers";
+constexpr std::string_view kStalled = "the reader stalled";
 constexpr std::string_view kMissedRuns = "a probe would have interrupted itself";
-
-Result<void> create_ready_file(const std::string& path) {
-  if (path.empty()) return {};
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-  if (!fd) return Error{"cannot create the ready file " + path, errno_text(errno)};
-  return {};
-}
 
 class Run {
  public:
@@ -64,14 +59,17 @@ class Run {
         rows_(summary_ != nullptr ? summary_->schema() : tool_.schema()) {}
 
   Result<void> go() {
+    auto ready = ReadyFile::prepare(options_.ready_file);
+    if (!ready) return std::move(ready).error();
     if (auto r = open_sinks(); !r) return r;
     if (auto r = prepare(); !r) return r;
     if (options_.stats) stats_.enable();
     progress_.emplace(options_, outputs_.front());
     if (auto r = attach(); !r) return r;
+    if (auto r = ready->arm(); !r) return r;
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
     if (auto r = tool_.confined(); !r) return r;
-    if (auto r = create_ready_file(options_.ready_file); !r) return r;
+    if (auto r = ready->create(); !r) return r;
     if (push_) {
       if (auto r = start_push(*push_); !r) return r;
     }
@@ -84,8 +82,7 @@ class Run {
     stages_->begin();
     stages_->flush();
     Result<void> ended = end_trace(loop());
-    if (command_)
-      status_ = command_->wait();  // it may outlive --duration and --count: its status is still ours
+    if (command_) status_ = wait_for_command();
     return ended;
   }
 
@@ -98,10 +95,11 @@ class Run {
   Result<void> open_sinks() {
     std::vector<std::unique_ptr<Sink>> sinks;
     for (const OutputSpec& spec : output_specs(options_)) {
-      auto output = spec.path.empty() ? Result<Output>(Output::standard()) : Output::file(spec.path);
+      auto output =
+          spec.path.empty() ? Result<Output>(Output::standard()) : Output::file(spec.path, signals_.fd());
       if (!output) return std::move(output).error();
       outputs_.push_back(*std::move(output));
-      outputs_.back().stop_when_readable(signals_.fd());
+      line_sinks_.push_back(nullptr);
       writes_stdout_ = writes_stdout_ || spec.path.empty();
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
@@ -131,6 +129,7 @@ class Run {
     auto sink = make_sink(format, tool_, rows_, options_, output, clock_);
     if (!sink) return std::move(sink).error();
     sinks.push_back(*std::move(sink));
+    line_sinks_.back() = sinks.back().get();
     return {};
   }
 
@@ -198,16 +197,21 @@ class Run {
     for (const AnyProbe* probe : probes_) stats_.collect(probe->object());
     report_missed_runs();
     for (AnyProbe* probe : probes_) probe->detach();
-    signals_.restore();
+    heed_signals_at_the_end();
     if (result && !stages_->done()) result = step();
+    report_losses(sum(&AnyProbe::lost) + stages_->lost(), reported_lost_,
+                  kNoRoom);  // also where --count ended it
+    for (Output& output : outputs_) output.finish();
     stages_->lift_limit();
     const bool finished = result && !stages_->error();
     if (finished) result = tool_.finish();
     if (result && finished) stages_->finish_summary();
     if (result && finished) result = write_stacks();
+    stages_->flush();
+    say_what_was_not_written();
     stages_->end();
     live_.reset();  // the terminal is back before anything is said
-    if (finished) tool_.remark();
+    if (finished && !options_.quiet) tool_.remark();
     judge();
     print_losses();
     if (push_) finish_push(*push_, options_.stats);
@@ -236,12 +240,14 @@ class Run {
     for (const Judged& j : judge.evaluate(elapsed)) {
       failed[j.expression] += j.verdict.holds ? 1 : 0;
       threshold_held_ = threshold_held_ || j.verdict.holds;
+      if (options_.quiet && !j.verdict.holds) continue;
       if (!j.group.empty() && (!j.verdict.holds || failed[j.expression] > kFailedGroupsSaid)) continue;
       say("plumb: {}: {}: {}{}{}", j.verdict.holds ? "FAILED" : "passed", j.expression, j.group,
           j.group.empty() ? "" : ": ", j.verdict.text());
     }
     if (!judge.by_group() || judge.groups() == 0) return;
     for (const auto& [expression, groups] : failed) {
+      if (options_.quiet && groups == 0) continue;
       say("plumb: {}: {}: in {} of {} groups", groups == 0 ? "passed" : "FAILED", expression, groups,
           judge.groups());
     }
@@ -254,6 +260,11 @@ class Run {
     };
     print(reported_lost_, kNoRoom);
     print(reported_missed_, kMissedRuns);
+    for (const Output& output : outputs_) {
+      const std::uint64_t lines = output.dropped_lines();
+      if (lines != 0)
+        say("plumb: {} line{} not written to {}: {}", lines, lines == 1 ? "" : "s", output.name(), kStalled);
+    }
     if (!expressions_.judge.empty() && reported_lost_ + reported_missed_ != 0)
       say("plumb: the values above are of those that were seen");
   }
@@ -266,7 +277,18 @@ class Run {
     if (auto r = tool_.drained(); !r) return r;
     report_losses(sum(&AnyProbe::lost) + stages_->lost(), reported_lost_, kNoRoom);
     stages_->flush();
+    say_what_was_not_written();
     return {};
+  }
+
+  // In an output whose reader came back, where the gap is.
+  void say_what_was_not_written() {
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      const std::uint64_t now = outputs_[i].dropped_lines();
+      if (line_sinks_[i] == nullptr || now == gaps_said_[i] || !outputs_[i].caught_up()) continue;
+      (void)line_sinks_[i]->lost({clock_.to_unix(clock_.now()), now - gaps_said_[i], kStalled});
+      gaps_said_[i] = now;
+    }
   }
 
   std::uint64_t sum(std::uint64_t (AnyProbe::*count)() const) const {
@@ -302,10 +324,7 @@ class Run {
       if (::poll(fds.data(), fds.size(), wait_ms) < 0 && errno != EINTR) {
         return Error{"cannot wait for events", errno_text(errno)};
       }
-      if (fds[kSignals].revents != 0 && signals_say_end()) {
-        for (Output& output : outputs_) output.stop_requested();
-        return {};
-      }
+      if (fds[kSignals].revents != 0 && signals_say_end()) return {};
       // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
       if ((fds[kReader].revents & (POLLERR | POLLHUP)) != 0) return {};
       if (auto r = step(); !r) return r;
@@ -357,6 +376,27 @@ class Run {
     return false;
   }
 
+  // What came before the end is dealt with. From here on a second Ctrl-C kills as usual, unless a command runs on: it
+  // gets the signals that come, while its end is waited for.
+  void heed_signals_at_the_end() {
+    signals_say_end();
+    pollfd ended{command_ ? command_->exit_fd() : -1, POLLIN, 0};
+    if (!command_ || ::poll(&ended, 1, 0) == 1) signals_.restore();
+  }
+
+  // It may outlive --duration and --count: its status is still ours, and what is sent to us is for it.
+  int wait_for_command() {
+    pollfd fds[] = {{command_->exit_fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
+    while (fds[0].revents == 0) {
+      if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR) break;
+      signalfd_siginfo info{};
+      while (signals_.next(info)) {
+        if (info.ssi_code != SI_KERNEL) command_->signal(static_cast<int>(info.ssi_signo));
+      }
+    }
+    return command_->wait();
+  }
+
   const ToolInfo& info_;
   Tool& tool_;
   const CommonOptions& options_;
@@ -370,8 +410,10 @@ class Run {
   Features features_;
   ProcessCache processes_;
   BootClock clock_;
-  std::deque<Output> outputs_;       // sinks refer to them
-  std::vector<StackOutput> stacks_;  // of them, those that stacks go to
+  std::deque<Output> outputs_;                      // sinks refer to them
+  std::vector<StackOutput> stacks_;                 // of them, those that stacks go to
+  std::vector<Sink*> line_sinks_;                   // by output; nullptr: --top, or of stacks
+  std::map<std::size_t, std::uint64_t> gaps_said_;  // by output
   bool writes_stdout_ = false;
   std::optional<LiveTable> live_;
   std::optional<otlp::Push> push_;

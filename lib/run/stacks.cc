@@ -55,6 +55,11 @@ Result<void> write_profile(Format format, const profile::Profile& profile, const
     output.buffer() += part;
     return output.write_out();
   });
+  return write_profile(format, profile, style, out);
+}
+
+Result<void> write_profile(Format format, const profile::Profile& profile, const profile::SvgStyle& style,
+                           profile::Bytes& out) {
   switch (format) {
     case Format::folded:
       return profile::write_folded(profile, {.root = style.root}, out);

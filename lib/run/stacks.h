@@ -26,6 +26,9 @@ void complete(profile::Profile& profile, const StackFacts& facts);
 
 // `format` is one of stacks, or json.
 Result<void> write_profile(Format format, const profile::Profile& profile, const profile::SvgStyle& style,
+                           profile::Bytes& out);
+// To an output of a run.
+Result<void> write_profile(Format format, const profile::Profile& profile, const profile::SvgStyle& style,
                            Output& output);
 
 }  // namespace plumb

@@ -22,17 +22,33 @@ constexpr std::string_view kHome = "\033[H";
 constexpr std::string_view kClearRestOfLine = "\033[K";
 constexpr std::string_view kClearBelow = "\033[J";
 
+constexpr int kPatienceMs = 100;
+constexpr std::size_t kMostKeys = 4096;  // of one look: what is pasted comes in several
+
 // What the signal handlers need; set while a FullScreen lives. A handler can reach globals only.
 termios saved_keys;
 termios raw_keys;
+const Stream* volatile screen_stream = nullptr;
 volatile std::sig_atomic_t restore_keys = 0;
 volatile std::sig_atomic_t on_screen = 0;
 volatile std::sig_atomic_t taken_anew = 0;  // since the last frame
 
+// To the terminal, unless it takes no output: then its screen is left as it is. Async-signal-safe.
+void write_now(std::string_view bytes) {
+  const Stream* out = screen_stream;
+  if (out == nullptr) return;
+  pollfd room{out->fd(), POLLOUT, 0};
+  for (int tries = 0; tries < 3 && !bytes.empty(); ++tries) {
+    const ssize_t n = out->write(bytes);
+    if (n > 0) bytes.remove_prefix(static_cast<std::size_t>(n));
+    if (n < 0 && (errno != EAGAIN || ::poll(&room, 1, kPatienceMs) <= 0)) return;
+  }
+}
+
 // Async-signal-safe, as restore() is: write(2) and tcsetattr(3) are.
 void take_over() {
   if (restore_keys != 0) ::tcsetattr(STDIN_FILENO, TCSANOW, &raw_keys);
-  [[maybe_unused]] const ssize_t n = ::write(STDOUT_FILENO, kEnter.data(), kEnter.size());
+  write_now(kEnter);
   on_screen = 1;
   taken_anew = 1;
 }
@@ -40,7 +56,7 @@ void take_over() {
 void restore() {
   if (on_screen == 0) return;
   on_screen = 0;
-  [[maybe_unused]] const ssize_t n = ::write(STDOUT_FILENO, kLeave.data(), kLeave.size());
+  write_now(kLeave);
   if (restore_keys != 0) ::tcsetattr(STDIN_FILENO, TCSANOW, &saved_keys);
 }
 
@@ -83,21 +99,6 @@ void on_continue(int) {
 
 constexpr std::array kFatal{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT, SIGTERM, SIGINT, SIGHUP};
 
-Result<void> write_all(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (n >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    } else if (errno == EAGAIN) {
-      pollfd out{STDOUT_FILENO, POLLOUT, 0};
-      ::poll(&out, 1, -1);
-    } else if (errno != EINTR) {
-      return Error{"cannot write to the terminal", errno_text(errno)};
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 TerminalSize terminal_size(int fd) {
@@ -123,6 +124,8 @@ Result<FullScreen> FullScreen::enter() {
     raw_keys.c_cc[VTIME] = 0;
   }
   restore_keys = screen.has_keys_ ? 1 : 0;
+  screen.out_ = std::make_unique<Stream>(Stream::of(STDOUT_FILENO));
+  screen_stream = screen.out_.get();
   screen.active_ = true;
   take_over();
   for (const int s : kFatal) on_signal(s, on_fatal);
@@ -136,11 +139,13 @@ FullScreen::FullScreen(FullScreen&& other) noexcept
     : active_(std::exchange(other.active_, false)),
       has_keys_(other.has_keys_),
       shown_(other.shown_),
+      out_(std::move(other.out_)),
       buffer_(std::move(other.buffer_)) {}
 
 FullScreen::~FullScreen() {
   if (!active_) return;
   restore();
+  screen_stream = nullptr;
   for (const int s : kFatal) std::signal(s, SIG_DFL);
   std::signal(SIGTSTP, SIG_DFL);
   std::signal(SIGCONT, SIG_DFL);
@@ -154,15 +159,35 @@ std::string FullScreen::keys() {
   std::string typed;
   char bytes[64];
   pollfd keyboard{STDIN_FILENO, POLLIN, 0};
-  while (has_keys_ && ::poll(&keyboard, 1, 0) == 1) {
+  while (has_keys_ && typed.size() < kMostKeys && ::poll(&keyboard, 1, 0) == 1) {
     const ssize_t n = ::read(STDIN_FILENO, bytes, sizeof bytes);
+    if (n == 0 || (n < 0 && errno == EIO)) has_keys_ = false;  // the keyboard's terminal hung up
     if (n <= 0) break;
     typed.append(bytes, static_cast<std::size_t>(n));
   }
   return typed;
 }
 
+// What the terminal does not take now stays in the buffer.
+Result<void> FullScreen::write_rest() {
+  std::size_t written = 0;
+  int error = 0;
+  while (written < buffer_.size() && error == 0) {
+    const ssize_t n = out_->write(std::string_view(buffer_).substr(written));
+    if (n >= 0)
+      written += static_cast<std::size_t>(n);
+    else if (errno != EINTR)
+      error = errno;
+  }
+  buffer_.erase(0, written);
+  if (error == 0 || error == EAGAIN) return {};
+  buffer_.clear();
+  return Error{"cannot write to the terminal", errno_text(error)};
+}
+
 Result<void> FullScreen::show(std::string_view frame) {
+  if (auto r = write_rest(); !r || !buffer_.empty())
+    return r;  // the terminal stands still: so does the table
   taken_anew = 0;
   shown_ = size();
   buffer_.assign(kHome);
@@ -174,7 +199,7 @@ Result<void> FullScreen::show(std::string_view frame) {
     if (!frame.empty()) buffer_ += "\r\n";
   }
   buffer_.append(kClearBelow);
-  return write_all(buffer_);
+  return write_rest();
 }
 
 }  // namespace plumb

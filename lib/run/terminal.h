@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
+#include "base/stream.h"
 
 namespace plumb {
 
@@ -46,10 +48,13 @@ class FullScreen {
 
  private:
   FullScreen() = default;
+  Result<void> write_rest();
+
   bool active_ = false;
   bool has_keys_ = false;
   TerminalSize shown_;  // the size for which the last frame was
-  std::string buffer_;
+  std::unique_ptr<Stream> out_;
+  std::string buffer_;  // of the last frame, what the terminal did not take yet
 };
 
 }  // namespace plumb

@@ -51,7 +51,7 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (line->version) return print_version();
   if (auto r = check_command(*line, options); !r) return wrong_command_line(r.error());
   options.command = line->command;
-  if (!options.top) options.default_format = default_format(info);
+  if (!options.top && !options.summary) options.default_format = default_format(info);
   if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
   auto summary = make_summary(info, *tool, options);
   if (!summary) return wrong_command_line(summary.error());

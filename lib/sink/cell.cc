@@ -139,7 +139,7 @@ std::size_t CellWriter::time_width() const {
 
 void CellWriter::append_time(std::string& out, UnixTime t) {
   if (style_ == TableStyle::Time::relative) {
-    const std::int64_t ns = t.ns - started_.ns;
+    const std::int64_t ns = between(started_, t).ns;
     if (ns < 0) out += '-';
     append_fixed(out, (ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns)) / 1'000,
                  6);

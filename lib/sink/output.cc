@@ -5,22 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
+#include <utility>
+
+#include "base/file.h"
 
 namespace plumb {
 namespace {
-
-// Our own non-blocking description of the pipe or terminal behind `fd`: a blocking write could not be left
-// when the run is to end, and setting O_NONBLOCK on `fd` itself would change it for every program that shares
-// it. A regular file never blocks; a socket cannot be opened anew. Those, and everything where /proc is
-// missing, stay as they are.
-UniqueFd reopen_nonblocking(int fd) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0 || !(S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode))) return {};
-  const std::string path = "/proc/self/fd/" + std::to_string(fd);
-  return UniqueFd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-}
 
 const char* hint_for(int error) {
   if (error == ENOSPC || error == EDQUOT) return "free some space, or choose another place with --output";
@@ -28,72 +21,103 @@ const char* hint_for(int error) {
   return "choose another place with --output";
 }
 
+// open(2) without waiting for a pipe's reader: that is waited for here, where a signal ends it.
+UniqueFd open_for_writing(const std::string& path, int stop_fd) {
+  constexpr int kRetryMs = 50;
+  while (true) {
+    UniqueFd fd = open_unfooled(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd || errno != ENXIO) return fd;
+    pollfd stop{stop_fd, POLLIN, 0};
+    if (::poll(&stop, 1, kRetryMs) == 1 || stop_fd < 0) {
+      errno = ENXIO;
+      return fd;
+    }
+  }
+}
+
 }  // namespace
 
 Output Output::standard() {
   Output o;
-  o.owned_ = reopen_nonblocking(STDOUT_FILENO);
-  o.fd_ = o.owned_ ? o.owned_.get() : STDOUT_FILENO;
-  o.look();
+  o.look(STDOUT_FILENO);
+  o.stream_ = Stream::of(STDOUT_FILENO);
   o.name_ = "standard output";
   return o;
 }
 
-Result<Output> Output::file(const std::string& path) {
+Result<Output> Output::file(const std::string& path, int stop_fd) {
   Output o;
-  o.owned_.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!o.owned_) {
-    return Error{"cannot write " + path, errno_text(errno), "choose another file with --output"};
+  UniqueFd fd = open_for_writing(path, stop_fd);
+  if (!fd && errno == ENXIO) return Error{"cannot write " + path, "nobody reads it"};
+  if (!fd && errno == ELOOP) {
+    return Error{"cannot write " + path, "it is another user's symbolic link, where everybody may write",
+                 "choose another file with --output"};
   }
-  if (UniqueFd nonblocking = reopen_nonblocking(o.owned_.get())) o.owned_ = std::move(nonblocking);
-  o.fd_ = o.owned_.get();
-  o.look();
+  if (!fd) return Error{"cannot write " + path, errno_text(errno), "choose another file with --output"};
+  o.look(fd.get());
+  o.stream_ = Stream::owning(std::move(fd));
   o.name_ = path;
   return o;
 }
 
-void Output::look() {
+void Output::look(int fd) {
   struct stat status {};
-  is_terminal_ = ::isatty(fd_) == 1;
+  is_terminal_ = ::isatty(fd) == 1;
   is_stored_ =
-      ::fstat(fd_, &status) == 0 && (S_ISREG(status.st_mode) || (S_ISCHR(status.st_mode) && !is_terminal_));
+      ::fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || (S_ISCHR(status.st_mode) && !is_terminal_));
 }
 
 Output Output::memory() {
   Output o;
+  o.in_memory_ = true;
   o.name_ = "memory";
   return o;
 }
 
-// Waits instead of spinning; this is what bounds memory when a reader is slow. Meanwhile the kernel counts
-// what finds no room. False: the run is to end, and nobody reads.
-bool Output::wait_writable() {
-  pollfd fds[] = {{fd_, POLLOUT, 0}, {stop_fd_, POLLIN, 0}};
-  if (!stopping_) {
-    if (::poll(fds, 2, -1) < 0) return errno == EINTR;
-    if (fds[0].revents != 0) return true;
+// Whole lines go, the newest; what the reader has begun to take stays.
+void Output::drop_beyond(std::size_t most) {
+  if (buffer_.size() <= most) return;
+  const std::size_t end = buffer_.find('\n', most);
+  if (end == std::string::npos || end + 1 == buffer_.size()) return;
+  dropped_lines_ += static_cast<std::uint64_t>(
+      std::count(buffer_.begin() + static_cast<std::ptrdiff_t>(end) + 1, buffer_.end(), '\n'));
+  buffer_.resize(end + 1);
+}
+
+// An errno; 0: all is written, EAGAIN: the reader takes no more now.
+int Output::write_some(std::size_t& written) {
+  while (written < buffer_.size()) {
+    const ssize_t n = stream_.write(std::string_view(buffer_).substr(written));
+    if (n >= 0) {
+      written += static_cast<std::size_t>(n);
+    } else if (errno == EAGAIN && finishing_) {
+      pollfd room{stream_.fd(), POLLOUT, 0};
+      if (::poll(&room, 1, kStallMs) == 0) return EAGAIN;
+    } else if (errno != EINTR) {
+      return errno;
+    }
   }
-  return ::poll(fds, 1, kStallMs) != 0;
+  return 0;
 }
 
 Result<void> Output::write_out() {
-  if (fd_ < 0 || buffer_.empty()) return {};
-  std::string_view rest = buffer_;
-  int error = 0;
-  while (!rest.empty() && !closed_ && error == 0) {
-    const ssize_t n = ::write(fd_, rest.data(), rest.size());
-    if (n >= 0) {
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    } else if (errno == EPIPE) {
-      closed_ = true;
-    } else if (errno == EAGAIN) {
-      closed_ = !wait_writable();
-    } else if (errno != EINTR) {
-      error = errno;
-    }
+  if (in_memory_ || buffer_.empty()) return {};
+  std::size_t written = 0;
+  const int error = closed_ ? EPIPE : write_some(written);
+  if (error == EAGAIN && !finishing_) {
+    buffer_.erase(0, written);
+    drop_beyond(kMostWaiting);
+    tried_ = buffer_.size();
+    return {};
   }
+  if (error == EAGAIN) {
+    dropped_lines_ += static_cast<std::uint64_t>(
+        std::count(buffer_.begin() + static_cast<std::ptrdiff_t>(written), buffer_.end(), '\n'));
+  }
+  closed_ = closed_ || error == EPIPE || error == EAGAIN;
   buffer_.clear();
-  if (error == 0) return {};
+  tried_ = 0;
+  if (error == 0 || closed_) return {};
   return Error{"cannot write to " + name_, errno_text(error), hint_for(error)};
 }
 

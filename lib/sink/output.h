@@ -1,12 +1,15 @@
-// Output: a file descriptor with one reused buffer. A reader that went away (EPIPE) is an ordinary end, not
-// an error.
+// Output: a file descriptor with one reused buffer. A reader that went away (EPIPE) is an ordinary end, not an error.
+//
+// A reader that does not keep up never holds up the trace: what it does not take waits, up to kMostWaiting bytes;
+// whole lines beyond that are dropped and counted. Only the end waits for it, as long as it takes something.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
-#include "base/fd.h"
 #include "base/result.h"
+#include "base/stream.h"
 
 namespace plumb {
 
@@ -14,46 +17,52 @@ class Output {
  public:
   // Standard output, not owned.
   static Output standard();
-  // Creates or truncates `path`.
-  static Result<Output> file(const std::string& path);
+  // Creates or truncates `path`. A pipe that nobody reads yet is waited for, until `stop_fd` (not owned; -1: none)
+  // polls readable. In a directory where everybody may write, another user's symbolic link is not followed.
+  static Result<Output> file(const std::string& path, int stop_fd = -1);
   // Keeps everything in memory; for tests and for the bench.
   static Output memory();
 
   // The buffer that sinks append to; write_out() empties it.
   std::string& buffer() { return buffer_; }
-  // Writes when at least kChunk bytes wait. For the hot path: one test per event.
-  Result<void> maybe_write() { return buffer_.size() >= kChunk ? write_out() : Result<void>{}; }
-  // Writes all that waits, blocking as long as the reader takes. A full disk or a failed device is an Error
-  // that names the file; what waited is dropped then, so that memory stays bounded.
+  // Writes when kChunk bytes came since the last try. For the hot path: one test per event.
+  Result<void> maybe_write() { return buffer_.size() >= tried_ + kChunk ? write_out() : Result<void>{}; }
+  // Writes what the reader takes at once. A full disk or a failed device is an Error that names the file; what
+  // waited is dropped then, so that memory stays bounded.
   Result<void> write_out();
 
-  // How a paused pager is kept from holding up Ctrl-C: once the run is to end, a reader that takes nothing
-  // for kStallMs counts as gone. stop_when_readable() names a descriptor (not owned) that says so during a
-  // write, stop_requested() says so from now on.
-  void stop_when_readable(int fd) { stop_fd_ = fd; }
-  void stop_requested() { stopping_ = true; }
+  // The trace is over: from now on write_out() waits for the reader. One that takes nothing for kStallMs counts as
+  // gone.
+  void finish() { finishing_ = true; }
 
   bool is_terminal() const { return is_terminal_; }
   // What is written here goes to nobody's terminal: a regular file, /dev/null.
   bool is_stored() const { return is_stored_; }
   // The reader closed its end: stop quietly.
   bool closed() const { return closed_; }
+  // Lines that were not written because the reader stalled; only ever grows.
+  std::uint64_t dropped_lines() const { return dropped_lines_; }
+  // The reader has taken what waited.
+  bool caught_up() const { return tried_ == 0; }
   const std::string& name() const { return name_; }
 
   static constexpr std::size_t kChunk = 64 * 1024;
+  static constexpr std::size_t kMostWaiting = std::size_t{4} << 20;
   static constexpr int kStallMs = 500;
 
  private:
-  void look();
-  bool wait_writable();
+  void look(int fd);
+  void drop_beyond(std::size_t most);
+  int write_some(std::size_t& written);
 
-  UniqueFd owned_;
-  int fd_ = -1;
-  int stop_fd_ = -1;
+  Stream stream_;
   bool is_terminal_ = false;
   bool is_stored_ = false;
   bool closed_ = false;
-  bool stopping_ = false;
+  bool finishing_ = false;
+  bool in_memory_ = false;
+  std::size_t tried_ = 0;  // bytes at the front of the buffer that the reader did not take
+  std::uint64_t dropped_lines_ = 0;
   std::string name_;
   std::string buffer_;
 };

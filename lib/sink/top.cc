@@ -25,6 +25,7 @@ namespace plumb {
 namespace {
 
 constexpr std::size_t kMaxGroups = 512;
+constexpr std::size_t kLongestFilter = 256;  // what is pasted beyond is no filter
 constexpr std::string_view kBold = "\033[1m";
 constexpr std::string_view kReverse = "\033[7m";
 constexpr std::string_view kPlain = "\033[0m";
@@ -206,7 +207,7 @@ class Top final : public TopSink {
     } else if (key == '\177' || key == '\b') {
       if (!filter_.empty()) filter_.pop_back();
     } else if (static_cast<unsigned char>(key) >= ' ') {
-      filter_ += key;
+      if (filter_.size() < kLongestFilter) filter_ += key;
     }
   }
 

@@ -20,6 +20,8 @@ class Screen {
   virtual std::size_t columns() const = 0;
   virtual std::size_t rows() const = 0;  // 0: endless, each frame stands below the last one
   virtual std::string keys() { return {}; }
+  // Polls readable when keys wait; -1: there is no keyboard, or none any more.
+  virtual int key_fd() const { return -1; }
   // What was shown last is gone or does not fit any more: draw at once.
   virtual bool stale() const { return false; }
   virtual Result<void> show(std::string_view frame) = 0;

@@ -28,7 +28,7 @@ void KernelSymbolTable::add_line(std::string_view line) {
   // Code: in the text section, local or global, or weak.
   if (std::string_view("tTwW").find(rest[1]) == std::string_view::npos || address == 0) return;
   std::string_view name(rest + 3, static_cast<std::size_t>(end - rest - 3));
-  name = name.substr(0, name.find_first_of("\t \r"));
+  name = name.substr(0, name.find_first_of(std::string_view("\t \r\0", 4)));
   if (name.empty() || entries_.size() >= kMaxSymbols) return;
   entries_.push_back({address, static_cast<std::uint32_t>(names_.size())});
   names_.append(name).push_back('\0');

@@ -508,6 +508,53 @@ class Output(DropTest):
                     self.flood(2, 10)
                 self.assertEqual({e["dst_port"] for e in plumb.lines}, expected)
 
+    def counters(self, *args, prefix=(), **options):
+        """The counters that are told while this namespace loses packets."""
+        with drops(*args, prefix=prefix, **options) as plumb:
+            self.flood(3)
+            if "--" in args:
+                plumb.finish()
+        return self.here(plumb.lines, type="counter")
+
+    @core
+    def test_counters_are_told_only_where_they_can_be_held_to_the_filter(self):
+        self.assertNotEqual(self.counters(), [])
+        self.assertNotEqual(self.counters(f"--netns={self.ns.path}"), [])
+        self.assertNotEqual(self.counters("--type", "drop,counter", "--port", "9"), [])
+        for args in (("-p", str(os.getpid())), ("--comm", COMM), ("--port", "9"), ("--proto", "udp"), ("--dev", "lo")):
+            with self.subTest(args=args):
+                self.assertEqual(self.counters(*args), [])
+
+    @core
+    def test_counters_of_others_fail_no_command(self):
+        """Another namespace loses packets while the command runs."""
+        with drops("--fail-if", "count > 0", "--", "sleep", "1") as plumb:
+            self.flood(20)
+            plumb.finish()
+        self.assertEqual([e for e in plumb.lines if e["type"] == "counter"], [])
+
+    def test_count_of_counters(self):
+        with drops("--type", "counter", f"--netns={self.ns.path}", "-n", "1") as plumb:
+            self.flood(3)
+            plumb.finish()
+        self.assertEqual([e["type"] for e in plumb.lines], ["counter"])
+
+    @core
+    def test_counters_at_each_interval(self):
+        with drops("--type", "counter", f"--netns={self.ns.path}", "--interval", "100ms") as plumb:
+            for _ in range(2):
+                told = len(self.here(plumb.so_far(), counter="UdpNoPorts"))
+                self.flood(3)
+                plumb.wait_for(lambda lines: len(self.here(lines, counter="UdpNoPorts")) > told, "its growth")
+        self.assertEqual(self.delta(plumb.lines, "UdpNoPorts"), 6)
+
+    def test_what_has_no_reason_is_none_of_those_asked_for(self):
+        if not HAS_REASONS:
+            self.skipTest("this kernel gives no reasons")
+        with drops("--reason", "QDISC_DROP", f"--netns={self.ns.path}") as plumb:
+            self.assertEqual(self.tcp().connect_ex(("127.0.0.1", 9)), 111)
+        self.assertEqual(plumb.lines, [])
+
     def test_process_filter(self):
         receiver = self.udp()
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)

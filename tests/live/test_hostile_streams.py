@@ -3,10 +3,13 @@ its status, its verdicts and COMMAND are as they would have been."""
 import contextlib
 import fcntl
 import os
+import signal
 import socket
 import subprocess
+import tempfile
+import time
 
-from harness import PLUMB, heed_signals
+from harness import PLUMB, Plumb, heed_signals, wait_until
 from tcpconnect import TcpTest
 
 F_SETPIPE_SZ = 1031
@@ -103,3 +106,136 @@ class StandardError(TcpTest):
             done = subprocess.run([PLUMB, "--help"], stdout=fd, stderr=subprocess.PIPE)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"No space left on device", done.stderr)
+
+
+class StandardOutput(TcpTest):
+    def traffic(self, count=3):
+        listener = self.listener(backlog=4096)
+        self.program("connect", address="127.0.0.1", port=listener.getsockname()[1], count=count).rest()
+
+    def test_a_reader_that_stalls(self):
+        """The trace ends in time with its own status, and says what was not written."""
+        for stalled in (full_pipe, full_socket):
+            for args, status in ((["--fail-if", "count > 0"], 3), (["--stats"], 0), (["--summary"], 0)):
+                with self.subTest(stdout=stalled.__name__, args=args), stalled() as fd:
+                    with Plumb("tcpconnect", "--netns", self.ns.path, *args, stdout=fd, expect_status=status) as plumb:
+                        self.traffic()
+                        started = time.monotonic()
+                        plumb.finish(signal.SIGTERM)
+                        self.assertLess(time.monotonic() - started, 4)
+                    self.assertRegex(plumb.stderr, r"lines? not written to standard output: the reader stalled")
+
+    def test_a_duration_ends_although_the_reader_stalls(self):
+        with full_pipe() as fd:
+            with Plumb("tcpconnect", "--netns", self.ns.path, "-d", "2s", stdout=fd) as plumb:
+                self.traffic(3000)
+                plumb.finish()
+        self.assertIn("lines not written to standard output: the reader stalled", plumb.stderr)
+
+    def test_command_is_told(self):
+        with full_pipe() as fd:
+            with Plumb("tcpconnect", "--", "sleep", "300", stdout=fd, expect_status=143) as plumb:
+                plumb.finish(signal.SIGTERM)
+
+    def test_command_that_outlives_the_duration_is_told(self):
+        with Plumb("tcpconnect", "--summary", "--role", "client", "-d", "300ms", "--", "sleep", "300",
+                   expect_status=143) as plumb:
+            wait_until(lambda: plumb.so_far() is not None and not probes_of(plumb.process.pid), "the end of the trace")
+            plumb.finish(signal.SIGTERM)
+
+    def test_file_size_limit_is_an_error(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "out.json")
+            with Plumb("tcpconnect", "--netns", self.ns.path, "-o", path, expect_status=1, json_lines=False,
+                       prefix=["prlimit", "--fsize=600"]) as plumb:
+                self.traffic(30)
+                plumb.finish()
+        self.assertIn("EFBIG", plumb.stderr)
+
+
+def probes_of(pid):
+    """Whether a process still holds BPF links."""
+    found = 0
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(f"/proc/{pid}/fdinfo"):
+            with contextlib.suppress(FileNotFoundError), open(f"/proc/{pid}/fdinfo/{name}") as f:
+                found += "link_id:" in f.read()
+    return found
+
+
+class Files(TcpTest):
+    def test_a_pipe_that_nobody_reads(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "fifo")
+            os.mkfifo(path)
+            process = subprocess.Popen([PLUMB, "tcpconnect", "-o", path], stderr=subprocess.PIPE,
+                                       preexec_fn=heed_signals)
+            wait_until(lambda: blocked(process.pid), "the signals to be blocked")
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=10)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn(b"nobody reads it", stderr)
+            done = subprocess.run([PLUMB, "tcpconnect", "-d", "1s", "--ready-file", path], stderr=subprocess.PIPE,
+                                  timeout=10)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(b"no regular file", done.stderr)
+
+    def test_a_stale_ready_file_goes_first(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path, victim = os.path.join(directory, "ready"), os.path.join(directory, "victim")
+            for stale in ("file", "link"):
+                with self.subTest(stale=stale):
+                    if stale == "file":
+                        with open(path, "w") as f:
+                            f.write("from an earlier run")
+                    else:
+                        os.symlink(victim, path)
+                    process = subprocess.Popen([PLUMB, "tcpconnect", "-d", "30s", "--ready-file", path],
+                                               stdout=subprocess.DEVNULL, preexec_fn=heed_signals)
+                    wait_until(lambda: os.path.lexists(path) and not os.path.islink(path) and os.path.getsize(path) == 0,
+                               "the new ready file")
+                    self.assertTrue(probes_of(process.pid))
+                    process.send_signal(signal.SIGINT)
+                    self.assertEqual(process.wait(10), 0)
+                    self.assertFalse(os.path.exists(victim))
+                    os.unlink(path)
+
+    def test_the_ready_file_of_another_users_directory(self):
+        """As under sudo in one's home: without CAP_DAC_OVERRIDE root may not write there."""
+        with tempfile.TemporaryDirectory() as directory:
+            os.chown(directory, 12345, 12345)
+            os.chmod(directory, 0o755)
+            path = os.path.join(directory, "ready")
+            done = subprocess.run([PLUMB, "tcpconnect", "-d", "100ms", "--ready-file", path], stderr=subprocess.PIPE,
+                                  stdout=subprocess.DEVNULL, timeout=20)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertTrue(os.path.exists(path))
+
+
+def blocked(pid):
+    with open(f"/proc/{pid}/status") as f:
+        mask = int(next(line for line in f if line.startswith("SigBlk")).split()[1], 16)
+    return mask >> signal.SIGTERM - 1 & 1
+
+
+class Terminal(TcpTest):
+    def start(self, *args):
+        leader, follower = os.openpty()
+        self.addCleanup(os.close, leader)
+        ready = os.path.join(tempfile.mkdtemp(prefix="plumb-top-"), "ready")
+        process = subprocess.Popen([PLUMB, "tcpconnect", "--top", "--interval", "100ms", "--netns", self.ns.path,
+                                    "--ready-file", ready, *args], stdin=follower, stdout=follower,
+                                   stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm"},
+                                   preexec_fn=heed_signals)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        os.close(follower)
+        wait_until(lambda: os.path.exists(ready) or process.poll() is not None, "the ready file")
+        return process, leader
+
+    def test_that_takes_no_output(self):
+        process, _ = self.start("-d", "3s")  # nobody reads its other side: it is full after some frames
+        self.assertEqual(process.wait(20), 0)
+        process, _ = self.start()
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20), 0)

@@ -285,7 +285,7 @@ class Https(TcpTest):
     def test_another_name_gets_nothing(self):
         plumb = self.trace("localhost", OTEL_EXPORTER_OTLP_CERTIFICATE=self.authority)
         self.assertIn("1 of 1 records not delivered", plumb.stderr)
-        self.assertIn("no TLS with", plumb.stderr)
+        self.assertIn("its certificate is not for localhost", plumb.stderr)
         self.assertEqual(self.collector.records(), [])
 
     def test_a_file_that_is_no_certificate(self):

@@ -212,6 +212,42 @@ class Life(TcpTest):
         self.assertOwner(line)
         self.assertGreaterEqual(line["retransmits"], 1)
 
+    @needs("nft")
+    def test_closed_by_timeout_whatever_icmp_says(self):
+        for code in ("port-unreachable", "prot-unreachable", "admin-prohibited", "host-unreachable"):
+            with self.subTest(code=code):
+                listener, client = self.listener(), self.socket()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 400)
+                with tcpconnect(*BOTH) as plumb:
+                    client.connect(listener.getsockname())
+                    accepted, _ = listener.accept()
+                    self.ns.nft(f"tcp dport {listener.getsockname()[1]} reject with icmp type {code}")
+                    client.sendall(b"into the void")
+                    with self.assertRaises(OSError):
+                        client.recv(1)
+                    client.close()
+                    self.ns.nft_flush()
+                    accepted.close()
+                self.assertEqual(self.one(plumb.lines, type="close", role="client")["closed_by"], "timeout")
+
+    @core
+    @needs("nft")
+    def test_closed_by_who_breaks_off_while_the_peer_sends(self):
+        """Only this side sent a FIN, and then resets for what the peer, which has not got it, still sends."""
+        listener, client = self.listener(), self.socket()
+        with tcpconnect(*BOTH) as plumb:
+            client.connect(listener.getsockname())
+            accepted, _ = listener.accept()
+            self.ns.drop(f"tcp dport {listener.getsockname()[1]} tcp flags & fin == fin")
+            client.close()
+            with self.assertRaises(OSError):
+                while True:
+                    accepted.send(b"x" * 1000)
+            self.ns.nft_flush()
+            accepted.close()
+        self.assertEqual(self.one(plumb.lines, type="close", role="client")["closed_by"], "local")
+        self.assertEqual(self.one(plumb.lines, type="close", role="server")["closed_by"], "reset_remote")
+
     def test_killed_process_closes(self):
         listener = self.listener()
         with tcpconnect(*BOTH) as plumb:

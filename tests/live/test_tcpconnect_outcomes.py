@@ -1,6 +1,7 @@
 """Every outcome of a connection attempt, made for real in a namespace of its own."""
 import errno
 import os
+import select
 import socket
 import struct
 import time
@@ -123,6 +124,31 @@ class Outcomes(TcpTest):
         self.assertEqual(line["outcome"], "unreachable")
         self.assertEqual(line["local_addr"], "10.99.0.1")
         self.assertIsNotNone(line["local_port"])
+
+    @core
+    @needs("nft")
+    def test_nonblocking_rejected_by_the_own_firewall(self):
+        """The ICMP message comes while connect() still runs: poll() and SO_ERROR tell it, no state changes."""
+        for where in ("input", "output"):
+            for code, expected in (("port-unreachable", (errno.ECONNREFUSED, "refused")),
+                                   ("host-unreachable", (errno.EHOSTUNREACH, "unreachable")),
+                                   ("admin-prohibited", (errno.EHOSTUNREACH, "unreachable")),
+                                   ("prot-unreachable", (errno.ENOPROTOOPT, "unreachable"))):
+                with self.subTest(where=where, code=code):
+                    self.ns.nft(f"tcp dport 99 reject with icmp type {code}", hook=where)
+                    s = self.socket()
+                    s.setblocking(False)
+                    poll = select.poll()
+                    with tcpconnect() as plumb:
+                        s.connect_ex(("127.0.0.1", 99))
+                        poll.register(s, select.POLLOUT)
+                        self.assertTrue(poll.poll(30000))
+                        error = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                        s.close()
+                    self.ns.nft_flush()
+                    line = self.one(plumb.lines)
+                    self.assertEqual(error, expected[0])
+                    self.assertEqual((line["error"], line["outcome"]), (errno.errorcode[error], expected[1]))
 
     @core
     def test_no_ports(self):

@@ -75,3 +75,13 @@ TEST_CASE("the system's clocks advance and agree") {
   CHECK(clock.to_unix(before) <= system_clock_source().real());
   CHECK(clock.error_bound_ns() < 1'000'000'000);
 }
+
+TEST_CASE("impossible times do not wrap") {
+  FakeClock source;
+  const BootClock clock(source);
+  CHECK(clock.to_unix({UINT64_MAX}).ns == INT64_MAX);
+  CHECK(clock.to_unix({static_cast<std::uint64_t>(INT64_MAX)}).ns == INT64_MAX);
+  CHECK(between({5}, {3}).ns == -2);
+  CHECK(between({INT64_MIN}, {1}).ns == INT64_MAX);
+  CHECK(between({INT64_MAX}, {-2}).ns == INT64_MIN);
+}

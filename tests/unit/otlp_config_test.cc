@@ -162,3 +162,13 @@ TEST_CASE("wrong values: what the specification wants ignored is ignored, aloud"
   }
   CHECK(!read("", {{"OTEL_EXPORTER_OTLP_CLIENT_KEY", "k.pem"}}).ok());
 }
+
+TEST_CASE("errors about endpoints do not repeat secrets") {
+  for (const char* url : {"ftp://me:geheim@host/path", "me:geheim@host:4318", "http://ho st/?token=geheim",
+                          "http://me:geheim@a b@host/", "http://[::1?key=geheim"}) {
+    CAPTURE(url);
+    const auto e = otlp::parse_endpoint(url, true);
+    REQUIRE_FALSE(e.ok());
+    CHECK((e.error().what + e.error().why + e.error().hint).find("geheim") == std::string::npos);
+  }
+}

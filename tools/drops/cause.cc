@@ -34,7 +34,7 @@ std::optional<DropCause> CauseJoin::find(const FlowKey& flow, UnixTime time,
   const std::size_t kept = std::min(f.count, f.drops.size());
   for (std::size_t back = 1; back <= kept; ++back) {
     const Dropped& d = f.drops[(f.count - back) % f.drops.size()];
-    const std::int64_t age = time.ns - d.time.ns;
+    const std::int64_t age = between(d.time, time).ns;
     if (age < 0 || age > window.ns) continue;
     // Sequence numbers wrap: compare by difference. A SYN or FIN has no payload but takes one number.
     const bool same = sequence && d.has_sequence && *sequence - d.sequence < std::max(d.bytes, 1U);

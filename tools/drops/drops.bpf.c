@@ -197,6 +197,8 @@ int on_send_reset(__u64 *ctx)
 		seen.known = KNOWN_REASON;
 		if (!reset_reason_selected(seen.reason))
 			return 0;
+	} else if (config.only_reasons) {
+		return 0;
 	}
 	if (skb)
 		read_place(&seen.place, skb, sk);

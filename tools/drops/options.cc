@@ -19,6 +19,7 @@ constexpr std::string_view kGroup = "drops";
 
 Result<void> set_types(DropsOptions& o, std::string_view text) {
   o.types = 0;
+  o.types_given = true;
   for (const std::string_view item : split_list(text)) {
     const auto found = std::ranges::find(kDropTypes, item);
     if (found == kDropTypes.end()) {
@@ -185,7 +186,8 @@ Result<void> configure_drops(const DropsOptions& o, const DropReasons& reasons, 
   c.xdp_reason = reasons.number("XDP").value_or(0);
   c.queue_reason = reasons.number("QDISC_DROP").value_or(0);
   c.no_route_reason = reasons.number("IP_INNOROUTES").value_or(0);
-  const bool only = !o.reasons.empty() && !o.reasons.front().negated;
+  const bool only = o.only_reasons();
+  c.only_reasons = only;
   std::ranges::fill(c.treatment, static_cast<std::uint8_t>(only ? TREAT_IGNORE : TREAT_SHOW));
   std::ranges::fill(c.reset_treatment, static_cast<std::uint8_t>(only ? TREAT_IGNORE : TREAT_SHOW));
   if (!o.all && !only) {

@@ -23,7 +23,8 @@ struct DropsOptions {
   bool stack = false;
   bool icicle = false;
   std::uint8_t types = (1U << DROPS_TYPES) - 1;  // 1 << drops_type, or-ed
-  std::uint64_t max_rate = 2000;                 // lines a second; 0: no limit
+  bool types_given = false;
+  std::uint64_t max_rate = 2000;  // lines a second; 0: no limit
   std::vector<ReasonFilter> reasons;
   std::vector<PortRange> ports;
   std::vector<HostPrefix> hosts;
@@ -31,6 +32,13 @@ struct DropsOptions {
   std::vector<std::uint8_t> protocols;
 
   bool wants(drops_type t) const { return (types >> t & 1U) != 0; }
+  bool only_counters() const { return types == 1U << DROPS_COUNTER; }
+  // Whether an option asks for certain packets, which a counter cannot be held to.
+  bool selects_packets() const {
+    return !reasons.empty() || !ports.empty() || !hosts.empty() || !devs.empty() || !protocols.empty();
+  }
+  // Whether only what was dropped or reset for certain reasons is wanted.
+  bool only_reasons() const { return !reasons.empty() && !reasons.front().negated; }
 };
 
 OptionTable drops_option_table(DropsOptions& options);

@@ -35,7 +35,7 @@ constexpr std::size_t kMaxPending = 2048;
 constexpr std::uint32_t kStackEntries = 8192;  // distinct stacks
 
 struct HooksWanted {
-  bool drops = true, retransmits = true, resets = true;
+  bool drops = true, retransmits = true, resets_sent = true, resets_received = true;
 };
 
 std::vector<Hook> all_hooks(const HooksWanted& wanted) {
@@ -68,14 +68,14 @@ std::vector<Hook> all_hooks(const HooksWanted& wanted) {
                      {"on_send_reset"},
                      [](Features& f) { return f.tracepoint("tcp_send_reset"); },
                      "under 1 us a reset"}},
-       .wanted = wanted.resets},
+       .wanted = wanted.resets_sent},
       {.name = "reset-received",
        .purpose = "TCP resets that are received",
        .variants = {{"tp_btf",
                      {"on_receive_reset"},
                      [](Features& f) { return f.tracepoint("tcp_receive_reset"); },
                      "under 1 us a reset"}},
-       .wanted = wanted.resets},
+       .wanted = wanted.resets_received},
   };
 }
 
@@ -109,9 +109,11 @@ class Drops final : public Tool {
   std::vector<Hook> hooks() const override {
     const bool explains = options_.wants(DROPS_RETRANSMIT) && lines();  // drops, for `cause`
     const bool drops = stacks_ || options_.wants(DROPS_DROP) || explains;
+    const bool others = !stacks_ && !options_.only_reasons();  // what has no reason
     std::vector<Hook> hooks = all_hooks({.drops = drops,
-                                         .retransmits = !stacks_ && options_.wants(DROPS_RETRANSMIT),
-                                         .resets = !stacks_ && options_.wants(DROPS_RESET)});
+                                         .retransmits = others && options_.wants(DROPS_RETRANSMIT),
+                                         .resets_sent = !stacks_ && options_.wants(DROPS_RESET),
+                                         .resets_received = others && options_.wants(DROPS_RESET)});
     append(hooks, socket_owner_hooks(lines(), by_owner_));
     return hooks;
   }
@@ -132,7 +134,11 @@ class Drops final : public Tool {
     attached();
     return {};
   }
-  bool takes_interval() const override { return options_.wants(DROPS_COUNTER); }
+  bool takes_interval() const override { return shows_counters(); }
+  // What is not shown is not judged.
+  TypeMask judged_types() const override {
+    return shows_counters() ? kAllTypes : kAllTypes & ~(TypeMask{1} << DROPS_COUNTER);
+  }
   std::vector<AnyProbe*> probes() override { return {&probe_}; }
 
   Result<void> finish() override {
@@ -156,6 +162,13 @@ class Drops final : public Tool {
   // here.
   bool lines() const { return !kernel_summary_ && !stacks_; }
 
+  // A counter is that of a network namespace or of the host: where packets or processes are asked for it cannot tell whose
+  // loss it counts, and is shown only by name.
+  bool shows_counters() const {
+    if (!options_.wants(DROPS_COUNTER) || !lines() || common().summary) return false;
+    return options_.types_given || !(by_owner_ || options_.selects_packets());
+  }
+
   // An expression or a process filter has to look at every event: what is counted in the kernel has no
   // addresses.
   bool sees_each_event() const {
@@ -170,7 +183,7 @@ class Drops final : public Tool {
                    "stacks are counted in the kernel instead of giving lines"};
     }
     by_owner_ = !common().pids.empty() || !common().comms.empty() || common().uid ||
-                !common().cgroups.empty() || !common().containers.empty() || !common().command.empty();
+                !common().cgroups.empty() || !common().containers.empty() || !common().pods.empty() || !common().command.empty();
     if (by_owner_ && stacks_) {
       return Error{"flame graphs of drops cannot be limited to processes",
                    "stacks are counted in the kernel, which does not know who owns a dropped packet",
@@ -209,8 +222,7 @@ class Drops final : public Tool {
 
   void attached() {
     owners_.start(*probe_);
-    if (options_.wants(DROPS_COUNTER) && lines() && !common().summary)
-      counters_.emplace(namespaces_, session_->filter.netns);
+    if (shows_counters()) counters_.emplace(namespaces_, session_->filter.netns);
     const std::uint64_t now = session_->clock.now().ns;
     next_second_ = now + kSecond;
     next_counters_ = now + static_cast<std::uint64_t>(common().interval_ns);
@@ -224,7 +236,9 @@ class Drops final : public Tool {
       tell_folded();
     }
     if (counters_) counters_->poll({now});
-    if (counters_ && common().interval_given && now >= next_counters_) {
+    // Whoever waits for a number of counters hears of them as they grow.
+    const bool as_they_grow = common().interval_given || (options_.only_counters() && common().count);
+    if (counters_ && as_they_grow && now >= next_counters_) {
       next_counters_ += static_cast<std::uint64_t>(common().interval_ns);
       tell_counters();
     }

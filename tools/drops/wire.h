@@ -137,7 +137,8 @@ struct drops_config {
 	__u8 stack_totals; /* stacks are aggregated instead */
 	__u8 other_exclude; /* other_reasons are those not wanted */
 	__u8 causes;       /* drops of others too, as causes of retransmits */
-	__u8 padding[3];
+	__u8 only_reasons; /* what has no reason is not wanted */
+	__u8 padding[2];
 	__u32 xdp_reason;  /* that of a packet which XDP took before it was received anywhere; 0: none */
 	__u32 queue_reason;    /* QDISC_DROP; 0: none */
 	__u32 no_route_reason; /* for counting them apart; 0: none */

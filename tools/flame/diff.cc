@@ -153,7 +153,7 @@ Result<void> write(const DiffOptions& options, const profile::Profile& before, c
   std::vector<std::string> paths = options.outputs;
   if (paths.empty()) paths.emplace_back();
   for (const std::string& path : paths) {
-    auto output = open_output(path);
+    auto output = SavedOutput::open(path);
     if (!output) return std::move(output).error();
     std::string format = options.format.value_or("table");
     if (!options.format) {
@@ -162,21 +162,19 @@ Result<void> write(const DiffOptions& options, const profile::Profile& before, c
       if (by_ending == Format::svg) format = "svg";
     }
     if (format == "svg") {
-      profile::Bytes bytes([&](std::string_view part) {
-        output->buffer() += part;
-        return output->write_out();
-      });
+      profile::Bytes bytes = output->bytes();
       const profile::SvgStyle style{.title = options.title, .icicle = options.icicle};
       if (auto r = write_diff_svg(before, after, style, bytes); !r) return r;
       continue;
     }
+    std::string text;
     if (format == "json") {
-      append_json(output->buffer(), diff);
+      append_json(text, diff);
     } else {
-      append_table(output->buffer(), diff, options.rows, false);
-      append_table(output->buffer(), diff, options.rows, true);
+      append_table(text, diff, options.rows, false);
+      append_table(text, diff, options.rows, true);
     }
-    if (auto r = output->write_out(); !r) return r;
+    if (auto r = output->write(text); !r) return r;
   }
   return {};
 }

@@ -80,10 +80,11 @@ Result<void> render(const std::string& input, const RenderOptions& options) {
   std::vector<std::string> paths = options.outputs;
   if (paths.empty()) paths.emplace_back();
   for (const std::string& path : paths) {
-    auto output = open_output(path);
+    auto output = SavedOutput::open(path);
     if (!output) return std::move(output).error();
     const Format format = options.format ? *options.format : format_of(path, Format::svg);
-    if (auto r = write_profile(format, *saved, style, *output); !r) return r;
+    profile::Bytes bytes = output->bytes();
+    if (auto r = write_profile(format, *saved, style, bytes); !r) return r;
   }
   if (!options.quiet) say("plumb: {}", profile::quality_text(*saved));
   return {};

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/say.h"
 #include "profile/read.h"
 
 namespace plumb {
@@ -56,8 +57,24 @@ Format format_of(const std::string& path, Format otherwise) {
   return output_specs(options).front().format;
 }
 
-Result<Output> open_output(const std::string& path) {
-  return path.empty() || path == "-" ? Result<Output>(Output::standard()) : Output::file(path);
+Result<SavedOutput> SavedOutput::open(const std::string& path) {
+  SavedOutput out;
+  if (path.empty() || path == "-") return out;
+  auto file = Output::file(path);
+  if (!file) return std::move(file).error();
+  out.file_.emplace(*std::move(file));
+  out.file_->finish();
+  return out;
+}
+
+Result<void> SavedOutput::write(std::string_view text) {
+  if (file_) {
+    file_->buffer() += text;
+    return file_->write_out();
+  }
+  // A reader that has seen enough is no failure.
+  if (print_text(text) || errno == EPIPE) return {};
+  return Error{"cannot write to standard output", errno_text(errno)};
 }
 
 }  // namespace plumb

@@ -60,6 +60,8 @@ struct connection {
 /* A head is captured in pieces of this size. */
 #define PIECE 1024
 #define SMALL_REST 256
+/* So much of one call on an HTTP/2 connection: frames of many streams may sit in it. */
+#define HTTP2_CALL (256 * 1024)
 #define BODY_HEAD 16
 #define BODY_TAIL 8
 #define MAX_TRIES 64
@@ -90,6 +92,7 @@ struct workspace {
 	struct connection connection; /* a copy while its bytes are told */
 	struct call call;
 	struct source source;
+	__u8 registers[REGISTERS_MAX];
 	struct copy copy;
 	struct httptrace_data record;
 	__u8 data[4 * HTTPTRACE_PAYLOAD]; /* follows `record` on the wire; of which the first quarter and a bit is used */
@@ -472,26 +475,38 @@ __noinline int heads_in(__u32 direction, __u32 size)
 	return size;
 }
 
-/* Captures whole: up to --snaplen of each call. */
+/* Sends the piece from offset `from` whole; returns where the next begins, or 0 when all has been told. */
+__noinline int tell_whole_piece(__u32 direction, __u32 from)
+{
+	struct workspace *ws = workspace_of(direction);
+	__u32 left, n;
+
+	if (!ws || from >= ws->call.length)
+		return 0;
+	left = ws->call.length - from;
+	if (from >= (ws->connection.kind == KIND_HTTP2 ? HTTP2_CALL : config.snaplen)) {
+		send_piece(direction, left, 0, 0, 0);
+		return 0;
+	}
+	n = left < HTTPTRACE_PAYLOAD ? left : HTTPTRACE_PAYLOAD;
+	if (copy_bytes(direction, from, 0, n)) {
+		send_piece(direction, left, 0, 0, HTTPTRACE_UNREADABLE);
+		return 0;
+	}
+	send_piece(direction, n, n, 0, 0);
+	return from + n;
+}
+
+/* Captures whole: up to --snaplen of each call, of HTTP/2 up to HTTP2_CALL. */
 static __always_inline void tell_whole(struct workspace *ws, __u32 direction)
 {
-	__u32 from = 0, length = ws->call.length;
+	__u32 from = 0;
 
-	for (int i = 0; i < HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD; i++) {
-		__u32 left = length - from;
-		__u32 n = left < HTTPTRACE_PAYLOAD ? left : HTTPTRACE_PAYLOAD;
-
-		if (!left || from >= config.snaplen)
+	for (int i = 0; i <= HTTP2_CALL / HTTPTRACE_PAYLOAD; i++) {
+		from = tell_whole_piece(direction, from);
+		if (!from)
 			break;
-		if (copy_bytes(direction, from, 0, n)) {
-			send_piece(direction, left, 0, 0, HTTPTRACE_UNREADABLE);
-			return;
-		}
-		send_piece(direction, n, n, 0, 0);
-		from += n;
 	}
-	if (from < length)
-		send_piece(direction, length - from, 0, 0, 0);
 }
 
 /* A call inside of a body. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /* httptrace: what TCP sockets send and receive in plain text, as far as it is HTTP.
  *
- * One function, traffic(), is told each send and receive by one of three variants of hooks: the tracepoints behind
- * sock_sendmsg and sock_recvmsg (Linux 6.3), fexit on inet's own functions, or the end of each system call. None of them
- * gives the bytes; they lie in the caller's memory, where the registers of its system call say. */
+ * One function, traffic(), is told each send and receive by one of two variants of hooks: the tracepoints behind
+ * sock_sendmsg and sock_recvmsg (Linux 6.3), or fexit on inet's own functions. Neither gives the bytes; they lie in the
+ * caller's memory, where the registers of its system call say. */
 #include "httptrace/capture.bpf.h"
 #include "bpf/address_filter.bpf.h"
 #include "bpf/filter.bpf.h"
@@ -136,8 +136,7 @@ unwanted:
 }
 
 /* A call on `sk` ended. `ret`: how many bytes went, or what read() returned. */
-static __always_inline int traffic(struct connection *c, const struct sock *sk, __u32 direction, long ret,
-				   struct pt_regs *regs)
+static __always_inline int traffic(struct connection *c, const struct sock *sk, __u32 direction, long ret)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32, length = ret, dir = direction & 1;
 	struct workspace *ws = workspace_of(direction);
@@ -160,7 +159,7 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 		c->kind = KIND_UNKNOWN;
 	if (c->kind == KIND_FOREIGN || c->kind == KIND_UNWANTED || c->kind == KIND_TLS)
 		return 0;
-	source_of_call(&ws->source, regs);
+	source_of_current_call(&ws->source, ws->registers);
 	if (!c->started[dir])
 		first = went_first(sk, direction, length);
 	c->started[dir] = 1;
@@ -196,7 +195,7 @@ static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int 
 	c = connection_of(sk, ret > 0);
 	if (!c || c->kind == KIND_FOREIGN)
 		return 0;
-	return traffic(c, sk, direction, ret, registers_of_current());
+	return traffic(c, sk, direction, ret);
 }
 
 /* Hook: a send on any socket ended. Context: the sender, which is `current`. */
@@ -211,6 +210,48 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(socket_received, struct sock *sk, int ret, int flags)
 {
 	return flags & MSG_PEEK ? 0 : socket_traffic(sk, HTTPTRACE_RECEIVED, ret);
+}
+
+/* Hooks: inet's own functions return, for IPv4 and IPv6, TCP and UDP. Context: as above. */
+SEC("fexit/inet_sendmsg")
+int BPF_PROG(inet_sent, struct socket *socket, void *message, unsigned long size, int ret)
+{
+	struct sock *sk = socket->sk;
+
+	return sk ? socket_traffic(sk, HTTPTRACE_SENT, ret) : 0;
+}
+
+SEC("fexit/inet6_sendmsg")
+int BPF_PROG(inet6_sent, struct socket *socket, void *message, unsigned long size, int ret)
+{
+	struct sock *sk = socket->sk;
+
+	return sk ? socket_traffic(sk, HTTPTRACE_SENT, ret) : 0;
+}
+
+SEC("fexit/inet_recvmsg")
+int BPF_PROG(inet_received, struct socket *socket, void *message, unsigned long size, int flags, int ret)
+{
+	struct sock *sk = socket->sk;
+
+	return sk && !(flags & MSG_PEEK) ? socket_traffic(sk, HTTPTRACE_RECEIVED, ret) : 0;
+}
+
+SEC("fexit/inet6_recvmsg")
+int BPF_PROG(inet6_received, struct socket *socket, void *message, unsigned long size, int flags, int ret)
+{
+	struct sock *sk = socket->sk;
+
+	return sk && !(flags & MSG_PEEK) ? socket_traffic(sk, HTTPTRACE_RECEIVED, ret) : 0;
+}
+
+/* Hook: sendfile() and splice() hand pages to a socket, before Linux 6.5; later they go the way of the others. */
+SEC("fexit/inet_sendpage")
+int BPF_PROG(inet_page_sent, struct socket *socket, void *page, int offset, unsigned long size, int flags, long ret)
+{
+	struct sock *sk = socket->sk;
+
+	return sk ? socket_traffic(sk, HTTPTRACE_SENT, ret) : 0;
 }
 
 /* Hook: a socket changes its state. Context: the process that closes, or a softirq. */

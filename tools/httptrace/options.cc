@@ -129,6 +129,8 @@ constexpr auto kOptions = std::to_array<Option<HttptraceOptions>>({
        o.min_latency_ns = *ns;
        return {};
      }},
+    {{.name = "tls-only", .group = "httptrace", .help = "Only what a TLS library encrypted."},
+     [](HttptraceOptions& o, std::string_view) -> Result<void> { return o.tls_only = true, Result<void>{}; }},
     {{.name = "header",
       .metavar = "NAME[,...]",
       .repeatable = true,

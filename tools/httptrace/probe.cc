@@ -23,7 +23,21 @@ std::vector<Hook> HttpProbe::hooks() {
                      [](Features& f) {
                        return both(f.tracepoint("sock_send_length"), f.tracepoint("sock_recv_length"));
                      },
-                     "under 0.5 us a send or receive of HTTP, 0.1 us of anything else"}}},
+                     "under 0.5 us a send or receive of HTTP, 0.1 us of anything else"},
+                    {"fexit",
+                     {"inet_sent", "inet6_sent", "inet_received", "inet6_received"},
+                     [](Features& f) {
+                       return both(both(f.fentry("inet_sendmsg"), f.fentry("inet6_sendmsg")),
+                                   both(f.fentry("inet_recvmsg"), f.fentry("inet6_recvmsg")));
+                     },
+                     "each send and receive over TCP and UDP takes longer"}}},
+      {.name = "sendfile",
+       .purpose = "files sent without a copy, before Linux 6.5",
+       .variants = {{"fexit",
+                     {"inet_page_sent"},
+                     [](Features& f) { return f.fentry("inet_sendpage"); },
+                     "nothing beside sendfile()"}},
+       .required = false},
       {.name = "ends",
        .purpose = "connections that end",
        .variants = {{"tp_btf",

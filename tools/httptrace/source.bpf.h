@@ -9,7 +9,7 @@
 #include "bpf/syscall.bpf.h"
 
 /* Of an array of buffers so many are looked at. */
-#define SOURCE_SEGMENTS 16
+#define SOURCE_SEGMENTS 256
 
 /* One buffer (`base`), or an array of them (`iov`); with neither the bytes cannot be read. */
 struct source {
@@ -195,24 +195,29 @@ static __always_inline void source_of_call(struct source *source, struct pt_regs
 	}
 }
 
-/* The registers of the current task's system call. Before Linux 5.15 there is no helper: they lie at the end of the
- * task's kernel stack (arch/x86/include/asm/processor.h and arm64's, task_pt_regs), whose size is 16 KiB without KASAN. */
-static __always_inline struct pt_regs *registers_of_current(void)
-{
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf());
-	return 0;
-}
-
+/* struct pt_regs takes 168 bytes on x86-64, 336 on arm64 (kernels differ in a few). */
+#define REGISTERS_MAX 512
 #define KERNEL_STACK_SIZE 16384
 
-/* A copy, for kernels without the helper. */
-static __always_inline bool copy_registers(struct pt_regs *regs, __u32 size)
+/* The same for the current task's system call. Before Linux 5.15 there is no helper: the registers lie at the end of the
+ * task's kernel stack (task_pt_regs of both architectures), whose size is 16 KiB without KASAN; `copy` has REGISTERS_MAX
+ * bytes for them. */
+static __always_inline void source_of_current_call(struct source *source, __u8 *copy)
 {
-	struct task_struct___stack *task = (void *)bpf_get_current_task();
-	const char *stack = BPF_CORE_READ(task, stack);
+	__u32 size = bpf_core_type_size(struct pt_regs);
+	struct task_struct___stack *task;
+	const char *stack;
 
-	return stack && !bpf_probe_read_kernel(regs, size, stack + KERNEL_STACK_SIZE - size);
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		source_of_call(source, (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf()));
+		return;
+	}
+	__builtin_memset(source, 0, sizeof(*source));
+	task = (void *)bpf_get_current_task();
+	stack = BPF_CORE_READ(task, stack);
+	if (size > REGISTERS_MAX || !stack || bpf_probe_read_kernel(copy, size, stack + KERNEL_STACK_SIZE - size))
+		return;
+	source_of_call(source, (struct pt_regs *)copy);
 }
 
 #endif

@@ -177,7 +177,8 @@ UPROBE(go_read_return)
 	return 0;
 }
 
-/* Write sends all or fails, and another goroutine may get the answer before it returns: recorded as it begins. */
+/* Write sends all or fails, and another goroutine may get the answer before it returns: recorded as it begins. But on a
+ * connection whose socket is not known it is recorded as it returns, since the call finds the socket. */
 UPROBE(go_write_entry)
 {
 	__u64 pid = bpf_get_current_pid_tgid() >> 32;
@@ -187,13 +188,16 @@ UPROBE(go_write_entry)
 
 	if (!c || c->ignored)
 		return 0;
-	if (!c->sock) {
-		struct call call = {.object = piece.object};
-
-		bpf_map_update_elem(&calls, &key, &call, BPF_ANY);
-		start_search(goroutine_key(key.owner, pid), piece.object);
-	}
 	piece.time_ns = bpf_ktime_get_boot_ns();
+	if (!c->sock) {
+		struct call call = {.object = piece.object, .buffer = GO_POINTER(regs), .size = GO_LENGTH(regs)};
+
+		call.time_ns = piece.time_ns;
+		if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
+			count_loss(LOSS_MAP_FULL);
+		start_search(goroutine_key(key.owner, pid), piece.object);
+		return 0;
+	}
 	record_plaintext(c, &piece, GO_POINTER(regs), GO_LENGTH(regs));
 	return 0;
 }
@@ -201,22 +205,27 @@ UPROBE(go_write_entry)
 UPROBE(go_write_return)
 {
 	__u64 pid = bpf_get_current_pid_tgid() >> 32;
+	struct piece piece = {.direction = HTTPTRACE_SENT};
 	struct call_key key = {.owner = GO_ROUTINE(regs), .place = pid | 1ULL << 32};
 	struct call *call = bpf_map_lookup_elem(&calls, &key);
 	struct object_key object = {.pid = pid};
 	struct connection *c;
+	__u64 buffer, size;
 
 	if (!call)
 		return 0;
-	object.object = call->object;
+	object.object = piece.object = call->object;
+	piece.time_ns = call->time_ns;
+	buffer = call->buffer;
+	size = call->size;
 	bpf_map_delete_elem(&calls, &key);
 	c = bpf_map_lookup_elem(&connections, &object);
-	if (c && !c->sock) {
+	if (!c)
+		return 0;
+	if (!c->sock)
 		end_search(goroutine_key(key.owner, pid), c);
-		/* The request is recorded already; its ends follow. */
-		if (c->sock && c->opened && !c->named)
-			record_open(c, object.object, bpf_ktime_get_boot_ns());
-	}
+	if ((__s64)GO_RESULT(regs) > 0)
+		record_plaintext(c, &piece, buffer, size);
 	return 0;
 }
 

@@ -59,7 +59,10 @@ struct call_key {
 struct call {
 	__u64 object;
 	__u64 buffer;
-	__u64 size_at; /* where an _ex function puts the number of bytes */
+	union {
+		__u64 size_at; /* where an _ex function puts the number of bytes */
+		__u64 size;    /* of what Go writes */
+	};
 	__u64 time_ns;
 };
 

@@ -1,9 +1,7 @@
 // httptrace: every HTTP request of the host, sent or answered here, with its status and latency.
-
 #include <optional>
 
 #include "base/say.h"
-
 #include "httptrace/connections.h"
 #include "httptrace/event.h"
 #include "httptrace/options.h"

@@ -9,6 +9,7 @@
  *
  * MPTCP: the MPTCP socket itself changes state too, and is left out; its TCP subflows tell the story. */
 #include "bpf/kernel.h"
+#include "bpf/kernel_skb.h"
 #include "tcpconnect/wire.h"
 #include "tcpconnect/connection.bpf.h"
 #include "bpf/socket.bpf.h"
@@ -22,8 +23,10 @@ enum {
 	EAGAIN = 11,
 	EFAULT = 14,
 	EEXIST = 17,
+	EACCES = 13,
 	EPIPE = 32,
 	ENOTSOCK = 88,
+	ENOPROTOOPT = 92,
 	EDESTADDRREQ = 89,
 	EOPNOTSUPP = 95,
 	EAFNOSUPPORT = 97,
@@ -141,6 +144,29 @@ static __always_inline bool found_no_port(const struct sock *sk, const struct co
 	return !conn->ends.local_port || (conn->bound && !BPF_CORE_READ((struct tcp_sock *)sk, segs_out));
 }
 
+/* The error of an ICMP message that came while connect() still ran, as it does from a firewall on the same host. TCP cannot
+ * end the attempt then; it puts the message into the error queue, so that poll() reports it and SO_ERROR tells it (net/ipv4/
+ * tcp_ipv4.c, tcp_v4_err). The program then closes the socket. 0: none came. */
+static __always_inline int early_icmp_error(const struct sock *sk)
+{
+	struct sk_buff *last = sk->sk_error_queue.prev;
+	struct sock_extended_err *e;
+	__u8 origin;
+
+	if (!sk->sk_error_queue.qlen)
+		return 0;
+	e = &((struct sock_exterr_skb *)&last->cb)->ee;
+	origin = BPF_CORE_READ(e, ee_origin);
+	return origin == SO_EE_ORIGIN_ICMP || origin == SO_EE_ORIGIN_ICMP6 ? BPF_CORE_READ(e, ee_errno) : 0;
+}
+
+/* As outcome_of(), for errors that the network gave: these two are ICMP's, administratively prohibited (ICMPv6) and
+ * protocol unreachable. */
+static __always_inline enum tcpconnect_outcome outcome_of_answer(int error)
+{
+	return error == EACCES || error == ENOPROTOOPT ? OUTCOME_UNREACHABLE : outcome_of(error);
+}
+
 /* A client's socket left SYN_SENT or SYN_RECV. */
 static __always_inline void client_decided(const struct sock *sk, struct conn *conn, int newstate, __u64 now)
 {
@@ -157,8 +183,10 @@ static __always_inline void client_decided(const struct sock *sk, struct conn *c
 		conn->established_ns = now;
 	} else {
 		error = sk->sk_err;
+		if (!error)
+			error = early_icmp_error(sk);
 		if (error) {
-			outcome = outcome_of(error);
+			outcome = outcome_of_answer(error);
 		} else if (found_no_port(sk, conn)) {
 			outcome = OUTCOME_NO_PORTS;
 			error = EADDRNOTAVAIL;
@@ -215,15 +243,20 @@ static __always_inline bool has_flag(const struct sock *sk, __u64 bit)
 static __always_inline __u8 who_closed(const struct sock *sk, const struct conn *conn, int oldstate)
 {
 	switch (sk->sk_err) {
+	case 0:
+		break;
 	case ECONNRESET:
+		/* This side had closed both directions. It breaks off where the peer goes on sending (tcp_reset() is what the
+		 * kernel calls then, too), or its FIN was answered by a reset: either way it ended the connection. */
+		if (conn->ended_ns && conn->closed_by == CLOSED_LOCAL)
+			return CLOSED_LOCAL;
+		return CLOSED_RESET_REMOTE;
 	case EPIPE: /* a reset after the peer's FIN */
 		return CLOSED_RESET_REMOTE;
-	case ETIMEDOUT:
-	case EHOSTUNREACH:
-	case ENETUNREACH:
-		return CLOSED_TIMEOUT;
 	case ECONNABORTED: /* tcp_abort: ss -K */
 		return CLOSED_RESET_LOCAL;
+	default: /* ETIMEDOUT, or what ICMP had said meanwhile of why nothing comes through (tcp_write_err) */
+		return CLOSED_TIMEOUT;
 	}
 	switch (oldstate) {
 	case TCP_LAST_ACK:

@@ -1,0 +1,84 @@
+"""What a collector must not be able to do to plumb by its answer."""
+import os
+import signal
+import socket
+import threading
+
+from harness import wait_until
+from tcpconnect import TcpTest, tcpconnect
+
+
+class RawCollector:
+    """Answers each request with `answer(connection)`, which may write any bytes."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.requests = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.handle, args=(connection,), daemon=True).start()
+
+    def handle(self, connection):
+        with connection:
+            try:
+                while True:
+                    head = b""
+                    while b"\r\n\r\n" not in head:
+                        piece = connection.recv(65536)
+                        if not piece:
+                            return
+                        head += piece
+                    head, body = head.split(b"\r\n\r\n", 1)
+                    length = int([h.split(b":")[1] for h in head.split(b"\r\n")
+                                  if h.lower().startswith(b"content-length")][0])
+                    while len(body) < length:
+                        body += connection.recv(65536)
+                    self.requests += 1
+                    self.answer(connection)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
+class Answers(TcpTest):
+    def trace(self, answer, *args):
+        collector = RawCollector(answer)
+        self.addCleanup(collector.close)
+        with tcpconnect("--netns", self.ns.path, "--stats", "--otlp=" + collector.url, *args) as plumb:
+            listener = self.listener()
+            self.program("connect", address="127.0.0.1", port=listener.getsockname()[1], count=3).rest()
+            wait_until(lambda: collector.requests, "a request")
+            plumb.process.send_signal(signal.SIGINT)
+            _, status, usage = os.wait4(plumb.process.pid, 0)
+            plumb.process.returncode = os.waitstatus_to_exitcode(status)
+            plumb.finish()
+            plumb.peak_mb = usage.ru_maxrss / 1024
+        return plumb
+
+    def test_a_length_that_no_memory_holds(self):
+        plumb = self.trace(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\nx") or c.close())
+        self.assertIn("3 records, 3 delivered", plumb.stderr)
+
+    def test_a_body_without_end(self):
+        def stream(connection):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000000\r\n\r\n")
+            for _ in range(9000):
+                connection.sendall(b"x" * 1000000)
+        plumb = self.trace(stream)
+        self.assertIn("3 records, 3 delivered", plumb.stderr)
+        self.assertLess(plumb.peak_mb, 60)
+
+    def test_interim_answers_are_no_refusals(self):
+        plumb = self.trace(lambda c: c.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+                                               b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+        self.assertIn("3 records, 3 delivered", plumb.stderr)
