@@ -1,0 +1,433 @@
+#include "dns/matcher.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dns/names.h"
+#include "unit/dns_build.h"
+
+using namespace plumb;
+using namespace plumb::dns;
+using dns_build::Bytes;
+
+namespace {
+
+BootTime ms(std::uint64_t n) {
+  return {1'000'000'000 + n * 1'000'000};
+}
+
+Endpoint end(std::string_view address, std::uint16_t port) {
+  return {*IpAddress::parse(address), port};
+}
+
+Owner owner_of(std::uint32_t pid) {
+  Owner o;
+  o.pid = o.tid = pid;
+  return o;
+}
+
+struct OneList final : SearchLists {
+  ResolvConf conf;
+  const ResolvConf& of(const Owner&) override { return conf; }
+};
+
+// A host with one client, and what is told of it, one line a lookup.
+struct Host {
+  explicit Host(Matcher::Options options = {}) : matcher(options) {}
+
+  Matcher matcher;
+  Owner owner = owner_of(42);
+  Endpoint client = end("10.0.0.2", 40000);
+  Endpoint server = end("10.0.0.53", 53);
+  std::uint64_t socket = 0xabc;
+  std::uint32_t netns = 1;
+  std::uint32_t ifindex = 2;
+  Transport transport = Transport::udp;
+  std::uint32_t sequence = 1;
+
+  Sighting sighting(std::uint64_t at, Direction direction, const Bytes& bytes) {
+    Sighting s;
+    s.time = ms(at);
+    s.direction = direction;
+    s.transport = transport;
+    s.netns = netns;
+    s.ifindex = ifindex;
+    s.payload = bytes;
+    s.length = static_cast<std::uint32_t>(bytes.size());
+    s.sequence = sequence;
+    return s;
+  }
+  void ask(std::uint64_t at, const Bytes& bytes) {
+    Sighting s = sighting(at, Direction::sent, bytes);
+    s.socket = socket;
+    s.source = client;
+    s.destination = server;
+    s.owner = owner.pid == 0 ? nullptr : &owner;
+    matcher.see(s);
+  }
+  void answer(std::uint64_t at, const Bytes& bytes) {
+    Sighting s = sighting(at, Direction::received, bytes);
+    s.source = server;
+    s.destination = client;
+    matcher.see(s);
+  }
+  void read(std::uint64_t at) { matcher.see(Pickup{ms(at), socket, &owner, transport}); }
+
+  static std::string_view name(Outcome o) {
+    constexpr std::string_view kNames[] = {"answered", "nodata", "timeout", "late", "pending"};
+    return kNames[static_cast<std::size_t>(o)];
+  }
+  std::string told() {
+    std::string out;
+    while (const Lookup* l = matcher.next()) {
+      out += l->name + " " + std::string(name(l->outcome)) + " x" + std::to_string(l->attempts);
+      if (l->answered) out += " " + std::to_string((l->answered->ns - l->asked.ns) / 1'000'000) + "ms";
+      if (l->picked_up) out += " read+" + std::to_string((l->picked_up->ns - l->answered->ns) / 1'000'000);
+      if (l->role == Role::server) out += " server";
+      if (l->transport == Transport::tcp) out += " tcp";
+      if (l->truncated) out += " TC";
+      if (l->misfits != 0) out += " misfits" + std::to_string(l->misfits);
+      if (!l->search_of.empty()) out += " of:" + l->search_of;
+      out += "; ";
+    }
+    return out;
+  }
+};
+
+Matcher::Options no_pickup() {
+  Matcher::Options o;
+  o.pickup = false;
+  return o;
+}
+
+Bytes a(unsigned id, std::string_view name) {
+  return dns_build::response(id, name, kA, {dns_build::address(192, 0, 2, 1)});
+}
+Bytes empty(unsigned id, std::string_view name, unsigned rcode) {
+  return dns_build::response(id, name, kA, {}, 0x8180 | rcode);
+}
+
+}  // namespace
+
+TEST_CASE("dns matcher: asked, answered, read") {
+  Host h;
+  h.ask(0, dns_build::query(1, "a.example"));
+  CHECK(h.told().empty());
+  h.answer(7, a(1, "a.example"));
+  CHECK(h.told().empty());  // not read yet
+  h.read(9);
+  CHECK(h.told() == "a.example answered x1 7ms read+2; ");
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: what is never read is told all the same") {
+  Host h;
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(7, a(1, "a.example"));
+  h.matcher.advance(ms(5006));
+  CHECK(h.told().empty());
+  h.matcher.advance(ms(5008));
+  CHECK(h.told() == "a.example answered x1 7ms; ");
+}
+
+TEST_CASE("dns matcher: outcomes") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "none.example"));
+  h.answer(1, empty(1, "none.example", 0));
+  h.ask(2, dns_build::query(2, "nx.example"));
+  h.answer(3, empty(2, "nx.example", 3));
+  CHECK(h.told() == "none.example nodata x1 1ms; nx.example answered x1 1ms; ");
+}
+
+TEST_CASE("dns matcher: an answer belongs to its id, question, server and namespace") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(1, a(2, "a.example"));
+  h.answer(1, a(1, "b.example"));
+  h.answer(1, dns_build::response(1, "a.example", kAaaa, {}));
+  h.server = end("10.6.6.6", 53);
+  h.answer(1, a(1, "a.example"));
+  h.server = end("10.0.0.53", 53);
+  h.netns = 2;
+  h.answer(1, a(1, "a.example"));
+  h.netns = 1;
+  CHECK(h.told().empty());
+  h.answer(5, a(1, "A.eXample"));  // letter case is no difference
+  CHECK(h.told() == "a.example answered x1 5ms misfits4; ");
+  h.answer(6, a(1, "a.example"));  // once more: of no lookup that waits
+  CHECK(h.told().empty());
+}
+
+TEST_CASE("dns matcher: no answer is a timeout, and one that comes after is late") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.matcher.advance(ms(5400));
+  CHECK(h.told().empty());  // a resolver with the same timeout may go on
+  h.matcher.advance(ms(5501));
+  CHECK(h.told() == "a.example timeout x1; ");
+  h.answer(7000, a(1, "a.example"));
+  CHECK(h.told() == "a.example late x1 7000ms; ");
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: a timeout that is forgotten") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.matcher.advance(ms(6000));
+  h.matcher.advance(ms(31'000));
+  CHECK(h.told() == "a.example timeout x1; ");
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: an answer before a timeout is told is no late one") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.matcher.advance(ms(6000));
+  h.answer(6001, a(1, "a.example"));
+  CHECK(h.told() == "a.example answered x1 6001ms; ");
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: the trace's end is no timeout") {
+  Host h;
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.ask(0, dns_build::query(2, "b.example"));
+  h.answer(1, a(2, "b.example"));
+  h.matcher.finish();
+  CHECK(h.told() == "b.example answered x1 1ms; a.example pending x1; ");
+}
+
+TEST_CASE("dns matcher: sent again, and another server from a new socket with the same id") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.ask(2500, dns_build::query(1, "a.example"));
+  h.client = end("10.0.0.2", 40001);
+  h.server = end("10.0.0.54", 53);
+  h.socket = 0xdef;
+  h.ask(5003, dns_build::query(1, "a.example"));
+  h.answer(5005, a(1, "a.example"));
+  CHECK(h.told() == "a.example answered x3 5005ms; ");
+}
+
+TEST_CASE("dns matcher: another id is another attempt only when the first one has waited") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.client.port = 40001;
+  h.ask(500, dns_build::query(2, "a.example"));
+  h.answer(501, a(2, "a.example"));
+  CHECK(h.told() == "a.example answered x1 1ms; ");  // a lookup of its own
+  h.client.port = 40002;
+  h.ask(2000, dns_build::query(3, "a.example"));
+  h.answer(2001, a(3, "a.example"));
+  CHECK(h.told() == "a.example answered x2 2001ms; ");
+}
+
+TEST_CASE("dns matcher: servers that are asked at once from one socket") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.server = end("10.0.0.54", 53);
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(2, a(1, "a.example"));
+  h.server = end("10.0.0.53", 53);
+  h.answer(3, a(1, "a.example"));
+  CHECK(h.told() == "a.example answered x2 2ms; ");
+}
+
+TEST_CASE("dns matcher: one packet at several devices counts once") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.ifindex = 3;
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(4, a(1, "a.example"));
+  h.ifindex = 2;
+  h.answer(4, a(1, "a.example"));
+  CHECK(h.told() == "a.example answered x1 4ms; ");
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: a forwarded packet is nobody's lookup here") {
+  Host h(no_pickup());
+  h.socket = 0;
+  h.owner.pid = 0;
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(4, a(1, "a.example"));
+  h.matcher.finish();
+  CHECK(h.told().empty());
+}
+
+TEST_CASE("dns matcher: an answer seen before its query") {
+  Host h(no_pickup());
+  h.answer(4, a(1, "a.example"));
+  h.ask(3, dns_build::query(1, "a.example"));
+  CHECK(h.told() == "a.example answered x1 1ms; ");
+  h.ask(10, dns_build::query(1, "a.example"));  // it is used up
+  CHECK(h.told().empty());
+}
+
+TEST_CASE("dns matcher: truncated, then over TCP") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(1, dns_build::response(1, "a.example", kA, {}, 0x8380));
+  CHECK(h.told().empty());
+  h.transport = Transport::tcp;
+  h.client.port = 50000;
+  Bytes query;
+  const Bytes q = dns_build::query(1, "a.example");
+  query.u16(static_cast<unsigned>(q.size())).raw(q);
+  h.ask(3, query);
+  Bytes answer;
+  const Bytes r = a(1, "a.example");
+  answer.u16(static_cast<unsigned>(r.size())).raw(r);
+  h.answer(5, answer);
+  CHECK(h.told() == "a.example answered x2 5ms tcp TC; ");
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: truncated, and nobody asks again") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(1, dns_build::response(1, "a.example", kA, {}, 0x8380));
+  h.matcher.advance(ms(5002));
+  CHECK(h.told() == "a.example answered x1 1ms TC; ");
+}
+
+TEST_CASE("dns matcher: both roles on one host") {
+  Matcher::Options options = no_pickup();
+  options.server = true;
+  Host h(options);
+  const Owner named = owner_of(53);
+  const Bytes q = dns_build::query(1, "a.example");
+  const Bytes r = a(1, "a.example");
+  h.ask(0, q);
+  Sighting in = h.sighting(1, Direction::received, q);
+  in.source = h.client;
+  in.destination = h.server;
+  h.matcher.see(in);
+  Sighting out = h.sighting(3, Direction::sent, r);
+  out.source = h.server;
+  out.destination = h.client;
+  out.socket = 0x53;
+  out.owner = &named;
+  h.matcher.see(out);
+  CHECK(h.told() == "a.example answered x1 2ms server; ");
+  h.answer(4, r);
+  CHECK(h.told() == "a.example answered x1 4ms; ");
+  h.matcher.see(in);  // never answered: whether a server runs here is not known
+  h.matcher.advance(ms(60'000));
+  CHECK(h.told().empty());
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: an owner that is known only when it reads") {
+  Host h;
+  const Owner reader = h.owner;
+  h.owner.pid = 0;
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(1, a(1, "a.example"));
+  h.owner = reader;
+  h.read(2);
+  const Lookup* l = h.matcher.next();
+  REQUIRE(l != nullptr);
+  CHECK(l->owner.pid == 42);
+}
+
+TEST_CASE("dns matcher: the first owner stays") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.owner = owner_of(7);
+  h.ask(1, dns_build::query(1, "a.example"));
+  h.answer(2, a(1, "a.example"));
+  const Lookup* l = h.matcher.next();
+  REQUIRE(l != nullptr);
+  CHECK(l->owner.pid == 42);
+}
+
+TEST_CASE("dns matcher: an error without its question") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(2, dns_build::header(2, 0x8181, 0, 0));
+  CHECK(h.told().empty());
+  h.answer(3, dns_build::header(1, 0x8181, 0, 0));
+  CHECK(h.told() == "a.example answered x1 3ms misfits1; ");
+}
+
+TEST_CASE("dns matcher: reads fit answers in their order") {
+  Host h;
+  for (unsigned id = 1; id <= 2; ++id) h.ask(id, dns_build::query(id, "a.example", id == 1 ? kA : kAaaa));
+  h.answer(5, dns_build::response(2, "a.example", kAaaa, {}));
+  h.answer(6, a(1, "a.example"));
+  h.read(10);
+  h.read(20);
+  CHECK(h.told() == "a.example nodata x1 3ms read+5; a.example answered x1 5ms read+14; ");
+}
+
+TEST_CASE("dns matcher: a search list's misses name the wanted name") {
+  OneList lists;
+  lists.conf = parse_resolv_conf("search ns.local local");
+  Matcher::Options options = no_pickup();
+  options.search = &lists;
+  Host h(options);
+  h.ask(0, dns_build::query(1, "db.ns.local"));
+  h.answer(1, empty(1, "db.ns.local", 3));
+  CHECK(h.told().empty());  // waits for its successor
+  h.ask(2, dns_build::query(2, "db.local"));
+  h.answer(3, a(2, "db.local"));
+  CHECK(h.told() == "db.local answered x1 1ms of:db; ");
+  h.matcher.advance(ms(102));
+  CHECK(h.told() == "db.ns.local answered x1 1ms of:db; ");
+  h.ask(1000, dns_build::query(3, "nx.ns.local"));
+  h.answer(1001, empty(3, "nx.ns.local", 3));
+  h.matcher.advance(ms(1102));
+  CHECK(h.told() == "nx.ns.local answered x1 1ms; ");
+}
+
+TEST_CASE("dns matcher: bounded, and what finds no room is counted") {
+  Matcher::Options options = no_pickup();
+  options.max_lookups = 100;
+  Host h(options);
+  for (unsigned id = 0; id < 1000; ++id) h.ask(id, dns_build::query(id, "a.example"));
+  CHECK(h.matcher.size() == 100);
+  CHECK(h.matcher.lost() == 900);
+  h.answer(1000, a(999, "a.example"));
+  CHECK(h.told() == "a.example answered x1 1ms; ");
+  h.matcher.advance(ms(20'000));
+  const std::string told = h.told();
+  CHECK(std::count(told.begin(), told.end(), ';') == 99);
+  // What was told gives way first.
+  for (unsigned id = 0; id < 100; ++id) h.ask(20'000, dns_build::query(id, "b.example"));
+  CHECK(h.matcher.lost() == 900);
+}
+
+TEST_CASE("dns matcher: attempts without end") {
+  Host h(no_pickup());
+  for (unsigned i = 0; i < 100; ++i) {
+    h.client.port = static_cast<std::uint16_t>(40000 + i);
+    h.ask(i, dns_build::query(1, "a.example"));
+  }
+  h.answer(101, a(1, "a.example"));
+  CHECK(h.told() == "a.example answered x100 101ms; ");
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: any order of the same sightings tells the same") {
+  // Query, answer and their copies at a second device, in all orders that keep nothing.
+  std::vector<int> order{0, 1, 2, 3};
+  do {
+    Host h(no_pickup());
+    for (const int what : order) {
+      h.ifindex = what < 2 ? 2 : 3;
+      if (what % 2 == 0) {
+        h.ask(0, dns_build::query(1, "a.example"));
+      } else {
+        h.answer(4, a(1, "a.example"));
+      }
+    }
+    std::string told = h.told();
+    CAPTURE(order[0] * 1000 + order[1] * 100 + order[2] * 10 + order[3]);
+    CHECK(told.starts_with("a.example answered x1 4ms; "));
+  } while (std::next_permutation(order.begin(), order.end()));
+}
