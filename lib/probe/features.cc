@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -73,6 +74,7 @@ struct Features::State {
   Feature find(bpf_attach_type attach, const std::string& target, const std::string& missing,
                std::uint32_t& id);
   Feature load_socket_storage(bool in_cgroup);
+  Feature load_packet_views();
   Feature load_kernel_reads();
   Feature open_kprobe();
 };
@@ -176,6 +178,38 @@ Feature Features::ring_buffer() {
     const UniqueFd close_it(fd);
     return yes();
   });
+}
+
+Feature Features::packet_views() {
+  return state_->answer("packet views", [&] { return state_->load_packet_views(); });
+}
+
+// The function is there from Linux 6.4, open to tracepoints from 6.12.
+Feature Features::State::load_packet_views() {
+  const std::string target = "netif_receive_skb";
+  std::uint32_t id = 0;
+  if (Feature found = find(BPF_TRACE_RAW_TP, target, "no tracepoint " + target, id); !found.works)
+    return found;
+  const std::uint32_t function = kernel_types()->find("bpf_dynptr_from_skb", BTF_KIND_FUNC);
+  if (function == 0) return {false, "no function bpf_dynptr_from_skb in this kernel's BTF", ENOENT};
+  constexpr std::uint8_t kPseudoKfuncCall = 2;  // BPF_PSEUDO_KFUNC_CALL
+  const bpf_insn program[] = {
+      {.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1},
+      set<BPF_REG_2>(0),
+      {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_3, .src_reg = BPF_REG_10},
+      {.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_3, .imm = -16},
+      {.code = BPF_JMP | BPF_CALL, .src_reg = kPseudoKfuncCall, .imm = static_cast<int>(function)},
+      set<BPF_REG_0>(0),
+      kExit,
+  };
+  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  options.expected_attach_type = BPF_TRACE_RAW_TP;
+  options.attach_btf_id = id;
+  const int fd =
+      bpf_prog_load(BPF_PROG_TYPE_TRACING, kProbeName, kLicense, program, std::size(program), &options);
+  if (fd < 0) return refused("bpf_dynptr_from_skb is refused to tp_btf programs", -fd);
+  const UniqueFd close_it(fd);
+  return yes();
 }
 
 Feature Features::kernel_reads() {

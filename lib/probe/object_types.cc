@@ -34,7 +34,17 @@ int setup(bpf_program* program, long) {
   return bpf_program__set_attach_target(program, kSomeDescriptor, nullptr);
 }
 
+// bpf/kfunc.bpf.h: calls of helpers with these numbers are calls of kernel functions.
+struct KernelFunction {
+  int placeholder;
+  std::string_view name;
+};
+constexpr auto kKernelFunctions = std::to_array<KernelFunction>({
+    {0x706c0001, "bpf_dynptr_from_skb"},
+});
+
 int prepare_load(bpf_program* program, bpf_prog_load_opts* options, long) {
+  if (kernel_of_load != nullptr) put_in_kernel_functions(program, *kernel_of_load);
   std::string_view target = bpf_program__section_name(program);
   target.remove_prefix(std::min(target.find('/') + 1, target.size()));
   options->attach_prog_fd = 0;
@@ -70,6 +80,25 @@ Error no_types(int error) {
 }
 
 }  // namespace
+
+bool put_in_kernel_functions(bpf_program* program, const KernelBtf& kernel) {
+  constexpr std::uint8_t kCall = BPF_JMP | BPF_CALL;
+  constexpr std::uint8_t kPseudoKfuncCall = 2;  // BPF_PSEUDO_KFUNC_CALL, Linux 5.13
+  bool good = true;
+  auto* insn = const_cast<bpf_insn*>(bpf_program__insns(program));
+  for (bpf_insn* const end = insn + bpf_program__insn_cnt(program); insn != end; ++insn) {
+    if (insn->code != kCall || insn->src_reg != 0) continue;
+    for (const KernelFunction& f : kKernelFunctions) {
+      if (insn->imm != f.placeholder) continue;
+      const std::uint32_t id = kernel.find(f.name, BTF_KIND_FUNC);
+      good = good && id != 0;
+      if (id == 0) continue;
+      insn->src_reg = kPseudoKfuncCall;
+      insn->imm = static_cast<int>(id);
+    }
+  }
+  return good;
+}
 
 Result<ObjectTypes> ObjectTypes::create() {
   static const int registered = register_handlers();

@@ -17,6 +17,10 @@
 
 namespace plumb {
 
+// Calls of kernel functions (bpf/kfunc.bpf.h) get their ids, in a program that is not loaded yet; objects that are loaded
+// through ObjectTypes have it done. False: it calls one that this kernel does not have, and will be refused.
+bool put_in_kernel_functions(bpf_program* program, const KernelBtf& kernel);
+
 class ObjectTypes {
  public:
   // Before an object is opened: registers the handlers, once a process, and makes an empty file in memory.

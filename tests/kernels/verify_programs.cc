@@ -22,6 +22,7 @@
 
 #include "base/result.h"
 #include "probe/features.h"
+#include "probe/object_types.h"
 #include "probe/privileges.h"
 #include "probe/skeleton.h"
 
@@ -44,6 +45,15 @@ Feature attachable(Features& features, std::string_view section) {
   if (kind == "iter") return features.iterator(target);
   if (kind == "kprobe" || kind == "kretprobe") return features.kprobe();
   return {true};
+}
+
+// A call of a helper with a number that no helper has (bpf/kfunc.bpf.h). There is one such function so far.
+bool calls_kernel_functions(const bpf_program* program) {
+  constexpr int kFirstPlaceholder = 0x706c0000;
+  const bpf_insn* insns = bpf_program__insns(program);
+  return std::any_of(insns, insns + bpf_program__insn_cnt(program), [](const bpf_insn& insn) {
+    return insn.code == (BPF_JMP | BPF_CALL) && insn.src_reg == 0 && insn.imm >= kFirstPlaceholder;
+  });
 }
 
 void hide_constants(bpf_object* object) {
@@ -70,7 +80,8 @@ std::string last_lines(std::string_view text, std::size_t lines) {
   return std::string(at == std::string_view::npos ? text : text.substr(at));
 }
 
-bool verify(const char* path, const std::string& name, const std::string& program_name) {
+bool verify(const char* path, const std::string& name, const std::string& program_name,
+            const KernelBtf& kernel) {
   const Object object(bpf_object__open_file(path, nullptr));
   bpf_program* wanted = nullptr;
   bpf_program* p = nullptr;
@@ -80,6 +91,7 @@ bool verify(const char* path, const std::string& name, const std::string& progra
     if (is_it) wanted = p;
   }
   hide_constants(object.get());
+  put_in_kernel_functions(wanted, kernel);
   std::vector<char> log(std::size_t{16} << 20);
   bpf_program__set_log_buf(wanted, log.data(), log.size());
   LibbpfLog::take();
@@ -93,7 +105,7 @@ bool verify(const char* path, const std::string& name, const std::string& progra
   return true;
 }
 
-bool verify_object(const char* path, Features& features) {
+bool verify_object(const char* path, Features& features, const KernelBtf& kernel) {
   const Object object(bpf_object__open_file(path, nullptr));
   if (object == nullptr) {
     std::fprintf(stderr, "verify_programs: %s: %s\n", path, errno_text(errno).c_str());
@@ -105,9 +117,10 @@ bool verify_object(const char* path, Features& features) {
   bool good = true;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object.get()) {
-    const Feature there = attachable(features, bpf_program__section_name(program));
+    Feature there = attachable(features, bpf_program__section_name(program));
+    if (there.works && calls_kernel_functions(program)) there = features.packet_views();
     if (there.works) {
-      good = verify(path, name, bpf_program__name(program)) && good;
+      good = verify(path, name, bpf_program__name(program), kernel) && good;
     } else {
       std::printf("%s %s absent %s\n", name.c_str(), bpf_program__name(program), there.why.c_str());
     }
@@ -121,7 +134,9 @@ int main(int argc, char** argv) {
   LibbpfLog::capture(false);
   raise_memlock_limit();
   Features features;
+  const auto kernel = features.kernel_types();
+  if (!kernel) return EXIT_FAILURE;
   bool good = argc > 1;
-  for (int i = 1; i < argc; ++i) good = verify_object(argv[i], features) && good;
+  for (int i = 1; i < argc; ++i) good = verify_object(argv[i], features, **kernel) && good;
   return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
