@@ -168,6 +168,7 @@ struct signal_struct {
 struct thread_info {
 	unsigned long flags;
 	__u32 status; /* x86 */
+	__u64 preempt_count; /* arm64: the low half */
 } RELOCATED;
 
 /* The registers of a system call, as pt_regs keeps them until it returns, and of a user program at a probe. */
@@ -213,6 +214,14 @@ struct mm_struct {
 	unsigned long start_stack;
 } RELOCATED;
 
+struct mnt_namespace {
+	struct ns_common ns;
+} RELOCATED;
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+} RELOCATED;
+
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
@@ -227,6 +236,7 @@ struct task_struct {
 	struct files_struct *files;
 	const struct cred *cred;
 	struct css_set *cgroups;
+	struct nsproxy *nsproxy;
 	char comm[16];
 } RELOCATED;
 

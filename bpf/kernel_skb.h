@@ -56,12 +56,14 @@ struct sk_buff {
 	char cb[48];
 	unsigned long _skb_refdst; /* bit 0: no reference held */
 	unsigned int len;
+	unsigned int data_len; /* of len, what lies in fragments */
 	int skb_iif;
 	__u8 pkt_type : 3;
 	__be16 protocol;
 	__u16 network_header; /* offset from head */
 	__u16 mac_header;
 	unsigned int tail; /* offset from head on 64-bit */
+	unsigned int end;  /* the same; skb_shared_info begins there */
 	unsigned char *head;
 	unsigned char *data;
 } RELOCATED;
@@ -79,6 +81,22 @@ struct sock_extended_err {
 
 struct sock_exterr_skb {
 	struct sock_extended_err ee;
+} RELOCATED;
+
+struct page {
+	unsigned long flags;
+} RELOCATED;
+
+/* A fragment, as kernels before 6.10 have it; younger ones hand fragments out themselves. */
+struct bio_vec {
+	struct page *bv_page;
+	unsigned int bv_len;
+	unsigned int bv_offset;
+} RELOCATED;
+
+struct skb_shared_info {
+	__u8 nr_frags;
+	struct bio_vec frags[17];
 } RELOCATED;
 
 /* include/net/inet_connection_sock.h, include/uapi/linux/tcp.h: stable numbers. */

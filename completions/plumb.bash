@@ -201,6 +201,50 @@ _plumb_flame_options() {
         --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
+# $1 with the names of the fields.
+_plumb_dnsx_fields() {
+    case $fields in
+        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'name' 'qtype' 'outcome' 'cached' 'search_of' 'rcode' 'latency_ms' 'pickup_ms' 'attempts' 'transport' 'server' 'server_port' 'client' 'local_port' 'txid' 'flags' 'edns_udp_bytes' 'request_bytes' 'response_bytes' 'misfits' 'answer_count' 'ttls' 'answers' ;;
+    esac
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_dnsx_value() {
+    case $1 in
+        --role) _plumb_values 'client' 'server' 'both' ;;
+        --port) ;;
+        --timeout) ;;
+        -p | --pid) _plumb_pids ;;
+        --comm) _plumb_comms ;;
+        -u | --uid) _plumb_users ;;
+        --cgroup) _plumb_files -d ;;
+        --container) _plumb_containers ;;
+        --netns) _plumb_files ;;
+        --where) ;;
+        -d | --duration) ;;
+        -n | --count) ;;
+        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
+        -o | --output) _plumb_files ;;
+        --columns) _plumb_dnsx_fields _plumb_list ;;
+        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --color) _plumb_values 'auto' 'always' 'never' ;;
+        --by) _plumb_dnsx_fields _plumb_list ;;
+        --interval) ;;
+        --otlp) [[ -n $whole ]] || return 1 ;;
+        --fail-if) ;;
+        --ready-file) _plumb_files ;;
+        *) return 1 ;;
+    esac
+    return 0
+}
+
+_plumb_dnsx_options() {
+    _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --netns \
+        --where --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
+        --color --summary --by --top --interval --otlp --fail-if --list-fields --json-schema \
+        --ready-file --stats --verbose -v --help -h --version --
+}
+
 # Completes the value of option $1; fails when it takes none.
 _plumb_doctor_value() {
     return 1

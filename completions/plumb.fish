@@ -467,6 +467,84 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
 end
 
+# $argv[1] with the names of the fields and what they mean.
+function __plumb_dnsx_fields
+    $argv[1] \
+        time\t'When the first query was sent; with role server: when it came in' \
+        type\t'query: a lookup ended' \
+        pid\t'The process that owns the socket; null when that is not known' \
+        tid\t'The thread that sent the query, or the answer; null when that is not known' \
+        comm\t'The owner\'s command name' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        parent_pid\t'The owner\'s parent when the event happened' \
+        parent_comm\t'The parent\'s command name' \
+        uid\t'The owner\'s user id' \
+        container\t'The owner\'s container: its name, or the start of its id; null outside containers' \
+        pod\t'The owner\'s Kubernetes pod' \
+        namespace\t'The pod\'s Kubernetes namespace' \
+        netns\t'The network namespace\'s inode number, as lsns(8) shows it' \
+        role\t'client: this side asked; server: it answered' \
+        name\t'The name, as it is on the wire, special bytes as RFC 4343 writes them; null without a question' \
+        qtype\t'The type of record that was asked for, such as AAAA; TYPE4711 for one without a name' \
+        outcome\t'answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; pending: none when the trace ended' \
+        cached\t'Whether a cache answered; null: only the wire was watched' \
+        search_of\t'The name that was wanted, where a resolver tried a search list\'s suffixes on it; null otherwise' \
+        rcode\t'The server\'s response code, such as NXDOMAIN; null without an answer' \
+        latency_ms\t'On the wire, from the first query until the answer; null without one' \
+        pickup_ms\t'From the answer\'s arrival until the application read it; null when that was not seen' \
+        attempts\t'Queries sent: retransmissions, other servers and TCP after a truncated answer included' \
+        transport\t'udp or tcp, of the answer or, without one, of the last query; tcp with the flag TC: after a truncated answer over UDP' \
+        server\t'The server that answered or, without an answer, was asked last' \
+        server_port\t'Its port' \
+        client\t'The address that asked' \
+        local_port\t'This side\'s port: with role server the server\'s, otherwise the one that asked' \
+        txid\t'The transaction id of the query that was answered or, without an answer, was the last' \
+        flags\t'Those of AA TC RD RA AD CD that are set in the answer or, without one, in the query' \
+        edns_udp_bytes\t'The largest answer over UDP that the query allows by EDNS; null without EDNS' \
+        request_bytes\t'Size of the first query\'s message' \
+        response_bytes\t'Size of the answer\'s message; null without an answer' \
+        misfits\t'Answers to its port from another server, or with another id or question: forged, or too late' \
+        answer_count\t'How many records the answer section has; null without an answer' \
+        ttls\t'The answers\' times to live in seconds, one for each, as text; null without an answer' \
+        answers\t'The answer section in its order: addresses as they are, other records with their type in front; null without an answer'
+end
+
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_dnsx
+    complete -c $argv[1] -n $argv[2] -l role -fr -a '\'client\' \'server\' \'both\'' -d 'client (default): lookups made from here; server: queries answered here; both'
+    complete -c $argv[1] -n $argv[2] -l port -fr -d 'Ports that servers answer at, instead of 53; at most 8'
+    complete -c $argv[1] -n $argv[2] -l timeout -fr -d 'How long after its last query a lookup without an answer ends as a timeout; 5s without it'
+    complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
+    complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'
+    complete -c $argv[1] -n $argv[2] -s u -l uid -fr -a '(__plumb_users)' -d 'Only this user, by name or number'
+    complete -c $argv[1] -n $argv[2] -l cgroup -fr -a '(__fish_complete_directories (__plumb_value))' -d 'Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount'
+    complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
+    complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
+    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
+    complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
+    complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How events are written (default: table, or by the ending of --output)'
+    complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
+    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
+    complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_dnsx_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
+    complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
+    complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
+    complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_dnsx_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
+    complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
+    complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
+    complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
+    complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
+    complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
+    complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
+    complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
+    complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
+end
+
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_doctor
     complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'One JSON object instead of text'

@@ -7,6 +7,7 @@ extern const ToolInfo kTcpconnect;
 extern const ToolInfo kHttptrace;
 extern const ToolInfo kDrops;
 extern const ToolInfo kFlame;
+extern const ToolInfo kDnsx;
 extern const CommandInfo kDoctor;
 extern const CommandInfo kFlameRender;
 extern const CommandInfo kFlameDiff;
@@ -19,6 +20,7 @@ std::span<const CommandInfo> commands() {
       tool_command(kFlame),
       kFlameRender,
       kFlameDiff,
+      tool_command(kDnsx),
       kDoctor,
   };
   return kCommands;

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
+/* dnsx: the packets that carry DNS, where they leave a socket's network namespace and where they come in, and the reads
+ * of the sockets that wait for them. What belongs together is found out by the user side (lib/dns); the kernel side only
+ * chooses packets by port, which is what it costs those that are none: a load or two for a packet of a connected socket,
+ * one copy of its headers for any other. */
+#include "bpf/kernel.h"
+#include "bpf/kernel_skb.h"
+#include "dnsx/wire.h"
+#include "bpf/filter.bpf.h"
+#include "bpf/ringbuf.bpf.h"
+#include "dnsx/payload.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+enum {
+	MSG_PEEK = 2,
+	TCP_FIN = 1,
+	TCP_SYN = 2,
+	TCP_RST = 4,
+	DNS_HEADER = 12,
+	UDP_HEADER = 8,
+	STACK_SIZE = 16384, /* of a task, x86-64 */
+	SOFTIRQ_RUNS = 0x100, /* include/linux/preempt.h: SOFTIRQ_OFFSET */
+};
+
+/* UDP sockets without a fixed peer that sent a query, so that a read of one is told. Key: address of the struct sock.
+ * packet_sent inserts; nobody deletes, for it is an LRU; full: the one unused for longest is forgotten, and its next
+ * read is not told. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u8);
+} askers SEC(".maps");
+
+static __always_inline bool is_port(__u16 port)
+{
+#pragma unroll
+	for (int i = 0; i < DNSX_MAX_PORTS; i++) {
+		if (i < config.port_count && port == config.ports[i])
+			return true;
+	}
+	return false;
+}
+
+/* Queries go to the port, answers come from it. */
+static __always_inline bool ports_wanted(__u16 local, __u16 remote)
+{
+	return (config.client && is_port(remote)) || (config.server && is_port(local));
+}
+
+/* Fills addresses, ports, protocol, TCP's fields. `at`: offset of the network header from skb->data. False: no DNS. */
+static __always_inline bool read_headers(struct record *r, const struct sk_buff *skb, __u32 at, bool sent)
+{
+	struct dnsx_packet *p = &r->packet;
+	const unsigned char *network = skb->data + at;
+	__u8 ip[48]; /* IPv6's header and the first 8 bytes behind it; IPv4's, the same, and bytes that do not matter */
+	__u32 header, total, length = skb->len;
+	__u8 transport[14];
+	__u16 source, destination;
+
+	if (bpf_probe_read_kernel(ip, sizeof(ip), network))
+		return false;
+	if (ip[0] >> 4 == 4) {
+		header = (ip[0] & 15) * 4;
+		p->protocol = ip[9];
+		if (((ip[6] & 0x1f) | ip[7]) != 0) /* a later fragment */
+			return false;
+		total = ip[2] << 8 | ip[3];
+	} else if (ip[0] >> 4 == 6) {
+		header = 40;
+		p->protocol = ip[6];
+		total = ip[4] << 8 | ip[5];
+		if (total)
+			total += 40;
+	} else {
+		return false;
+	}
+	if (p->protocol != IPPROTO_UDP && p->protocol != IPPROTO_TCP)
+		return false;
+	if (header == 20) {
+		source = ip[20] << 8 | ip[21];
+		destination = ip[22] << 8 | ip[23];
+	} else if (header == 40 && ip[0] >> 4 == 6) {
+		source = ip[40] << 8 | ip[41];
+		destination = ip[42] << 8 | ip[43];
+	} else {
+		if (bpf_probe_read_kernel(transport, 4, network + header))
+			return false;
+		source = transport[0] << 8 | transport[1];
+		destination = transport[2] << 8 | transport[3];
+	}
+	if (!(sent ? ports_wanted(source, destination) : ports_wanted(destination, source)))
+		return false;
+	if (bpf_probe_read_kernel(transport, sizeof(transport), network + header))
+		return false;
+	p->src_port = source;
+	p->dst_port = destination;
+	__builtin_memset(p->src, 0, sizeof(p->src));
+	__builtin_memset(p->dst, 0, sizeof(p->dst));
+	if (ip[0] >> 4 == 4) {
+		p->family = AF_INET;
+		__builtin_memcpy(p->src, ip + 12, 4);
+		__builtin_memcpy(p->dst, ip + 16, 4);
+	} else {
+		p->family = AF_INET6;
+		__builtin_memcpy(p->src, ip + 8, 16);
+		__builtin_memcpy(p->dst, ip + 24, 16);
+	}
+	/* A short frame is padded; a large segment has no total (0), or one that does not count all. */
+	length = length > at ? length - at : 0;
+	if (total && total < length)
+		length = total;
+	if (p->protocol == IPPROTO_UDP) {
+		header += UDP_HEADER;
+		p->sequence = 0;
+		p->tcp_flags = 0;
+		p->length = (transport[4] << 8 | transport[5]) - UDP_HEADER;
+		if (p->length < DNS_HEADER || p->length > 65535)
+			return false;
+	} else {
+		header += (transport[12] >> 4) * 4;
+		p->sequence = (__u32)transport[4] << 24 | transport[5] << 16 | transport[6] << 8 | transport[7];
+		p->tcp_flags = transport[13];
+	}
+	r->payload_at = at + header;
+	r->left = length > header ? length - header : 0;
+	if (p->protocol == IPPROTO_TCP) {
+		p->length = r->left;
+		return r->left || (p->tcp_flags & TCP_SYN);
+	}
+	if (r->left > p->length)
+		r->left = p->length;
+	return true;
+}
+
+static __always_inline void submit(struct record *r, __u32 captured)
+{
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+
+	if (captured > DNSX_MAX_PAYLOAD)
+		captured = DNSX_MAX_PAYLOAD;
+	r->packet.captured = captured;
+	count_seen();
+	if (bpf_ringbuf_output(&events, r, sizeof(r->packet) + captured,
+			       waiting >= ringbuf_wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+		count_loss(LOSS_RINGBUF_FULL);
+}
+
+/* The payload, in as many records as it takes. */
+static __always_inline void tell(struct record *r, struct sk_buff *skb, const enum payload_by by)
+{
+	r->packet.time_ns = bpf_ktime_get_boot_ns();
+	if (!r->left) {
+		submit(r, 0);
+		return;
+	}
+	for (int i = 0; i < DNSX_MAX_RECORDS && r->left; i++) {
+		/* Out of memory, and no more what the way here tells of it: so the verifier walks the rest once. */
+		barrier();
+		__u32 size = r->left > DNSX_MAX_PAYLOAD ? DNSX_MAX_PAYLOAD : r->left;
+		__u32 captured = read_payload(skb, r->payload_at, r->payload, size, by);
+
+		submit(r, captured);
+		if (r->packet.protocol == IPPROTO_UDP)
+			return;
+		r->packet.sequence += size;
+		if (r->packet.tcp_flags & TCP_SYN) {
+			r->packet.sequence++;
+			r->packet.tcp_flags &= ~TCP_SYN;
+		}
+		r->payload_at += size;
+		r->left -= size;
+	}
+}
+
+/* Whether `current` does what this program interrupts, and is not only the one that a softirq came upon: a packet may
+ * wait for its neighbour's address, or for TCP's window, and then be sent in anybody's time. */
+static __always_inline bool in_task(struct record *r, void *context)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return false;
+#if defined(__TARGET_ARCH_x86)
+	/* A softirq has a stack of its own; a program's context lies on the stack in use. Through memory, since the
+	 * verifier lets nobody reckon with the context itself. */
+	*(volatile __u64 *)&r->context = (__u64)context;
+	return *(volatile __u64 *)&r->context - (__u64)BPF_CORE_READ(task, stack) < STACK_SIZE;
+#else
+	return !(BPF_CORE_READ(task, thread_info.preempt_count) & SOFTIRQ_RUNS);
+#endif
+}
+
+/* Fills in who sends. False: known, and not wanted. */
+static __always_inline bool take_sender(struct record *r, void *context)
+{
+	r->packet.has_task = 0;
+	if (!in_task(r, context))
+		return true;
+	identify_current(&r->packet.task);
+	r->packet.mount_ns =
+		BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nsproxy, mnt_ns, ns.inum);
+	r->packet.has_task = 1;
+	return task_selected(&r->packet.task);
+}
+
+static __always_inline void remember_asker(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	__u8 present = 1;
+
+	if (!bpf_map_lookup_elem(&askers, &key))
+		bpf_map_update_elem(&askers, &key, &present, BPF_ANY);
+}
+
+static __always_inline int sent(void *context, struct sk_buff *skb, const enum payload_by by)
+{
+	const struct sock *sk = skb->sk;
+	struct record *r;
+	__u32 zero = 0;
+	__u16 local, remote;
+
+	/* Without a socket it is only forwarded. A request for a connection (SYN-ACK) is no full socket. */
+	if (!sk || sk->__sk_common.skc_state == TCP_NEW_SYN_RECV)
+		return 0;
+	local = sk->__sk_common.skc_num;
+	remote = bpf_ntohs(sk->__sk_common.skc_dport);
+	if (remote && !ports_wanted(local, remote))
+		return 0;
+	/* From another namespace through a pair of devices: it was seen there. */
+	if (sk->__sk_common.skc_net.net != skb->dev->nd_net.net)
+		return 0;
+	r = bpf_map_lookup_elem(&room, &zero);
+	if (!r || !read_headers(r, skb, skb->head + skb->network_header - skb->data, true))
+		return 0;
+	r->packet.netns = skb->dev->nd_net.net->ns.inum;
+	if (!netns_selected(r->packet.netns) || !take_sender(r, context))
+		return 0;
+	r->packet.kind = DNSX_SENT;
+	r->packet.ifindex = skb->dev->ifindex;
+	r->packet.socket = (__u64)sk;
+	if (!remote && r->packet.protocol == IPPROTO_UDP && is_port(r->packet.dst_port))
+		remember_asker(sk);
+	tell(r, skb, by);
+	return 0;
+}
+
+static __always_inline int received(struct sk_buff *skb, const enum payload_by by)
+{
+	__u16 type = skb->protocol;
+	struct record *r;
+	__u32 zero = 0;
+	__u32 at = 0;
+
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD))
+		at = 4; /* a tag that the card left in place */
+	else if (type != bpf_htons(ETH_P_IP) && type != bpf_htons(ETH_P_IPV6))
+		return 0;
+	r = bpf_map_lookup_elem(&room, &zero);
+	if (!r || !read_headers(r, skb, at, false))
+		return 0;
+	r->packet.netns = skb->dev->nd_net.net->ns.inum;
+	if (!netns_selected(r->packet.netns))
+		return 0;
+	r->packet.kind = DNSX_RECEIVED;
+	r->packet.ifindex = skb->dev->ifindex;
+	r->packet.socket = 0;
+	r->packet.has_task = 0;
+	tell(r, skb, by);
+	return 0;
+}
+
+/* Hook: a packet is handed to a device's queue. Context: softirqs are off; mostly the sender, which is `current`, see
+ * in_task(). */
+SEC("tp_btf/net_dev_queue")
+int BPF_PROG(packet_sent, struct sk_buff *skb)
+{
+	return sent(ctx, skb, BY_DYNPTR);
+}
+
+SEC("tp_btf/net_dev_queue")
+int BPF_PROG(packet_sent_pages, struct sk_buff *skb)
+{
+	return sent(ctx, skb, BY_PAGES);
+}
+
+/* Hook: a packet came in. Context: softirq, `current` means nothing. */
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(packet_received, struct sk_buff *skb)
+{
+	return received(skb, BY_DYNPTR);
+}
+
+SEC("tp_btf/netif_receive_skb")
+int BPF_PROG(packet_received_pages, struct sk_buff *skb)
+{
+	return received(skb, BY_PAGES);
+}
+
+static __always_inline int was_read(const struct sock *sk, __u8 protocol)
+{
+	__u16 remote = bpf_ntohs(sk->__sk_common.skc_dport);
+	struct task_identity task = {};
+	struct dnsx_packet *p;
+	__u64 key = (__u64)sk;
+
+	if (remote ? !is_port(remote) : protocol == IPPROTO_TCP || !bpf_map_lookup_elem(&askers, &key))
+		return 0;
+	identify_current(&task);
+	if (!task_selected(&task))
+		return 0;
+	p = reserve_record(sizeof(*p));
+	if (!p)
+		return 0;
+	__builtin_memset(p, 0, sizeof(*p));
+	p->time_ns = bpf_ktime_get_boot_ns();
+	p->socket = key;
+	p->task = task;
+	p->has_task = 1;
+	p->kind = DNSX_READ;
+	p->protocol = protocol;
+	submit_record(p);
+	return 0;
+}
+
+/* Hook: a receive on any socket ended (Linux 6.3). Context: the receiver, which is `current`. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(socket_read, struct sock *sk, int ret, int flags)
+{
+	__u16 protocol = sk->sk_protocol;
+
+	if (ret <= 0 || (flags & MSG_PEEK) || (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP))
+		return 0;
+	return was_read(sk, protocol);
+}
+
+/* Hook: the end of a receive on a UDP socket; what it returned does not matter, since the user side takes the first one
+ * after an answer came. Context: the receiver, which is `current`. */
+SEC("fexit/udp_recvmsg")
+int BPF_PROG(udp_v4_read, struct sock *sk)
+{
+	return was_read(sk, IPPROTO_UDP);
+}
+
+SEC("fexit/udpv6_recvmsg")
+int BPF_PROG(udp_v6_read, struct sock *sk)
+{
+	return was_read(sk, IPPROTO_UDP);
+}
+
+SEC("fexit/tcp_recvmsg")
+int BPF_PROG(tcp_read, struct sock *sk)
+{
+	return was_read(sk, IPPROTO_TCP);
+}

@@ -1,0 +1,257 @@
+// The field table of dnsx.
+#include <cstring>
+
+#include "dnsx/event.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::string_view kTypes[] = {"query"};
+constexpr std::string_view kRoles[] = {"client", "server"};
+// In the order of dns::Outcome.
+constexpr std::string_view kOutcomes[] = {"answered", "nodata", "timeout", "late", "pending"};
+constexpr std::string_view kTroubles[] = {"timeout", "late"};
+constexpr std::string_view kTransports[] = {"udp", "tcp"};
+
+std::size_t type_of(const Query&) {
+  return 0;
+}
+
+Value between(BootTime from, const std::optional<BootTime>& to) {
+  if (!to) return None{};
+  return Duration{to->ns > from.ns ? static_cast<std::int64_t>(to->ns - from.ns) : 0};
+}
+
+constexpr auto kSharedFields = shared_fields<Query, type_of, kTypes>(
+    {.time = "When the first query was sent; with role server: when it came in.",
+     .type = "query: a lookup ended.",
+     .pid = "The process that owns the socket; null when that is not known.",
+     .tid = "The thread that sent the query, or the answer; null when that is not known.",
+     .comm_width = 12});
+
+constexpr auto kOwnFields = std::to_array<Field<Query>>({
+    {{.key = "role",
+      .heading = "ROLE",
+      .type = FieldType::enumeration,
+      .width = 6,
+      .values = kRoles,
+      .help = "client: this side asked; server: it answered."},
+     [](const Query& q) -> Value { return Name{kRoles[static_cast<std::size_t>(q.lookup.role)]}; }},
+    {{.key = "name",
+      .heading = "NAME",
+      .type = FieldType::text,
+      .width = 26,
+      .group = true,
+      .shown = true,
+      .otlp = "dns.question.name",
+      .help =
+          "The name, as it is on the wire, special bytes as RFC 4343 writes them; null without a question."},
+     [](const Query& q) -> Value { return text_or_none(q.lookup.name); }},
+    {{.key = "qtype",
+      .heading = "QTYPE",
+      .type = FieldType::text,
+      .width = 5,
+      .group = true,
+      .shown = true,
+      .help = "The type of record that was asked for, such as AAAA; TYPE4711 for one without a name."},
+     [](const Query& q) -> Value { return text_or_none(q.type); }},
+    {{.key = "outcome",
+      .heading = "OUTCOME",
+      .type = FieldType::enumeration,
+      .width = 8,
+      .shown = true,
+      .values = kOutcomes,
+      .alerts = kTroubles,
+      .help =
+          "answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; "
+          "pending: none when the trace ended."},
+     [](const Query& q) -> Value { return Name{kOutcomes[static_cast<std::size_t>(q.lookup.outcome)]}; }},
+    {{.key = "cached",
+      .heading = "CACHED",
+      .type = FieldType::boolean,
+      .width = 6,
+      .help = "Whether a cache answered; null: only the wire was watched."},
+     [](const Query&) -> Value { return None{}; }},
+    {{.key = "search_of",
+      .heading = "SEARCH OF",
+      .type = FieldType::text,
+      .width = 16,
+      .group = true,
+      .help =
+          "The name that was wanted, where a resolver tried a search list's suffixes on it; null otherwise."},
+     [](const Query& q) -> Value { return text_or_none(q.lookup.search_of); }},
+    {{.key = "rcode",
+      .heading = "RCODE",
+      .type = FieldType::text,
+      .width = 8,
+      .group = true,
+      .shown = true,
+      .help = "The server's response code, such as NXDOMAIN; null without an answer."},
+     [](const Query& q) -> Value { return text_or_none(q.rcode); }},
+    {{.key = "latency_ms",
+      .heading = "LATENCY",
+      .type = FieldType::duration,
+      .width = 8,
+      .shown = true,
+      .help = "On the wire, from the first query until the answer; null without one."},
+     [](const Query& q) -> Value { return between(q.lookup.asked, q.lookup.answered); }},
+    {{.key = "pickup_ms",
+      .heading = "PICKUP",
+      .type = FieldType::duration,
+      .width = 8,
+      .help = "From the answer's arrival until the application read it; null when that was not seen."},
+     [](const Query& q) -> Value {
+       return q.lookup.answered ? between(*q.lookup.answered, q.lookup.picked_up) : Value{None{}};
+     }},
+    {{.key = "attempts",
+      .heading = "TRIES",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .help = "Queries sent: retransmissions, other servers and TCP after a truncated answer included."},
+     [](const Query& q) -> Value { return std::uint64_t{q.lookup.attempts}; }},
+    {{.key = "transport",
+      .heading = "VIA",
+      .type = FieldType::enumeration,
+      .width = 3,
+      .otlp = "network.transport",
+      .values = kTransports,
+      .help =
+          "udp or tcp, of the answer or, without one, of the last query; tcp with the flag TC: after a truncated "
+          "answer over UDP."},
+     [](const Query& q) -> Value { return Name{kTransports[static_cast<std::size_t>(q.lookup.transport)]}; }},
+    {{.key = "server",
+      .heading = "SERVER",
+      .type = FieldType::address,
+      .width = 15,
+      .group = true,
+      .otlp = "server.address",
+      .help = "The server that answered or, without an answer, was asked last."},
+     [](const Query& q) -> Value { return address_or_none(q.lookup.server.address); }},
+    {{.key = "server_port",
+      .heading = "SPORT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .otlp = "server.port",
+      .help = "Its port."},
+     [](const Query& q) -> Value { return number_or_none(q.lookup.server.port); }},
+    {{.key = "client",
+      .heading = "CLIENT",
+      .type = FieldType::address,
+      .width = 15,
+      .otlp = "client.address",
+      .help = "The address that asked."},
+     [](const Query& q) -> Value { return address_or_none(q.lookup.client.address); }},
+    {{.key = "local_port",
+      .heading = "LPORT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .help = "This side's port: with role server the server's, otherwise the one that asked."},
+     [](const Query& q) -> Value {
+       return number_or_none(q.lookup.role == dns::Role::server ? q.lookup.server.port
+                                                                : q.lookup.client.port);
+     }},
+    {{.key = "txid",
+      .heading = "TXID",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .help = "The transaction id of the query that was answered or, without an answer, was the last."},
+     [](const Query& q) -> Value { return std::uint64_t{q.lookup.id}; }},
+    {{.key = "flags",
+      .heading = "FLAGS",
+      .type = FieldType::list,
+      .width = 8,
+      .help = "Those of AA TC RD RA AD CD that are set in the answer or, without one, in the query."},
+     [](const Query& q) -> Value { return TextList(q.flags.data(), q.flag_count); }},
+    {{.key = "edns_udp_bytes",
+      .heading = "EDNS",
+      .type = FieldType::bytes,
+      .width = 5,
+      .help = "The largest answer over UDP that the query allows by EDNS; null without EDNS."},
+     [](const Query& q) -> Value {
+       const auto& size = q.lookup.query_edns_bytes;
+       return size ? Value{std::uint64_t{*size}} : Value{None{}};
+     }},
+    {{.key = "request_bytes",
+      .heading = "REQ",
+      .type = FieldType::bytes,
+      .width = 5,
+      .help = "Size of the first query's message."},
+     [](const Query& q) -> Value { return std::uint64_t{q.lookup.request_bytes}; }},
+    {{.key = "response_bytes",
+      .heading = "RESP",
+      .type = FieldType::bytes,
+      .width = 5,
+      .help = "Size of the answer's message; null without an answer."},
+     [](const Query& q) -> Value { return number_or_none(q.lookup.response_bytes); }},
+    {{.key = "misfits",
+      .heading = "MISFIT",
+      .type = FieldType::unsigned_integer,
+      .width = 6,
+      .help =
+          "Answers to its port from another server, or with another id or question: forged, or too late."},
+     [](const Query& q) -> Value { return std::uint64_t{q.lookup.misfits}; }},
+    {{.key = "answer_count",
+      .heading = "COUNT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .help = "How many records the answer section has; null without an answer."},
+     [](const Query& q) -> Value {
+       return q.lookup.answered ? Value{std::uint64_t{q.lookup.answer.answer_count()}} : Value{None{}};
+     }},
+    {{.key = "ttls",
+      .heading = "TTLS",
+      .type = FieldType::list,
+      .width = 8,
+      .help = "The answers' times to live in seconds, one for each, as text; null without an answer."},
+     [](const Query& q) -> Value {
+       return q.lookup.answered ? Value{q.lookup.answer.ttls()} : Value{None{}};
+     }},
+    {{.key = "answers",
+      .heading = "ANSWERS",
+      .type = FieldType::list,
+      .width = 16,
+      .shown = true,
+      .otlp = "dns.answers",
+      .help =
+          "The answer section in its order: addresses as they are, other records with their type in front; null "
+          "without an answer."},
+     [](const Query& q) -> Value {
+       return q.lookup.answered ? Value{q.lookup.answer.answers()} : Value{None{}};
+     }},
+});
+constexpr auto kFields = joined(kSharedFields, kOwnFields);
+static_assert(valid_fields(kFields));
+
+struct FlagName {
+  dns::Flag flag;
+  std::string_view name;
+};
+constexpr FlagName kFlags[] = {{dns::kAa, "AA"}, {dns::kTc, "TC"}, {dns::kRd, "RD"},
+                               {dns::kRa, "RA"}, {dns::kAd, "AD"}, {dns::kCd, "CD"}};
+
+}  // namespace
+
+constinit const Schema kQuerySchema = Schema::of<Query, type_of>(kFields, kTypes);
+
+Query::Query(const dns::Lookup& l, const BootClock& clock) : lookup(l) {
+  origin.time = clock.to_unix(l.asked);
+  origin.netns = l.netns;
+  if (l.owner.pid != 0) {
+    static_assert(sizeof task <= dns::Owner::kIdentityBytes);
+    std::memcpy(&task, l.owner.identity.data(), sizeof task);
+    set_process(origin, task);
+  }
+  if (!l.name.empty()) type = dns::type_name(l.type, type_room_);
+  if (l.answered) rcode = dns::rcode_name(l.answer.rcode(), rcode_room_);
+  const unsigned set = (l.answered ? unsigned{l.answer.flags()} : unsigned{l.query_flags}) |
+                       (l.truncated ? unsigned{dns::kTc} : 0U);
+  for (const FlagName& f : kFlags) {
+    if ((set & f.flag) != 0) flags[flag_count++] = f.name;
+  }
+}
+
+void enrich(Query& query, ProcessCache& processes) {
+  if (query.origin.pid != 0) set_container(query.origin, query.task, processes);
+}
+
+}  // namespace plumb

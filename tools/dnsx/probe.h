@@ -1,0 +1,63 @@
+// DNS lookups as they end, for whoever wants to know of them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "bpf/filter_config.h"
+#include "dns/matcher.h"
+#include "dnsx/search_lists.h"
+#include "dnsx/wire.h"
+#include "probe/probe.h"
+#include "run/tool.h"
+
+#include "dnsx.skel.h"  // after the structs of its constants
+
+namespace plumb {
+
+class DnsProbe final : public AnyProbe {
+ public:
+  struct Wants {
+    bool client = true;
+    bool server = false;
+    bool pickup = true;        // when an application reads its answer
+    bool search_lists = true;  // resolv.conf of the processes that ask
+    std::int64_t timeout_ns = 5'000'000'000;
+    std::vector<std::uint16_t> ports{53};  // at most DNSX_MAX_PORTS
+  };
+  // The lookup is a view; false ends the drain.
+  using OnLookup = std::function<bool(const dns::Lookup&)>;
+
+  static std::vector<Hook> hooks(const Wants& wants);
+
+  // Every program is attached when it returns. `session` outlives the probe.
+  Result<void> start(Session& session, const Wants& wants, OnLookup on_lookup);
+  // The trace is over: what has no answer yet is told as pending.
+  void finish();
+
+  Result<void> drain() override;
+  int poll_fd() const override { return probe_.poll_fd(); }
+  void detach() override { probe_.detach(); }
+  std::uint64_t lost() const override { return probe_.lost() + (matcher_ ? matcher_->lost() : 0); }
+  std::uint64_t seen() const override { return probe_.seen(); }
+  std::uint64_t missed() const override { return probe_.missed(); }
+  const bpf_object* object() const override { return probe_.object(); }
+  const std::vector<HookChoice>& choices() const override { return probe_.choices(); }
+
+ private:
+  void configure(const Wants& wants);
+  bool record(std::span<const std::byte> bytes);
+  bool give();
+  bool wanted(const dns::Lookup& lookup) const;
+
+  Probe<dnsx_bpf> probe_;
+  Session* session_ = nullptr;
+  OnLookup on_lookup_;
+  std::optional<SearchListsOfProcesses> search_;
+  std::optional<dns::Matcher> matcher_;
+};
+
+}  // namespace plumb
