@@ -219,6 +219,7 @@ _plumb_dnsx_value() {
         -u | --uid) _plumb_users ;;
         --cgroup) _plumb_files -d ;;
         --container) _plumb_containers ;;
+        --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
         -d | --duration) ;;
@@ -239,10 +240,10 @@ _plumb_dnsx_value() {
 }
 
 _plumb_dnsx_options() {
-    _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --netns \
-        --where --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
-        --color --summary --by --top --interval --otlp --fail-if --list-fields --json-schema \
-        --ready-file --stats --verbose -v --help -h --version --
+    _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
+        --netns --where --duration -d --count -n --format -f --json -j --output -o --columns --wide \
+        --time --color --summary --by --top --interval --otlp --fail-if --list-fields --json-schema \
+        --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -383,11 +384,11 @@ _plumb() {
     value=${words[count-1]}
     tool=${words[0]##*/}
     case $tool in
-        tcpconnect | httptrace | drops | flame) ;;
+        tcpconnect | httptrace | drops | flame | dnsx) ;;
         *)
             item=$value
             if ((count == 2)); then
-                _plumb_values tcpconnect httptrace drops flame doctor --help --version
+                _plumb_values tcpconnect httptrace drops flame dnsx doctor --help --version
                 return
             fi
             tool=${words[1]} first=2
@@ -421,4 +422,4 @@ _plumb() {
     [[ -z $whole && -z $open ]] && "_plumb_${tool}_options"
 }
 
-complete -F _plumb plumb tcpconnect httptrace drops flame
+complete -F _plumb plumb tcpconnect httptrace drops flame dnsx

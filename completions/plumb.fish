@@ -519,6 +519,7 @@ function __plumb_dnsx
     complete -c $argv[1] -n $argv[2] -s u -l uid -fr -a '(__plumb_users)' -d 'Only this user, by name or number'
     complete -c $argv[1] -n $argv[2] -l cgroup -fr -a '(__fish_complete_directories (__plumb_value))' -d 'Only this cgroup v2 subtree: a directory, or a path below the cgroup v2 mount'
     complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
+    complete -c $argv[1] -n $argv[2] -l pod -fr -d 'Only this Kubernetes pod: all of its containers that run now'
     complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
     complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
@@ -540,6 +541,7 @@ function __plumb_dnsx
     complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
     complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
+    complete -c $argv[1] -n $argv[2] -s q -l quiet -f -d 'Nothing on standard error but errors, losses and --fail-if expressions that hold'
     complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
     complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
@@ -558,6 +560,7 @@ complete -c plumb -n __plumb_first -a tcpconnect -d 'who connects where over TCP
 complete -c plumb -n __plumb_first -a httptrace -d 'every HTTP request, who sent or answered it, its status and latency'
 complete -c plumb -n __plumb_first -a drops -d 'where packets die and why, what TCP resends, who resets'
 complete -c plumb -n __plumb_first -a flame -d 'where CPU time and waiting time go, as flame graphs'
+complete -c plumb -n __plumb_first -a dnsx -d 'every DNS lookup: whose, how long, how it ended'
 complete -c plumb -n __plumb_first -a doctor -d 'what this machine and user can trace, and what is missing'
 complete -c plumb -n __plumb_first -s h -l help -d 'Show the tools and exit'
 complete -c plumb -n __plumb_first -l version -d 'Print the version and exit'
@@ -577,5 +580,9 @@ __plumb_flame plumb '__plumb_in flame'
 complete -c flame -f
 __plumb_flame flame __plumb_before_command
 complete -c flame -n __plumb_behind_dashes -a '(__plumb_command)'
+__plumb_dnsx plumb '__plumb_in dnsx'
+complete -c dnsx -f
+__plumb_dnsx dnsx __plumb_before_command
+complete -c dnsx -n __plumb_behind_dashes -a '(__plumb_command)'
 __plumb_doctor plumb '__plumb_in doctor'
 complete -c plumb -n __plumb_behind_dashes -a '(__plumb_command)'
