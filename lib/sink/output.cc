@@ -35,6 +35,15 @@ UniqueFd open_for_writing(const std::string& path, int stop_fd) {
   }
 }
 
+// Leaves errno as it is.
+bool is_link(const std::string& path) {
+  const int error = errno;
+  struct stat status {};
+  const bool link = ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
+  errno = error;
+  return link;
+}
+
 }  // namespace
 
 Output Output::standard() {
@@ -49,7 +58,8 @@ Result<Output> Output::file(const std::string& path, int stop_fd) {
   Output o;
   UniqueFd fd = open_for_writing(path, stop_fd);
   if (!fd && errno == ENXIO) return Error{"cannot write " + path, "nobody reads it"};
-  if (!fd && errno == ELOOP) {
+  // EACCES where the kernel refuses it by itself (fs.protected_symlinks).
+  if (!fd && (errno == ELOOP || errno == EACCES) && is_link(path)) {
     return Error{"cannot write " + path, "it is another user's symbolic link, where everybody may write",
                  "choose another file with --output"};
   }
