@@ -26,7 +26,7 @@ constexpr auto kOptions = std::to_array<Option<DoctorOptions>>({
      [](DoctorOptions& o, std::string_view v) -> Result<void> {
        const auto [end, error] = std::from_chars(v.data(), v.data() + v.size(), o.pid);
        if (error == std::errc{} && end == v.data() + v.size() && o.pid != 0) return {};
-       return Error{"--pid: " + std::string(v) + " is no process id"};
+       return Error{std::string(v) + " is no process id"};
      }},
     {{.name = "json", .short_name = 'j', .help = "One JSON object instead of text."},
      [](DoctorOptions& o, std::string_view) -> Result<void> { return o.json = true, Result<void>{}; }},
