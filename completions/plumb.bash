@@ -283,11 +283,15 @@ _plumb_dnsx_options() {
 
 # Completes the value of option $1; fails when it takes none.
 _plumb_doctor_value() {
-    return 1
+    case $1 in
+        -p | --pid) ;;
+        *) return 1 ;;
+    esac
+    return 0
 }
 
 _plumb_doctor_options() {
-    _plumb_values --json -j --verbose -v --help -h --version
+    _plumb_values --pid -p --json -j --verbose -v --help -h --version
 }
 
 # Sets `words` to the words up to the cursor, as the shell will see them, and `cut` to whether readline cut the last.

@@ -587,6 +587,7 @@ end
 
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_doctor
+    complete -c $argv[1] -n $argv[2] -s p -l pid -fr -d 'What of this process can be probed: its TLS library'
     complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'One JSON object instead of text'
     complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Each container too, and what every probe took'
     complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'

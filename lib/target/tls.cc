@@ -118,6 +118,10 @@ bool may_hold_tls(std::string_view path) {
                      [&](std::string_view part) { return name.find(part) != std::string_view::npos; });
 }
 
+bool looks_like_program(std::string_view path) {
+  return basename(path).find(".so") == std::string_view::npos;
+}
+
 std::optional<TlsFinding> find_tls(const ProgramFile& file, std::string_view path) {
   if (auto version = file.go()) {
     if (auto out = find_go_tls(file, *std::move(version))) return out;  // else cgo may have linked OpenSSL

@@ -54,6 +54,9 @@ struct TlsFinding {
 // whose names say so, so that a start with hundreds of processes stays cheap.
 bool may_hold_tls(std::string_view path);
 
+// By its name too: the program itself rather than a library.
+bool looks_like_program(std::string_view path);
+
 // What the file holds; nothing when it holds no TLS that plumb knows how to read.
 std::optional<TlsFinding> find_tls(const ProgramFile& file, std::string_view path);
 

@@ -1,5 +1,4 @@
 // What a traced process is made of, as any bytes: its maps, its ELF file, its code, its Go table.
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <span>
@@ -46,8 +45,8 @@ void elf(std::span<const std::byte> bytes) {
   const auto found = plumb::find_tls(*file, "libssl.so.3");
   if (!found) return;
   for (const auto& f : found->functions) {
-    require(!f.returns.empty() && f.returns.size() <= plumb::kMaxReturns);
-    require(std::is_sorted(f.returns.begin(), f.returns.end()) || f.returns.size() > 1);
+    const bool ends_object = f.call == plumb::TlsCall::freed || f.call == plumb::TlsCall::go_close;
+    require(f.returns.empty() == ends_object && f.returns.size() <= plumb::kMaxReturns);
     for (const std::uint64_t offset : f.returns) require(offset < bytes.size());
   }
 }

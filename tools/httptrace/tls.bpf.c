@@ -178,27 +178,31 @@ UPROBE(go_read_return)
 }
 
 /* Write sends all or fails, and another goroutine may get the answer before it returns: recorded as it begins. But on a
- * connection whose socket is not known it is recorded as it returns, since the call finds the socket. */
+ * connection whose socket is not known it is recorded as it returns, since the call finds the socket.
+ *
+ * The call is kept until it returns in either case: the same one beginning again is a goroutine that got a larger stack. */
 UPROBE(go_write_entry)
 {
 	__u64 pid = bpf_get_current_pid_tgid() >> 32;
 	struct piece piece = {.direction = HTTPTRACE_SENT, .object = GO_RECEIVER(regs)};
+	struct call call = {.object = piece.object, .buffer = GO_POINTER(regs), .size = GO_LENGTH(regs)};
 	struct connection *c = connection_of(piece.object, LIBRARY_GO);
 	struct call_key key = {.owner = GO_ROUTINE(regs), .place = pid | 1ULL << 32};
+	struct call *begun;
 
 	if (!c || c->ignored)
 		return 0;
-	piece.time_ns = bpf_ktime_get_boot_ns();
-	if (!c->sock) {
-		struct call call = {.object = piece.object, .buffer = GO_POINTER(regs), .size = GO_LENGTH(regs)};
-
-		call.time_ns = piece.time_ns;
-		if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
-			count_loss(LOSS_MAP_FULL);
-		start_search(goroutine_key(key.owner, pid), piece.object);
+	begun = bpf_map_lookup_elem(&calls, &key);
+	if (begun && begun->object == call.object && begun->buffer == call.buffer && begun->size == call.size)
 		return 0;
-	}
-	record_plaintext(c, &piece, GO_POINTER(regs), GO_LENGTH(regs));
+	call.time_ns = piece.time_ns = bpf_ktime_get_boot_ns();
+	call.recorded = c->sock != 0;
+	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
+		count_loss(LOSS_MAP_FULL);
+	if (call.recorded)
+		record_plaintext(c, &piece, call.buffer, call.size);
+	else
+		start_search(goroutine_key(key.owner, pid), piece.object);
 	return 0;
 }
 
@@ -217,8 +221,10 @@ UPROBE(go_write_return)
 	object.object = piece.object = call->object;
 	piece.time_ns = call->time_ns;
 	buffer = call->buffer;
-	size = call->size;
+	size = call->recorded ? 0 : call->size;
 	bpf_map_delete_elem(&calls, &key);
+	if (!size)
+		return 0;
 	c = bpf_map_lookup_elem(&connections, &object);
 	if (!c)
 		return 0;

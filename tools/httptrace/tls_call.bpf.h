@@ -64,6 +64,7 @@ struct call {
 		__u64 size;    /* of what Go writes */
 	};
 	__u64 time_ns;
+	__u64 recorded; /* its bytes were recorded as it began */
 };
 
 /* Inserted at entry, deleted at return. A return that is never reached (longjmp, exit within) leaves its entry to be

@@ -65,7 +65,7 @@ static __always_inline void judge_protocol(struct connection *c, const __u8 *b, 
 {
 	__u32 word = WORD(b[0], b[1], b[2], b[3]);
 
-	if (n >= 4 && starts_http1(word)) {
+	if (c->protocol != PROTOCOL_HTTP2 && n >= 4 && starts_http1(word)) {
 		c->protocol = PROTOCOL_HTTP1;
 		c->one_direction = 0;
 	} else if (c->protocol == PROTOCOL_UNKNOWN &&

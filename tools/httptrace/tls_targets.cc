@@ -27,11 +27,6 @@ bool is_dynamic_linker(std::string_view path) {
          name.starts_with("ld64.so");
 }
 
-// The program itself, whose name rarely looks like a library's.
-bool is_program(std::string_view path) {
-  return basename(path).find(".so") == std::string_view::npos;
-}
-
 std::string read_all(const UniqueFd& fd) {
   std::string text;
   constexpr std::size_t kStep = std::size_t{64} << 10;
@@ -85,7 +80,7 @@ void TlsTargets::look_at(std::uint32_t pid) {
   if (only_pid != 0 && !only_.contains(pid)) return;
   ++processes_;
   for (const MappedFile& file : files_of(pid)) {
-    if (!is_program(file.path) && !may_hold_tls(file.path) && !is_dynamic_linker(file.path)) {
+    if (!looks_like_program(file.path) && !may_hold_tls(file.path) && !is_dynamic_linker(file.path)) {
       if (const auto why = unreadable_tls(file.path); !why.empty()) {
         const FileKey key{std::uint64_t{file.device_major} << 32 | file.device_minor, file.inode, 0};
         if (known_.insert(key).second) say(fmt::format("{}: {}", shown(file.path), why));
