@@ -54,6 +54,7 @@ class Nginx(HttpTest):
         self.assertEqual([e for e in plumb.lines if e["type"] == "lost"], [], plumb.stderr)
         self.assertEqual(whole, collections.Counter(row[1:5] for row in log))
 
+    @hook("sendfile")
     @needs("nginx", "curl")
     def test_large_bodies_both_ways(self):
         self.nginx()

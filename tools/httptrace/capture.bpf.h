@@ -414,8 +414,16 @@ __noinline int send_piece(__u32 direction, __u32 length, __u32 head, __u32 tail,
 }
 
 /* Notes that a message begins with data[at..); returns whether one does. */
-static __always_inline bool message_begins(struct connection *c, const __u8 *d, __u32 direction)
+__noinline int message_begins(__u32 direction, __u32 at)
 {
+	struct workspace *ws = workspace_of(direction);
+	struct connection *c;
+	const __u8 *d;
+
+	if (!ws)
+		return false;
+	c = &ws->connection;
+	d = &ws->data[at & PAYLOAD_MASK];
 	switch (look_at(d)) {
 	case LOOKS_LIKE_REQUEST:
 		if (direction != c->requester)
@@ -468,7 +476,7 @@ __noinline int heads_in(__u32 direction, __u32 size)
 		at = end;
 		if (at + 12 > size)
 			return at;
-		if (!message_begins(c, &ws->data[at & PAYLOAD_MASK], direction))
+		if (!message_begins(direction, at))
 			return at;
 		c->head_left[dir] = config.snaplen;
 	}
@@ -537,40 +545,51 @@ static __always_inline void send_head_end(struct workspace *ws, __u32 direction,
 		send_piece(direction, left, heads, 0, 0);
 }
 
-/* A call that begins with a head, or goes on with one. */
-static __always_inline void tell_head(struct workspace *ws, __u32 direction)
+/* Sends the piece from offset `from` of a call that begins with a head, or goes on with one. Returns where the next
+ * begins, or 0 when all has been told. */
+__noinline int tell_head_piece(__u32 direction, __u32 from)
 {
-	__u32 dir = direction & 1, from = 0, length = ws->call.length;
-	struct connection *c = &ws->connection;
+	struct workspace *ws = workspace_of(direction);
+	__u32 dir = direction & 1, left, n = PIECE, heads;
+	struct connection *c;
 
-	for (int i = 0; i < HTTPTRACE_SNAPLEN / PIECE; i++) {
-		__u32 left = length - from;
-		__u32 n = PIECE;
-		__u32 heads;
-
-		if (n > left)
-			n = left;
-		if (n > c->head_left[dir])
-			n = c->head_left[dir];
-		if (!n)
-			break;
-		if (n > ws->call.have && copy_bytes(direction, from, 0, n)) {
-			c->head_left[dir] = 0;
-			send_piece(direction, left, 0, 0, HTTPTRACE_UNREADABLE);
-			return;
-		}
-		ws->call.have = 0;
-		heads = heads_in(direction, n);
-		if (!c->head_left[dir]) {
-			send_head_end(ws, direction, heads, n, left);
-			return;
-		}
-		c->head_left[dir] -= n < c->head_left[dir] ? n : c->head_left[dir];
-		send_piece(direction, n, n, 0, 0);
-		from += n;
+	if (!ws || from >= ws->call.length)
+		return 0;
+	c = &ws->connection;
+	left = ws->call.length - from;
+	if (n > left)
+		n = left;
+	if (n > c->head_left[dir])
+		n = c->head_left[dir];
+	if (!n) { /* --snaplen */
+		send_piece(direction, left, 0, 0, 0);
+		return 0;
 	}
-	if (from < length)
-		send_piece(direction, length - from, 0, 0, 0);
+	if (n > ws->call.have && copy_bytes(direction, from, 0, n)) {
+		c->head_left[dir] = 0;
+		send_piece(direction, left, 0, 0, HTTPTRACE_UNREADABLE);
+		return 0;
+	}
+	ws->call.have = 0;
+	heads = heads_in(direction, n);
+	if (!c->head_left[dir]) {
+		send_head_end(ws, direction, heads, n, left);
+		return 0;
+	}
+	c->head_left[dir] -= n < c->head_left[dir] ? n : c->head_left[dir];
+	send_piece(direction, n, n, 0, 0);
+	return from + n;
+}
+
+static __always_inline void tell_head(__u32 direction)
+{
+	__u32 from = 0;
+
+	for (int i = 0; i <= HTTPTRACE_SNAPLEN / PIECE; i++) {
+		from = tell_head_piece(direction, from);
+		if (!from)
+			break;
+	}
 }
 
 /* Tells the bytes of workspace.call, of workspace.connection, which lie at workspace.source. */
@@ -595,7 +614,7 @@ __noinline int tell_bytes(__u32 direction)
 			return 0;
 		}
 		ws->call.have = have;
-		if (!c->head_left[dir] && have >= 12 && message_begins(c, ws->data, direction)) {
+		if (!c->head_left[dir] && have >= 12 && message_begins(direction, 0)) {
 			c->head_left[dir] = config.snaplen;
 			c->matched[dir] = 0;
 		}
@@ -603,7 +622,7 @@ __noinline int tell_bytes(__u32 direction)
 	if (c->kind == KIND_HTTP2 || c->whole)
 		tell_whole(ws, direction);
 	else if (c->head_left[dir])
-		tell_head(ws, direction);
+		tell_head(direction);
 	else
 		tell_body(ws, direction);
 	return 0;
