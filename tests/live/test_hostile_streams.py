@@ -3,6 +3,7 @@ its status, its verdicts and COMMAND are as they would have been."""
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -146,8 +147,8 @@ class StandardOutput(TcpTest):
     def test_file_size_limit_is_an_error(self):
         with tempfile.TemporaryDirectory() as directory:
             path = os.path.join(directory, "out.json")
-            with Plumb("tcpconnect", "--netns", self.ns.path, "-o", path, expect_status=1, json_lines=False,
-                       prefix=["prlimit", "--fsize=600"]) as plumb:
+            with Plumb("tcpconnect", "--netns", self.ns.path, "-o", path, expect_status=1, json_lines=False) as plumb:
+                resource.prlimit(plumb.process.pid, resource.RLIMIT_FSIZE, (600, 600))
                 self.traffic(30)
                 plumb.finish()
         self.assertIn("EFBIG", plumb.stderr)
@@ -173,7 +174,7 @@ class Files(TcpTest):
             wait_until(lambda: blocked(process.pid), "the signals to be blocked")
             process.send_signal(signal.SIGTERM)
             _, stderr = process.communicate(timeout=10)
-            self.assertEqual(process.returncode, 1)
+            self.assertEqual(process.returncode, -signal.SIGTERM)  # no trace had begun
             self.assertIn(b"nobody reads it", stderr)
             done = subprocess.run([PLUMB, "tcpconnect", "-d", "1s", "--ready-file", path], stderr=subprocess.PIPE,
                                   timeout=10)
@@ -213,6 +214,9 @@ class Files(TcpTest):
 
 
 def blocked(pid):
+    with open(f"/proc/{pid}/comm") as f:
+        if f.read().strip() != "plumb":
+            return False
     with open(f"/proc/{pid}/status") as f:
         mask = int(next(line for line in f if line.startswith("SigBlk")).split()[1], 16)
     return mask >> signal.SIGTERM - 1 & 1
