@@ -117,6 +117,7 @@ struct inet_sock {
 
 struct tcp_sock {
 	__u32 srtt_us;
+	__u8 fastopen_connect : 1; /* TCP_FASTOPEN_CONNECT was asked for */
 	__u32 total_retrans;
 	__u32 segs_out;
 	__u64 bytes_sent;

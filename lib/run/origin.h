@@ -45,6 +45,7 @@ struct SharedFieldWords {
   std::string_view pid;
   std::string_view tid;
   std::string_view netns = "The network namespace's inode number, as lsns(8) shows it.";
+  std::span<const std::string_view> alerts = {};  // types that mean trouble
   bool group_by_process = true;
   std::uint8_t comm_width = 16;
 };
@@ -68,6 +69,7 @@ consteval std::array<Field<Event>, 13> shared_fields(const SharedFieldWords& wor
         .width = static_cast<std::uint8_t>(longest),
         .shown = true,
         .values = Types,
+        .alerts = words.alerts,
         .help = words.type},
        [](const Event& e) -> Value { return Name{Types[TypeOf(e)]}; }},
       {{.key = "pid",
@@ -79,12 +81,7 @@ consteval std::array<Field<Event>, 13> shared_fields(const SharedFieldWords& wor
         .otlp = "process.pid",
         .help = words.pid},
        [](const Event& e) -> Value { return number_or_none(e.origin.pid); }},
-      {{.key = "tid",
-        .heading = "TID",
-        .type = FieldType::unsigned_integer,
-        .width = 7,
-        .otlp = "thread.id",
-        .help = words.tid},
+      {{.key = "tid", .heading = "TID", .type = FieldType::unsigned_integer, .width = 7, .help = words.tid},
        [](const Event& e) -> Value { return number_or_none(e.origin.tid); }},
       {{.key = "comm",
         .heading = "COMM",
@@ -92,7 +89,6 @@ consteval std::array<Field<Event>, 13> shared_fields(const SharedFieldWords& wor
         .width = words.comm_width,
         .group = words.group_by_process,
         .shown = true,
-        .otlp = "process.executable.name",
         .help = "The owner's command name."},
        [](const Event& e) -> Value { return text_or_none(e.origin.comm); }},
       {{.key = "exe",
@@ -120,7 +116,7 @@ consteval std::array<Field<Event>, 13> shared_fields(const SharedFieldWords& wor
         .heading = "UID",
         .type = FieldType::unsigned_integer,
         .width = 5,
-        .otlp = "process.owner.id",
+        .otlp = "process.user.id",
         .help = "The owner's user id."},
        [](const Event& e) -> Value {
          return e.origin.pid == 0 ? Value{None{}} : Value{std::uint64_t{e.origin.uid}};

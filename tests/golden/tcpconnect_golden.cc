@@ -35,7 +35,7 @@ tcpconnect_event event(tcpconnect_type type, tcpconnect_outcome outcome, const c
 }
 
 void own(tcpconnect_event& e, std::uint32_t pid, std::string_view comm) {
-  e.known |= KNOWN_OWNER;
+  e.known |= KNOWN_OWNER | KNOWN_SYN_RETRIES;
   e.task.pid = e.task.tid = pid;
   e.task.uid = 1000;
   std::memcpy(e.task.comm, comm.data(), std::min(comm.size(), sizeof e.task.comm));
@@ -99,6 +99,7 @@ std::vector<tcpconnect_event> events() {
   add(e, 0);
   e = event(TCPCONNECT_CLOSE, OUTCOME_ESTABLISHED, "192.0.2.1", "192.0.2.7");
   e.role = ROLE_UNKNOWN;  // older than the trace
+  e.known &= static_cast<__u8>(~KNOWN_SYN_RETRIES);
   e.closed_by = CLOSED_RESET_LOCAL;
   add(e, 0);
   return all;

@@ -10,9 +10,9 @@ from harness import LiveTest, Plumb, needs, parse_time_ns, run_plumb, wait_until
 from otlp import Collector, plain_pairs
 from tcpconnect import TcpTest, tcpconnect
 
-ATTRIBUTES = {"pid": "process.pid", "tid": "thread.id", "comm": "process.executable.name", "uid": "process.owner.id",
-              "container": "container.name", "pod": "k8s.pod.name", "namespace": "k8s.namespace.name",
-              "role": "network.connection.role", "error": "error.type", "local_addr": "network.local.address",
+ATTRIBUTES = {"pid": "process.pid", "exe": "process.executable.path", "parent_pid": "process.parent_pid",
+              "uid": "process.user.id", "container": "container.name", "pod": "k8s.pod.name",
+              "namespace": "k8s.namespace.name", "error": "error.type", "local_addr": "network.local.address",
               "local_port": "network.local.port", "remote_addr": "network.peer.address",
               "remote_port": "network.peer.port", "remote_name": "server.address"}
 

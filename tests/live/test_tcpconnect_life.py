@@ -248,6 +248,29 @@ class Life(TcpTest):
         self.assertEqual(self.one(plumb.lines, type="close", role="client")["closed_by"], "local")
         self.assertEqual(self.one(plumb.lines, type="close", role="server")["closed_by"], "reset_remote")
 
+    @core
+    def test_accepted_from_the_queue_of_before(self):
+        listener = self.listener()
+        client = self.socket()
+        client.connect(listener.getsockname())
+        port = client.getsockname()[1]
+        with tcpconnect("--role", "server", "--life") as plumb:
+            accepted, _ = listener.accept()
+            accepted.close()
+            client.close()
+        for kind in ("accept", "close"):
+            line = self.one(plumb.lines, type=kind, role="server")
+            self.assertOwner(line)
+            self.assertEqual((line["remote_port"], line["latency_ms"], line["syn_retries"]), (port, None, None))
+
+    def test_syn_retries_of_older_connections_are_not_known(self):
+        client, accepted, _ = self.pair()
+        with tcpconnect("--life") as plumb:
+            client.close()
+            accepted.close()
+        for line in self.mine(plumb.lines, type="close"):
+            self.assertIsNone(line["syn_retries"], line)
+
     def test_killed_process_closes(self):
         listener = self.listener()
         with tcpconnect(*BOTH) as plumb:

@@ -151,6 +151,29 @@ class Outcomes(TcpTest):
                     self.assertEqual((line["error"], line["outcome"]), (errno.errorcode[error], expected[1]))
 
     @core
+    def test_latency_of_a_fast_open_that_waits_for_data(self):
+        """connect() returns at once, since there is a cookie; the SYN goes out with the first data."""
+        self.ns.sysctl("net.ipv4.tcp_fastopen", 0x603)  # both sides, without cookies
+        listener = self.listener()
+        with tcpconnect() as plumb:
+            s = self.socket()
+            s.setsockopt(socket.IPPROTO_TCP, 30, 1)  # TCP_FASTOPEN_CONNECT
+            s.connect(listener.getsockname())
+            time.sleep(0.4)  # the program has nothing to say yet
+            s.sendall(b"now")
+            accepted, _ = listener.accept()
+            self.addCleanup(accepted.close)
+            accepted.recv(3)
+        line = self.one(plumb.lines)
+        self.assertEqual(line["outcome"], "established")
+        self.assertLess(line["latency_ms"], 390)
+
+    def test_remote_port_0(self):
+        with tcpconnect() as plumb:
+            self.assertEqual(self.socket().connect_ex(("127.0.0.1", 0)), errno.ECONNREFUSED)
+        self.assertEqual(self.one(plumb.lines)["remote_port"], 0)
+
+    @core
     def test_no_ports(self):
         listener = self.listener()
         self.ns.sysctl("net.ipv4.ip_local_port_range", "1024 1025")

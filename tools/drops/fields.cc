@@ -35,6 +35,9 @@ Value one_of(const std::string_view (&names)[N], unsigned v) {
   return v == 0 || v > N ? Value{None{}} : Value{Name{names[v - 1]}};
 }
 
+// A retransmit repairs, and a counter may count less than a loss.
+constexpr std::string_view kTrouble[] = {"drop", "reset"};
+
 constexpr auto kSharedFields = shared_fields<DropLine, type_of, kTypes>(
     {.time = "When it happened; of a counter, when its growth was read.",
      .type = "drop: a packet was thrown away; retransmit: a TCP segment was sent again; reset: a TCP reset "
@@ -43,6 +46,7 @@ constexpr auto kSharedFields = shared_fields<DropLine, type_of, kTypes>(
      .tid = "Always null: a socket belongs to a process, not to one of its threads.",
      .netns = "The network namespace's inode number, as lsns(8) shows it; null for counters of the whole "
               "machine.",
+     .alerts = kTrouble,
      .group_by_process = false,
      .comm_width = 15});
 
@@ -163,7 +167,6 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .width = 7,
       .types = kEvents,
       .shown = true,
-      .otlp = "network.io.direction",
       .values = kDirections,
       .help = "out: made on this host, it was never received on a device; forward: received, with a route "
               "that leaves "
@@ -174,6 +177,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .type = FieldType::enumeration,
       .width = 11,
       .types = kEvents,
+      .otlp = "network.connection.state",
       .values = kStates,
       .help = "The state of the TCP socket; null when there is no socket or it is not TCP."},
      [](const DropLine& l) -> Value { return one_of(kStates, l.state); }},
@@ -185,7 +189,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .values = kOwnerSources,
       .help =
           "How the owner was found: rx_sk, the receiving socket; skb_sk, the packet's socket; socket, the "
-          "connection's own; table, by its addresses in the namespace's socket table; null when it was not "
+          "connection's own; table, the one that was at the packet's addresses before; null when it was not "
           "found."},
      [](const DropLine& l) -> Value {
        return l.origin.pid == 0 ? Value{None{}} : one_of(kOwnerSources, l.owner_source);

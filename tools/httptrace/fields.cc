@@ -45,7 +45,6 @@ constexpr auto kOwnFields = std::to_array<Field<Request>>({
       .type = FieldType::enumeration,
       .width = 6,
       .shown = true,
-      .otlp = "network.connection.role",
       .values = kRoles,
       .help = "client: the process sent the request; server: it received it."},
      [](const Request& r) -> Value { return named(r.role, kRoles); }},

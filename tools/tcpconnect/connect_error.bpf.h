@@ -49,6 +49,7 @@ static __always_inline void tell_early_failure(const struct sock *sk, const stru
 	struct conn conn = {};
 
 	conn.role = ROLE_CLIENT;
+	conn.known = KNOWN_SYN_RETRIES; /* there was no SYN */
 	conn.netns = socket_netns(sk);
 	if (!netns_selected(conn.netns))
 		return;

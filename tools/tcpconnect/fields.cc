@@ -46,7 +46,6 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .heading = "ROLE",
       .type = FieldType::enumeration,
       .width = 6,
-      .otlp = "network.connection.role",
       .values = kRoles,
       .help = "client: this side connected; server: it accepted; null: older than the trace."},
      [](const Connect& e) -> Value { return role_name(e.wire->role); }},
@@ -82,8 +81,8 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .group = true,
       .shown = true,
       .otlp = "network.peer.port",
-      .help = "The other side's port."},
-     [](const Connect& e) -> Value { return number_or_none(e.wire->remote_port); }},
+      .help = "The other side's port; 0 where a program connects to that."},
+     [](const Connect& e) -> Value { return std::uint64_t{e.wire->remote_port}; }},
     {{.key = "remote_name",
       .heading = "NAME",
       .type = FieldType::text,
@@ -118,8 +117,10 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .heading = "SYNRTX",
       .type = FieldType::unsigned_integer,
       .width = 6,
-      .help = "SYNs (server: SYN-ACKs) that were sent again."},
-     [](const Connect& e) -> Value { return std::uint64_t{e.wire->syn_retries}; }},
+      .help = "SYNs (server: SYN-ACKs) that were sent again; null when that was before the trace."},
+     [](const Connect& e) -> Value {
+       return e.knows(KNOWN_SYN_RETRIES) ? Value{std::uint64_t{e.wire->syn_retries}} : Value{None{}};
+     }},
     {{.key = "duration_ms",
       .heading = "DURATION",
       .type = FieldType::duration,
@@ -209,7 +210,6 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::text,
       .width = 16,
       .shown = true,
-      .otlp = "process.executable.name",
       .help = "The owner's command name."},
      [](const ConnectSummary& s) -> Value {
        return text_or_none({s.key->comm, ::strnlen(s.key->comm, sizeof s.key->comm)});

@@ -29,6 +29,27 @@ static __always_inline void child_taken(const struct sock *sk)
 		forget_conn(sk);
 }
 
+/* The current task accepted `sk`. Its handshake may have ended before the trace: then it waited in the listener's queue. */
+static __always_inline void child_accepted(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct conn conn = {};
+
+	/* One that the peer has reset meanwhile was told when that happened. */
+	if (!bpf_map_lookup_elem(&conns, &key) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP &&
+	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE) {
+		conn.role = ROLE_SERVER;
+		conn.netns = socket_netns(sk);
+		if (!netns_selected(conn.netns))
+			return;
+		read_endpoints(&conn.ends, sk, false);
+		/* One that the filters rejected at the end of its handshake is rejected again. */
+		if (ends_selected(&conn.ends, ROLE_SERVER))
+			keep_conn(sk, &conn, BPF_NOEXIST);
+	}
+	child_taken(sk);
+}
+
 /* accept() or accept4() ended. */
 static __always_inline void accept_call_ended(long ret)
 {
@@ -38,11 +59,11 @@ static __always_inline void accept_call_ended(long ret)
 		return;
 	sk = tcp_socket_of_fd(ret);
 	if (sk)
-		child_taken(sk);
+		child_accepted(sk);
 }
 
-/* `sk`, TCP or MPTCP, is in the hands of the current task. */
-static __always_inline int used_by_current(const struct sock *sk)
+/* `sk`, TCP or MPTCP, is in the hands of the current task; `accepted` (constant): of its accept() right now. */
+static __always_inline int used_by_current(const struct sock *sk, const bool accepted)
 {
 	__u16 protocol = sk->sk_protocol;
 
@@ -50,7 +71,10 @@ static __always_inline int used_by_current(const struct sock *sk)
 		sk = BPF_CORE_READ((const struct mptcp_sock *)sk, first);
 	else if (protocol != IPPROTO_TCP)
 		return 0;
-	child_taken(sk);
+	if (accepted)
+		child_accepted(sk);
+	else
+		child_taken(sk);
 	return 0;
 }
 
@@ -61,21 +85,21 @@ static __always_inline int used_by_current(const struct sock *sk)
 SEC("fentry/security_sock_graft")
 int BPF_PROG(socket_grafted, struct sock *sk, struct socket *parent)
 {
-	return used_by_current(sk);
+	return used_by_current(sk, true);
 }
 
 /* Hook: a send on any socket ended (Linux 6.3). Context: the sender, which is `current`. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(traffic_sent, struct sock *sk, int ret, int flags)
 {
-	return used_by_current(sk);
+	return used_by_current(sk, false);
 }
 
 /* Hook: a receive on any socket ended (Linux 6.3). Context: the receiver, which is `current`. */
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(traffic_received, struct sock *sk, int ret, int flags)
 {
-	return used_by_current(sk);
+	return used_by_current(sk, false);
 }
 
 /* Hook: run by the user side once after the rest is attached, for each descriptor of each task; --life only, since

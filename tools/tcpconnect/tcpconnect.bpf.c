@@ -167,6 +167,25 @@ static __always_inline enum tcpconnect_outcome outcome_of_answer(int error)
 	return error == EACCES || error == ENOPROTOOPT ? OUTCOME_UNREACHABLE : outcome_of(error);
 }
 
+/* With TCP_FASTOPEN_CONNECT connect() may return before anything was sent; the SYN goes out with the first data, whenever the
+ * program has some. What was measured is the SYN's own round trip, if it was answered and not sent again. */
+static __always_inline void take_latency(const struct sock *sk, struct conn *conn, __u64 now)
+{
+	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	__u32 srtt_us;
+
+	if (!conn->start_ns)
+		return;
+	conn->latency_ns = now - conn->start_ns;
+	if (BPF_CORE_READ_BITFIELD_PROBED(tp, fastopen_connect)) {
+		srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+		if (!srtt_us || conn->syn_retries)
+			return;
+		conn->latency_ns = srtt_us * 1000ULL;
+	}
+	conn->known |= KNOWN_LATENCY;
+}
+
 /* A client's socket left SYN_SENT or SYN_RECV. */
 static __always_inline void client_decided(const struct sock *sk, struct conn *conn, int newstate, __u64 now)
 {
@@ -174,11 +193,9 @@ static __always_inline void client_decided(const struct sock *sk, struct conn *c
 	int error = 0;
 
 	read_endpoints(&conn->ends, sk, true);
-	if (conn->start_ns) {
-		conn->latency_ns = now - conn->start_ns;
-		conn->known |= KNOWN_LATENCY;
-	}
 	conn->syn_retries = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
+	conn->known |= KNOWN_SYN_RETRIES;
+	take_latency(sk, conn, now);
 	if (newstate == TCP_ESTABLISHED) {
 		conn->established_ns = now;
 	} else {
@@ -223,6 +240,7 @@ static __always_inline bool child_established(const struct sock *sk, struct conn
 
 	conn->established_ns = now;
 	conn->syn_retries = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
+	conn->known |= KNOWN_SYN_RETRIES;
 	if (srtt_us) {
 		conn->latency_ns = srtt_us * 1000ULL;
 		conn->known |= KNOWN_LATENCY;

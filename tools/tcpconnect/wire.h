@@ -39,6 +39,7 @@ enum tcpconnect_known {
 	KNOWN_OWNER = 1 << 0,    /* task */
 	KNOWN_LATENCY = 1 << 1,  /* latency_ns */
 	KNOWN_DURATION = 1 << 2, /* duration_ns */
+	KNOWN_SYN_RETRIES = 1 << 3, /* syn_retries */
 };
 
 /* What the user asked for; constant once loaded, so that the verifier removes what is off. */
