@@ -130,7 +130,7 @@ _plumb_drops_value() {
         --where) ;;
         -d | --duration) ;;
         -n | --count) ;;
-        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' ;;
+        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' 'pprof' 'speedscope' 'firefox' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_drops_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
@@ -178,7 +178,7 @@ _plumb_flame_value() {
         --where) ;;
         -d | --duration) ;;
         -n | --count) ;;
-        -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' ;;
+        -f | --format) _plumb_values 'folded' 'svg' 'pprof' 'speedscope' 'firefox' 'table' 'json' 'csv' 'tsv' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_flame_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
@@ -199,6 +199,41 @@ _plumb_flame_options() {
         --pod --netns --where --duration -d --count -n --format -f --json -j --output -o --columns \
         --wide --time --color --summary --by --top --interval --otlp --fail-if --list-fields \
         --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_flame_render_value() {
+    case $1 in
+        -o | --output) _plumb_files ;;
+        -f | --format) _plumb_values 'svg' 'folded' 'pprof' 'speedscope' 'firefox' 'json' ;;
+        --title) ;;
+        *) return 1 ;;
+    esac
+    return 0
+}
+
+_plumb_flame_render_options() {
+    [[ $item == -* ]] || { _plumb_files; return; }
+    _plumb_values --output -o --format -f --title --icicle --threads --quiet -q --help -h --version
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_flame_diff_value() {
+    case $1 in
+        -o | --output) _plumb_files ;;
+        -f | --format) _plumb_values 'table' 'json' 'svg' ;;
+        --fail-if) ;;
+        --rows) ;;
+        --title) ;;
+        *) return 1 ;;
+    esac
+    return 0
+}
+
+_plumb_flame_diff_options() {
+    [[ $item == -* ]] || { _plumb_files; return; }
+    _plumb_values --output -o --format -f --fail-if --strict --rows --title --icicle --help -h \
+        --version
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -349,6 +384,24 @@ _plumb() {
             tool=${words[1]} first=2
             ;;
     esac
+    if [[ $tool == flame ]]; then
+        item=$value
+        if ((count == first + 1)); then
+            _plumb_values render
+        elif [[ ${words[first]} == render ]]; then
+            tool=flame_render
+            ((first += 1))
+        fi
+    fi
+    if [[ $tool == flame ]]; then
+        item=$value
+        if ((count == first + 1)); then
+            _plumb_values diff
+        elif [[ ${words[first]} == diff ]]; then
+            tool=flame_diff
+            ((first += 1))
+        fi
+    fi
     declare -F "_plumb_${tool}_options" >/dev/null || return 0
 
     for ((i = 1; i < COMP_CWORD; i++)); do

@@ -2,11 +2,24 @@
 # Belongs into share/fish/vendor_completions.d/ as `plumb.fish`; for a link to plumb that is named after a tool,
 # link this file as TOOL.fish.
 
+set -g __plumb_subcommands 'flame render' 'flame diff'
+
 # Whether the cursor stands behind the tool $argv[1] and before `--`.
 function __plumb_in
     set -l words (commandline -opc)
     contains -- -- $words; and return 1
-    test "$words[2]" = "$argv[1]"
+    test "$words[2]" = "$argv[1]"; or return 1
+    if test (count $argv) -eq 2
+        test "$words[3]" = "$argv[2]"
+    else  # a second word that is a command of its own has its own options
+        not contains -- "$argv[1] $words[3]" $__plumb_subcommands
+    end
+end
+
+# Whether the second word of a command is still to come.
+function __plumb_second
+    set -l words (commandline -opc)
+    test (count $words) -eq 2 -a "$words[2]" = "$argv[1]"
 end
 
 # Whether plumb's own first word is still to come.
@@ -176,7 +189,7 @@ function __plumb_tcpconnect
     complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
-    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How events are written (default: table, or by the ending of --output)'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
     complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_tcpconnect_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
@@ -270,7 +283,7 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
-    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How events are written (default: table, or by the ending of --output)'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
     complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
@@ -384,7 +397,7 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
-    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\' \'folded\' \'svg\'' -d 'How events are written (default: table, or by the ending of --output)'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\' \'folded\' \'svg\' \'pprof\' \'speedscope\' \'firefox\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
     complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_drops_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
@@ -444,7 +457,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
-    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\' \'folded\' \'svg\'' -d 'How events are written (default: table, or by the ending of --output)'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'folded\' \'svg\' \'pprof\' \'speedscope\' \'firefox\' \'table\' \'json\' \'csv\' \'tsv\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
     complete -c $argv[1] -n $argv[2] -s j -l json -f -d 'The same as --format json: one object a line'
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
@@ -463,6 +476,31 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l stats -f -d 'At the end, on standard error: events seen, kept and lost, runs and time of each BPF program, own CPU time and peak memory'
     complete -c $argv[1] -n $argv[2] -s q -l quiet -f -d 'Nothing on standard error but errors, losses and --fail-if expressions that hold'
     complete -c $argv[1] -n $argv[2] -s v -l verbose -f -d 'Say what was attached, which variant of each hook was chosen and why'
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
+end
+
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_flame_render
+    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write to FILE instead of standard output'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'svg\' \'folded\' \'pprof\' \'speedscope\' \'firefox\' \'json\'' -d 'How stacks are written (default: by the ending of --output, else svg)'
+    complete -c $argv[1] -n $argv[2] -l title -fr -d 'The graph\'s title'
+    complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Draw the root at the top and leaves below'
+    complete -c $argv[1] -n $argv[2] -l threads -f -d 'A tree for each thread, where the file tells threads apart'
+    complete -c $argv[1] -n $argv[2] -s q -l quiet -f -d 'Nothing on standard error but errors'
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
+end
+
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_flame_diff
+    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write to FILE instead of standard output: .svg gives one flame graph of both, coloured by difference, .json lines, other endings the table'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'svg\'' -d 'table, json or svg (default: by the ending of --output, else table)'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with 3 when EXPR surely holds: self("crc32") > +5%, total("parse") > 0%, or self > +10% for any function'
+    complete -c $argv[1] -n $argv[2] -l strict -f -d 'Exit with 3 when a --fail-if is inconclusive, too'
+    complete -c $argv[1] -n $argv[2] -l rows -fr -d 'Rows of the table (default: 20)'
+    complete -c $argv[1] -n $argv[2] -l title -fr -d 'The graph\'s title'
+    complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Draw the root at the top and leaves below'
     complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
 end
@@ -499,5 +537,11 @@ __plumb_flame plumb '__plumb_in flame'
 complete -c flame -f
 __plumb_flame flame __plumb_before_command
 complete -c flame -n __plumb_behind_dashes -a '(__plumb_command)'
+complete -c plumb -n '__plumb_second flame' -a render -d 'flame graphs and other formats from saved stacks'
+__plumb_flame_render plumb '__plumb_in flame render'
+complete -c plumb -F -n '__plumb_in flame render'
+complete -c plumb -n '__plumb_second flame' -a diff -d 'which functions take more than before, and how sure that is'
+__plumb_flame_diff plumb '__plumb_in flame diff'
+complete -c plumb -F -n '__plumb_in flame diff'
 __plumb_doctor plumb '__plumb_in doctor'
 complete -c plumb -n __plumb_behind_dashes -a '(__plumb_command)'
