@@ -154,12 +154,12 @@ function __plumb_tcpconnect_fields
         local_addr\t'This side\'s address; IPv4 in IPv6 is shown as IPv4' \
         local_port\t'This side\'s port; null when none was bound' \
         remote_addr\t'The other side\'s address' \
-        remote_port\t'The other side\'s port' \
+        remote_port\t'The other side\'s port; 0 where a program connects to that' \
         remote_name\t'The other side\'s name; always null so far: plumb does not watch names being resolved yet' \
         outcome\t'How the attempt ended' \
         error\t'The name of a failed attempt\'s errno, such as ECONNREFUSED; null when there was none' \
         latency_ms\t'client: from the first SYN until decided; server: the round trip of the SYN-ACK' \
-        syn_retries\t'SYNs (server: SYN-ACKs) that were sent again' \
+        syn_retries\t'SYNs (server: SYN-ACKs) that were sent again; null when that was before the trace' \
         duration_ms\t'From established until this side closed it, or it broke; null when it is older than the trace' \
         tx_bytes\t'Payload sent, each byte counted once' \
         rx_bytes\t'Payload received in order' \
@@ -355,7 +355,7 @@ function __plumb_drops_fields
         dev\t'The device that the packet was on or came from; null when it is not known' \
         direction\t'out: made on this host, it was never received on a device; forward: received, with a route that leaves again; in: any other received packet; null when it is no network packet' \
         state\t'The state of the TCP socket; null when there is no socket or it is not TCP' \
-        owner_source\t'How the owner was found: rx_sk, the receiving socket; skb_sk, the packet\'s socket; socket, the connection\'s own; table, by its addresses in the namespace\'s socket table; null when it was not found' \
+        owner_source\t'How the owner was found: rx_sk, the receiving socket; skb_sk, the packet\'s socket; socket, the connection\'s own; table, the one that was at the packet\'s addresses before; null when it was not found' \
         stack\t'The kernel\'s stack, root first; null without --stack' \
         count\t'How many events this line stands for: 1, except where there were more than --max-rate allows; then one line a second and place has the exact number of the others' \
         inner_protocol\t'In a tunnel (IP in IP, GRE, VXLAN): the protocol of the packet in it' \
