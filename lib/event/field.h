@@ -54,7 +54,8 @@ struct FieldSpec {
   std::string_view otlp = {};                     // OpenTelemetry attribute; empty: "plumb.<key>"
   std::span<const std::string_view> values = {};  // for enumeration
   std::span<const std::string_view> alerts = {};  // those of `values` that mean trouble; a table colours them
-  std::string_view help;                          // one sentence: meaning, unit, when it is null
+  std::span<const std::string_view> warnings = {};  // those that a log warns of, though nothing failed
+  std::string_view help;                            // one sentence: meaning, unit, when it is null
 };
 
 // A captureless function of the event. Never null, by construction: comparing a function's address with

@@ -58,10 +58,12 @@ class OtlpSink final : public Sink {
 
  private:
   static bool means_trouble(const FieldSpec& spec, const Value& value) {
-    if (spec.alerts.empty()) return false;
+    if (spec.alerts.empty() && spec.warnings.empty()) return false;
     const Name* name = std::get_if<Name>(&value);
-    return name != nullptr &&
-           std::find(spec.alerts.begin(), spec.alerts.end(), name->text) != spec.alerts.end();
+    const auto names = [name](std::span<const std::string_view> values) {
+      return std::find(values.begin(), values.end(), name->text) != values.end();
+    };
+    return name != nullptr && (names(spec.alerts) || names(spec.warnings));
   }
 
   std::int64_t now_ns() const { return static_cast<std::int64_t>(clock_->boot().ns); }

@@ -45,7 +45,7 @@ struct SharedFieldWords {
   std::string_view pid;
   std::string_view tid;
   std::string_view netns = "The network namespace's inode number, as lsns(8) shows it.";
-  std::span<const std::string_view> alerts = {};  // types that mean trouble
+  std::span<const std::string_view> warnings = {};  // types that a log warns of
   bool group_by_process = true;
   std::uint8_t comm_width = 16;
 };
@@ -69,7 +69,7 @@ consteval std::array<Field<Event>, 13> shared_fields(const SharedFieldWords& wor
         .width = static_cast<std::uint8_t>(longest),
         .shown = true,
         .values = Types,
-        .alerts = words.alerts,
+        .warnings = words.warnings,
         .help = words.type},
        [](const Event& e) -> Value { return Name{Types[TypeOf(e)]}; }},
       {{.key = "pid",

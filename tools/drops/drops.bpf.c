@@ -51,8 +51,10 @@ int on_kfree_skb(__u64 *ctx)
 	seen.direction = read_direction(skb, rx_sk, &seen.place);
 	if (seen.reason && seen.reason == config.xdp_reason)
 		seen.direction = DIRECTION_IN;
+	if (flow_needed())
+		read_flow(&seen.flow, skb);
 	if (treatment == TREAT_LOOK) {
-		__u32 nature = read_nature(skb);
+		__u32 nature = seen.flow.protocol == IPPROTO_UDP ? nature_of_udp(&seen.flow, skb) : read_nature(skb);
 
 		if (nature_is_benign(nature, seen.direction, seen.reason == config.queue_reason)) {
 			count_benign(seen.reason);
@@ -67,8 +69,6 @@ int on_kfree_skb(__u64 *ctx)
 		seen.owner = owner_entry((struct sock *)rx_sk);
 	else if (is_kernel_pointer(skb->sk))
 		seen.owner = owner_entry(skb->sk);
-	if (flow_needed())
-		read_flow(&seen.flow, skb);
 	e = tell(ctx, &seen);
 	if (e)
 		submit_record(e);

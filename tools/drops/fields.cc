@@ -36,7 +36,7 @@ Value one_of(const std::string_view (&names)[N], unsigned v) {
 }
 
 // A retransmit repairs, and a counter may count less than a loss.
-constexpr std::string_view kTrouble[] = {"drop", "reset"};
+constexpr std::string_view kWarnings[] = {"drop", "reset"};
 
 constexpr auto kSharedFields = shared_fields<DropLine, type_of, kTypes>(
     {.time = "When it happened; of a counter, when its growth was read.",
@@ -46,7 +46,7 @@ constexpr auto kSharedFields = shared_fields<DropLine, type_of, kTypes>(
      .tid = "Always null: a socket belongs to a process, not to one of its threads.",
      .netns = "The network namespace's inode number, as lsns(8) shows it; null for counters of the whole "
               "machine.",
-     .alerts = kTrouble,
+     .warnings = kWarnings,
      .group_by_process = false,
      .comm_width = 15});
 

@@ -119,6 +119,15 @@ static __always_inline __u32 read_nature(const struct sk_buff *skb)
 	return nature;
 }
 
+/* The same of a datagram whose addresses were read already: all that can be said of it. */
+static __always_inline __u32 nature_of_udp(const struct flow *flow, const struct sk_buff *skb)
+{
+	const __u8 *dst = (const __u8 *)flow->dst;
+	bool group = flow->family == AF_INET6 ? dst[0] == 0xff : dst[0] >> 4 == 0xe || flow->dst[0] == 0xffffffff;
+
+	return group || is_for_a_group(skb) ? NATURE_GROUP : 0;
+}
+
 /* Whether a packet of this kind is no loss, whatever the place in the kernel. `queue`: a queueing discipline freed it. */
 static __always_inline bool nature_is_benign(__u32 nature, enum drops_direction direction, bool queue)
 {
