@@ -106,13 +106,17 @@ function follow() {
   const bottom = Math.min(height, window.scrollY + window.innerHeight);
   bar.setAttribute("transform", "translate(0," + (bottom - 24) + ")");
 }
+// It covers nothing while it says nothing.
+function tell() {
+  bar.classList.toggle("hidden", !details.textContent && !matched.textContent);
+}
 
 let sought = "";
 function search(text) {
   sought = text;
   let expression = null;
   if (text) {
-    try { expression = new RegExp(text); } catch (e) { matched.textContent = "not a regular expression"; return; }
+    try { expression = new RegExp(text); } catch (e) { matched.textContent = "not a regular expression"; tell(); return; }
   }
   const hits = [];
   for (const f of frames) {
@@ -121,6 +125,7 @@ function search(text) {
     if (hit) hits.push(f);
   }
   matched.textContent = expression ? "matched " + (100 * covered(hits) / total).toFixed(1) + " %" : "";
+  tell();
   remember();
 }
 // The weight of the frames that match, each part once though a frame stands on another that matches too.
@@ -164,7 +169,7 @@ root.append(field);
 input.addEventListener("input", () => search(input.value));
 
 root.addEventListener("click", e => { const f = find(e.target); if (f) zoom(f); });
-root.addEventListener("mouseover", e => { const f = find(e.target); details.textContent = f ? f.title : ""; });
+root.addEventListener("mouseover", e => { const f = find(e.target); details.textContent = f ? f.title : ""; tell(); });
 back.addEventListener("click", () => zoom(null));
 window.addEventListener("resize", resize);
 window.addEventListener("scroll", follow);
@@ -174,4 +179,5 @@ window.addEventListener("keydown", e => {
   if (e.key === "Escape") { input.value = ""; input.blur(); search(""); zoom(null); }
 });
 resize();
+tell();
 recall();

@@ -96,6 +96,8 @@ class FoldedReader {
       f.kind = mark.kind;
       break;
     }
+    // What stands before the number may be set off by several blanks: they belong to no name.
+    name = name.substr(0, name.find_last_not_of(" \t") + 1);
     // "[idle]" is a remark; "[libc.so.6]" is what stackcollapse-perf.pl makes of a frame without a name.
     const bool bracketed = name.starts_with('[') && name.ends_with(']');
     if (f.kind == FrameKind::user && bracketed && name.find(".so") == std::string_view::npos)

@@ -69,6 +69,12 @@ TEST_CASE("read folded: kinds and names that other tools write") {
   CHECK(function(2, 0) == "has blank 1");
 }
 
+TEST_CASE("read folded: blanks at the end of a name are none of it") {
+  const auto p = from("a ;b _[k]  3\n;c ; 4\n");
+  REQUIRE(p.ok());
+  CHECK(folded(*p) == "[unknown];c 4\na;b_[k] 3\n");
+}
+
 TEST_CASE("read folded: what is no stack is named by its line") {
   for (const char* bad :
        {"a;b 1\nnothing here\n", "a 1\nb -3\n", "a 1\nb 99999999999999999999999\n", "a 1\nb 0x10\n"}) {

@@ -182,7 +182,10 @@ Result<void> write(const DiffOptions& options, const profile::Profile& before, c
 // What holds of all functions, on standard error.
 void tell(const Diff& diff) {
   std::size_t counts[3] = {};
-  for (const FunctionChange& f : diff.functions) ++counts[static_cast<std::size_t>(f.self.verdict)];
+  for (const FunctionChange& f : diff.functions) {
+    if (f.self.before.share <= 0 && f.self.after.share <= 0) continue;  // a caller alone
+    ++counts[static_cast<std::size_t>(f.self.verdict)];
+  }
   say("plumb: {} samples before, {} after; own time: {} functions more, {} not more than {:.0f} %, {} inconclusive",
       diff.before_samples, diff.after_samples, counts[0], counts[1], 100 * profile::kMargin, counts[2]);
   for (const auto& [uncounted, side] :
