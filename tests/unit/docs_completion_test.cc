@@ -116,5 +116,5 @@ TEST_CASE("completion: doctor has options but no fields and no link") {
     CHECK_FALSE(has(script, "plumb_doctor_fields"));
   }
   CHECK(has(bash_completion(commands), "\ncomplete -F _plumb plumb\n"));
-  CHECK(has(bash_completion(commands), "_plumb_doctor_value() {\n    return 1\n}\n"));
+  CHECK(has(bash_completion(commands), "_plumb_doctor_value() {\n    case $1 in\n        -p | --pid"));
 }
