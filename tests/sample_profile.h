@@ -89,7 +89,7 @@ inline Profile hostile() {
       {.event = "<b>&amp;", .host = "h\"'\x1b[31m", .command = "]]></script><script>alert(1)</script>"});
   add_stack(p, {"a;b", "c\nd 7", "e\x1b[31m", "</title><script>alert(1)</script>"}, 1, "co;mm\n5");
   add_stack(p, {"\xff\xfe broken", "\xEF\xBF\xBF", "]]>", "\xE2\x80\xAE override"}, 2);
-  add_stack(p, {std::string("nul\0inside", 10), "\\\"quoted\\\"", "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E"}, 3);
+  add_stack(p, {std::string("nul\0inside", 10), R"(\"quoted\")", "\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E"}, 3);
   add_stack(p, {std::string(5000, 'x')}, 4);
   return p;
 }

@@ -22,7 +22,7 @@ class Stream {
   // Owns `fd`.
   static Stream owning(UniqueFd fd);
 
-  // As write(2), but never blocks and raises no SIGPIPE of a socket: the bytes that were taken, or -1 and errno;
+  // As write() does, but never blocks and raises no SIGPIPE of a socket: the bytes that were taken, or -1 and errno;
   // EAGAIN: none now, poll fd() for POLLOUT.
   ssize_t write(std::string_view bytes) const;
   int fd() const { return fd_; }

@@ -67,8 +67,8 @@ Decoded Message::decode(std::span<const std::byte> bytes) {
   flags_ = in.u16();
   const std::uint16_t questions = in.u16();
   answer_count_ = in.u16();
-  const std::uint32_t others = std::uint32_t{in.u16()};
-  const std::uint32_t additional = std::uint32_t{in.u16()};
+  const std::uint32_t others = in.u16();
+  const std::uint32_t additional = in.u16();
   if (in.failed()) return Decoded::bad;
   rcode_ = flags_ & 0xfU;
   bool good = true;

@@ -42,7 +42,7 @@ class Features {
   Feature fentry(std::string_view function);  // fentry, fexit on <function>
   Feature kprobe();                           // kprobe, kretprobe by perf_event
   Feature iterator(std::string_view target);  // iter/<target>: "task_file", "tcp"
-  Feature cgroup_sockets();               // cgroup/sock_create and its like, with socket storage
+  Feature cgroup_sockets();                   // cgroup/sock_create and its like, with socket storage
   Feature socket_storage();                   // sk_storage from tracing programs
   Feature ring_buffer();
   Feature packet_views();  // a tp_btf program reads all of a packet, fragments too (bpf_dynptr_from_skb)

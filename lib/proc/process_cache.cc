@@ -71,7 +71,7 @@ struct ProcessCache::State {
   struct Slot {
     ProcessKey key;
     std::uint64_t cgroup_id = 0;
-    KnownPtr known;       // null: in no container, or not known
+    KnownPtr known;  // null: in no container, or not known
     std::string exe;
     bool recent = false;  // asked for since the hand passed
   };

@@ -135,7 +135,7 @@ Result<Limit> DiffThreshold::State::left_side(std::string_view source, const Ope
   const bool call = o.kind == Operand::Kind::call;
   if ((!call && o.kind != Operand::Kind::name) || (o.text != "self" && o.text != "total")) {
     return query::error_at(source, o.at, "what changes is missing here",
-                           "self(\"FUNCTION\") or total(\"FUNCTION\"); self or total alone for any function");
+                           R"(self("FUNCTION") or total("FUNCTION"); self or total alone for any function)");
   }
   Limit limit{.total = o.text == "total", .any = !call};
   append_printable(limit.text, source.substr(o.at.begin, o.at.end - o.at.begin));

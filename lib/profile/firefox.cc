@@ -69,7 +69,7 @@ class Table {
 struct ThreadKey {
   std::uint32_t pid, tid;
   std::string_view comm;
-  friend auto operator<=>(const ThreadKey&, const ThreadKey&) = default;
+  friend auto operator<=>(const ThreadKey&, const ThreadKey&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 class Thread {
@@ -227,7 +227,7 @@ std::vector<std::int64_t> write_libs(const Profile& profile, std::string& out) {
     append_quoted(out, module_name(m.path));
     out += ",\"debugPath\":";
     append_quoted(out, m.path);
-    out += ",\"breakpadId\":\"\",\"codeId\":";
+    out += R"(,"breakpadId":"","codeId":)";
     if (m.build_id.empty())
       out += "null";
     else

@@ -113,7 +113,7 @@ Result<void> write_speedscope(const Profile& profile, Bytes& out) {
   if (auto r = frames.write(out); !r) return r;
   out.buffer() += "]},\n\"profiles\":[{\"type\":\"sampled\",\"name\":";
   append_quoted(out.buffer(), name);
-  fmt::format_to(std::back_inserter(out.buffer()), ",\"unit\":\"{}\",\"startValue\":0,\"endValue\":{}",
+  fmt::format_to(std::back_inserter(out.buffer()), R"(,"unit":"{}","startValue":0,"endValue":{})",
                  unit_of(d.unit), profile.total_value());
   if (auto r = write_samples(profile, frames, by_weight(profile), out); !r) return r;
   out.buffer() += "}]}\n";

@@ -63,7 +63,7 @@ IpAddress take_address(std::string_view& rest) {
 }
 
 Value take_value(std::string_view& rest) {
-  const auto index = static_cast<std::size_t>(rest.front());
+  const std::size_t index = static_cast<unsigned char>(rest.front());
   rest.remove_prefix(1);
   Value value;
   const auto is = [index]<class T>(const T&) { return Value{T{}}.index() == index; };

@@ -45,7 +45,7 @@ void write_now(std::string_view bytes) {
   }
 }
 
-// Async-signal-safe, as restore() is: write(2) and tcsetattr(3) are.
+// Async-signal-safe, as restore() is: write() and tcsetattr() are.
 void take_over() {
   if (restore_keys != 0) ::tcsetattr(STDIN_FILENO, TCSANOW, &raw_keys);
   write_now(kEnter);

@@ -87,7 +87,7 @@ std::string_view go_version(std::span<const std::byte> build_info) {
   constexpr std::string_view kMagic = "\xff Go buildinf:";
   if (build_info.size() < 33 || !text_of(build_info).starts_with(kMagic)) return {};
   if ((std::to_integer<unsigned>(build_info[15]) & 2) == 0) return {};
-  const std::size_t length = std::to_integer<std::size_t>(build_info[32]);
+  const auto length = std::to_integer<std::size_t>(build_info[32]);
   if (length == 0 || length > 127 || build_info.size() - 33 < length) return {};
   return text_of(build_info.subspan(33, length));
 }

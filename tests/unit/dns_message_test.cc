@@ -25,7 +25,7 @@ std::string name_of(const Bytes& bytes, bool& failed) {
 
 std::string good_name(const Bytes& bytes) {
   bool failed = true;
-  const std::string out = name_of(bytes, failed);
+  std::string out = name_of(bytes, failed);
   CHECK_FALSE(failed);
   return out;
 }

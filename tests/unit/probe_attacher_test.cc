@@ -232,7 +232,8 @@ TEST_CASE("attacher: probes in a process that starts after all privileges were g
       const std::uint64_t first[] = {0};
       const UniqueFd own(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
       // Not by itself. (A link takes no capability once the program is loaded.)
-      if (kind == UprobeKind::perf && attach_uprobes(kind, counter.program.get(), {own.get(), first, 0})) return 2;
+      if (kind == UprobeKind::perf && attach_uprobes(kind, counter.program.get(), {own.get(), first, 0}))
+        return 2;
       Target target(3);
       auto file = attacher->open_program(static_cast<std::uint32_t>(target.pid));
       if (!file) return 3;

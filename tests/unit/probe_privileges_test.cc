@@ -43,7 +43,8 @@ TEST_CASE("exactly the missing capabilities are named, and the line that grants 
         "run it as root, or once: setcap cap_bpf,cap_perfmon+ep /usr/bin/plumb");
   constexpr Capability kSome[] = {Capability::syslog, Capability::sys_ptrace};
   CHECK(lacking(with(kSysPtrace), kSome) == std::vector{Capability::syslog});
-  CHECK(setcap_line(with(0), kSome) == "setcap cap_bpf,cap_perfmon,cap_syslog,cap_sys_ptrace+ep /usr/bin/plumb");
+  CHECK(setcap_line(with(0), kSome) ==
+        "setcap cap_bpf,cap_perfmon,cap_syslog,cap_sys_ptrace+ep /usr/bin/plumb");
 }
 
 TEST_CASE("CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, and before 5.8 it is the one") {

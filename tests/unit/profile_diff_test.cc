@@ -160,7 +160,9 @@ TEST_CASE("diff: 100 comparisons of a program with itself give at most 5 \"more\
 
 TEST_CASE("diff: a function that is 10 % slower is found in 95 of 100, among all functions") {
   // Samples a side for a function with 30 % of the time, and with 10 %.
-  for (const auto& [share, samples] : {std::pair(0.3, 50'000), std::pair(0.1, 120'000)}) {
+  for (const auto& entry : {std::pair(0.3, 50'000), std::pair(0.1, 120'000)}) {
+    const auto share = entry.first;
+    const auto samples = entry.second;  // no structured binding: a lambda takes it
     Random random(7);
     int found = 0;
     for (int i = 0; i < 100; ++i) {
@@ -174,7 +176,9 @@ TEST_CASE("diff: a function that is 10 % slower is found in 95 of 100, among all
 
 TEST_CASE("diff: asked for by name, 10 % slower is found with fewer samples, and the same is rarely more") {
   const double z = normal_quantile(0.01);
-  for (const auto& [share, samples] : {std::pair(0.3, 20'000), std::pair(0.1, 45'000)}) {
+  for (const auto& entry : {std::pair(0.3, 20'000), std::pair(0.1, 45'000)}) {
+    const auto share = entry.first;
+    const auto samples = entry.second;  // no structured binding: a lambda takes it
     Random random(11);
     int found = 0, wrong = 0;
     for (int i = 0; i < 100; ++i) {

@@ -148,7 +148,7 @@ TEST_CASE("svg: nothing at all is still a graph") {
 TEST_CASE("svg: ten thousand frames deep, and a name of a megabyte") {
   Profile p;
   std::vector<std::string> deep(10'000, "f");
-  deep.push_back(std::string(1'000'000, 'x'));
+  deep.emplace_back(1'000'000, 'x');
   add_stack(p, deep, 1);
   const std::string graph = svg(p);
   CHECK(count(graph, "<g class=\"f\"") == 10'002);

@@ -252,8 +252,7 @@ nlohmann::ordered_json privileges_json(const DoctorReport& r) {
   if (p.unprivileged_bpf_disabled) out["unprivileged_bpf_disabled"] = *p.unprivileged_bpf_disabled;
   out["memlock_limit_bytes"] = nullptr;  // no limit
   if (p.memlock_limit != ~std::uint64_t{0}) out["memlock_limit_bytes"] = p.memlock_limit;
-  out["setcap"] =
-      missing(r).empty() ? nullptr : nlohmann::ordered_json(setcap_line(p, r.profits));
+  out["setcap"] = missing(r).empty() ? nullptr : nlohmann::ordered_json(setcap_line(p, r.profits));
   return out;
 }
 

@@ -39,10 +39,10 @@ struct DoctorReport {
   std::string jit;                    // "on", "off"; empty: cannot be told
   std::optional<Error> cannot_trace;  // why no tool can run, whatever it hooks; nothing: some may
   Privileges privileges;
-  std::vector<Capability> profits;    // what the tools profit from beside what loading takes
-  std::string cgroup2;  // mount point; empty: not mounted
-  std::string cgroup1;  // a v1 mount beside it; empty: none
-  std::string tracefs;  // mount point; empty: not mounted
+  std::vector<Capability> profits;  // what the tools profit from beside what loading takes
+  std::string cgroup2;              // mount point; empty: not mounted
+  std::string cgroup1;              // a v1 mount beside it; empty: none
+  std::string tracefs;              // mount point; empty: not mounted
   bool initial_pid_namespace = true;
   std::string forced;  // PLUMB_HOOKS
   std::vector<Container> containers;

@@ -183,7 +183,8 @@ class Drops final : public Tool {
                    "stacks are counted in the kernel instead of giving lines"};
     }
     by_owner_ = !common().pids.empty() || !common().comms.empty() || common().uid ||
-                !common().cgroups.empty() || !common().containers.empty() || !common().pods.empty() || !common().command.empty();
+                !common().cgroups.empty() || !common().containers.empty() || !common().pods.empty() ||
+                !common().command.empty();
     if (by_owner_ && stacks_) {
       return Error{"flame graphs of drops cannot be limited to processes",
                    "stacks are counted in the kernel, which does not know who owns a dropped packet",
