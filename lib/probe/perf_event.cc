@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "probe/privileges.h"
+
 namespace plumb {
 
 Result<std::vector<int>> online_cpus() {
@@ -36,9 +38,9 @@ Result<UniqueFd> open_perf_event(const perf_event_attr& attr, int pid, int cpu) 
   perf_event_attr copy = attr;
   UniqueFd fd(static_cast<int>(::syscall(SYS_perf_event_open, &copy, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC)));
   if (fd) return fd;
-  Error error{"cannot open a perf event", errno_text(errno)};
-  if (errno == EACCES || errno == EPERM) error.hint = "run as root, or with CAP_PERFMON";
-  return error;
+  const int error = errno;
+  if (error == EACCES || error == EPERM) return refused("cannot open a perf event", error, own_privileges());
+  return Error{"cannot open a perf event", errno_text(error)};
 }
 
 }  // namespace plumb
