@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "probe/iterator.h"
 #include "proc/process.h"
@@ -127,7 +128,12 @@ struct OwnerSearch::State {
   UniqueFd iterator;  // its link, kept beyond the detaching of the rest
   int wanted_map = -1;
   std::uint64_t next = 0;
-  std::vector<socket_wanted> wanted;
+  struct Less {
+    bool operator()(const socket_wanted& a, const socket_wanted& b) const {
+      return std::memcmp(&a, &b, sizeof a) < 0;
+    }
+  };
+  std::set<socket_wanted, Less> wanted;
   std::vector<socket_found> found;
 };
 
@@ -159,15 +165,18 @@ bool OwnerSearch::due(BootTime now) const {
 }
 
 bool OwnerSearch::want(std::uint64_t inode) {
-  if (state_->wanted.size() >= kMaxWanted) return false;
-  state_->wanted.push_back({.inode = inode});
-  return true;
+  return want(socket_wanted{.inode = inode});
 }
 
 bool OwnerSearch::want(const SocketPlace& place) {
-  if (state_->wanted.size() >= kMaxWanted) return false;
-  state_->wanted.push_back({.netns = place.netns, .port = place.local_port, .protocol = place.protocol});
-  return true;
+  return want(
+      socket_wanted{.netns = place.netns, .port = place.local_port, .protocol = place.protocol, .padding = 0});
+}
+
+bool OwnerSearch::want(const socket_wanted& wanted) {
+  std::set<socket_wanted, State::Less>& all = state_->wanted;
+  if (all.size() < kMaxWanted) return all.insert(wanted), true;
+  return all.contains(wanted);
 }
 
 void OwnerSearch::run(BootTime now) {

@@ -74,6 +74,7 @@ class OwnerSearch {
   void set_answers(std::vector<socket_found> found);
 
  private:
+  bool want(const socket_wanted& wanted);
   void attach_to_cgroup(const std::vector<bpf_program*>& programs);
   void start(bpf_link* iterator, int wanted_map, const std::vector<bpf_program*>& in_cgroup);
 
