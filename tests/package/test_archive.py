@@ -7,6 +7,7 @@ import tempfile
 import unittest
 
 from roots import PROJECT
+from harness import alone
 
 BUILD = os.path.join(PROJECT, "build")
 EXECUTABLE = os.path.join(BUILD, "package/image/plumb")
@@ -31,6 +32,7 @@ def tree(folder):
     return found
 
 
+@alone("makes the package anew")
 class Archive(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="plumb-archive-")

@@ -334,7 +334,7 @@ static __always_inline void fill_record(struct drops_event *e, const struct drop
 		e->known |= KNOWN_STRANGER;
 	else if (seen->owner && owner_knowledge_of(seen->owner, seen->sk) == OWNER_KNOWN &&
 		 copy_owner(&e->owner, seen->owner))
-		e->known |= KNOWN_OWNER;
+		e->known |= KNOWN_SOCKET_OWNER;
 }
 
 /* Reserves and fills a record of the kind in use; NULL: none, and the loss is counted. */

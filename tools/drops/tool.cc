@@ -278,7 +278,7 @@ class Drops final : public Tool {
 
   // Whether the kernel side could not tell the owner and a search may. Adds it to what the next search is for.
   bool wants_search(const DropLine& line, const drops_event& e) {
-    if ((e.known & KNOWN_OWNER) != 0) return false;
+    if ((e.known & KNOWN_SOCKET_OWNER) != 0) return false;
     if (e.inode != 0) return owners_.want(e.inode);
     const auto place = e.socket_family == 0 && line.reason != "NO_SOCKET" ? socket_place(line) : std::nullopt;
     return place && owners_.want(*place);
@@ -311,7 +311,7 @@ class Drops final : public Tool {
   // Whose socket it is, and whether the process filters let it pass. Where the kernel side knew it, that was so at the
   // time of the event.
   bool take_owner(DropLine& line, const drops_event& e) {
-    if ((e.known & KNOWN_OWNER) != 0) {
+    if ((e.known & KNOWN_SOCKET_OWNER) != 0) {
       line.owner_source = static_cast<drops_owner_source>(e.owner_source);
       set_owner(line, e.owner);
       return true;

@@ -37,7 +37,7 @@ enum drops_known {
 	KNOWN_SEQUENCE = 1 << 2, /* sequence */
 	KNOWN_RTT = 1 << 3,      /* srtt_us, rttvar_us, backoff, retransmits */
 	KNOWN_STATE = 1 << 4,    /* state */
-	KNOWN_OWNER = 1 << 5,    /* owner */
+	KNOWN_SOCKET_OWNER = 1 << 5,    /* owner */
 	KNOWN_BARE = 1 << 7,     /* that it is a TCP segment without data and without SYN */
 	KNOWN_STRANGER = 1 << 6, /* that the task filters do not let it pass: a drop that may explain a retransmit */
 };
