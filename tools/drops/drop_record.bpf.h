@@ -175,7 +175,7 @@ static __always_inline bool dev_selected(const struct place *place)
 
 static __always_inline bool flow_needed(void)
 {
-	return addresses.ports || addresses.hosts || config.protocols || (config.summary && config.by_flow);
+	return addresses.ports || addresses.hosts || config.protocols || config.summary;
 }
 
 static __always_inline bool seen_selected(const struct drops_seen *seen)
@@ -186,7 +186,7 @@ static __always_inline bool seen_selected(const struct drops_seen *seen)
 				  protocol_selected(&seen->flow));
 }
 
-static __always_inline void add_to_totals(const struct drops_seen *seen, bool by_location, bool by_dev, bool by_flow)
+static __always_inline void add_to_totals(const struct drops_seen *seen, bool by_flow)
 {
 	struct drops_key key = {.type = seen->type, .known = seen->known & (KNOWN_REASON | KNOWN_BARE)};
 	struct drops_total *total;
@@ -194,12 +194,9 @@ static __always_inline void add_to_totals(const struct drops_seen *seen, bool by
 
 	key.reason = seen->type == DROPS_RETRANSMIT ? seen->kind : seen->reason;
 	key.direction = seen->direction;
-	if (by_location)
-		key.location = seen->location;
-	if (by_dev) {
-		key.netns = seen->place.netns;
-		key.ifindex = seen->place.ifindex;
-	}
+	key.location = seen->location;
+	key.netns = seen->place.netns;
+	key.ifindex = seen->place.ifindex;
 	if (by_flow) {
 		key.family = seen->flow.family;
 		key.protocol = seen->flow.protocol;
@@ -211,8 +208,7 @@ static __always_inline void add_to_totals(const struct drops_seen *seen, bool by
 	if (!total) {
 		struct drops_total first = {};
 
-		if (by_dev)
-			__builtin_memcpy(first.dev, seen->place.name, sizeof(first.dev));
+		__builtin_memcpy(first.dev, seen->place.name, sizeof(first.dev));
 		bpf_map_update_elem(&totals, &key, &first, BPF_NOEXIST); /* another CPU may have been first */
 		total = bpf_map_lookup_elem(&totals, &key);
 	}
@@ -395,13 +391,13 @@ static __always_inline struct drops_event *tell(void *ctx, struct drops_seen *se
 		return 0;
 	}
 	if (config.summary) {
-		add_to_totals(seen, config.by_location, config.by_dev, config.by_flow);
+		add_to_totals(seen, true);
 		return 0;
 	}
 	now = bpf_ktime_get_boot_ns();
 	if (!line_allowed(now)) {
 		__sync_fetch_and_add(&folded_events, 1);
-		add_to_totals(seen, true, true, false);
+		add_to_totals(seen, false);
 		return 0;
 	}
 	return make_record(ctx, seen, now);

@@ -207,7 +207,6 @@ class Drops final : public Tool {
     benign_.set(!options_.all && options_.reasons.empty(), has_reason);
     config.lines = lines();
     config.summary = kernel_summary_;
-    config.by_location = config.by_dev = config.by_flow = true;
     config.stack = options_.stack && lines();
     config.stack_totals = stacks_;
     config.causes = options_.wants(DROPS_RETRANSMIT);

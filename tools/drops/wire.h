@@ -130,15 +130,12 @@ struct drops_stack_key {
 struct drops_config {
 	__u8 lines;   /* records for the ring buffer */
 	__u8 summary; /* aggregates instead */
-	__u8 by_location; /* the summary's grouping */
-	__u8 by_dev;
-	__u8 by_flow;
 	__u8 stack;       /* records carry a stack */
 	__u8 stack_totals; /* stacks are aggregated instead */
 	__u8 other_exclude; /* other_reasons are those not wanted */
 	__u8 causes;       /* drops of others too, as causes of retransmits */
 	__u8 only_reasons; /* what has no reason is not wanted */
-	__u8 padding[2];
+	__u8 padding[5];
 	__u32 xdp_reason;  /* that of a packet which XDP took before it was received anywhere; 0: none */
 	__u32 queue_reason;    /* QDISC_DROP; 0: none */
 	__u32 no_route_reason; /* for counting them apart; 0: none */
