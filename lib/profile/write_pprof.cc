@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <protozero/pbf_builder.hpp>
+#include <ranges>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -218,8 +219,8 @@ class PprofWriter {
       message.add_uint64(LocationTag::id, i + 1);
       message.add_uint64(LocationTag::mapping_id, mapping_of(outer));
       message.add_uint64(LocationTag::address, outer.address);
-      for (auto f = frames.rbegin(); f != frames.rend(); ++f) {
-        const Frame frame = profile_.frame_of(*f);
+      for (const FrameId id : std::views::reverse(frames)) {
+        const Frame frame = profile_.frame_of(id);
         if (frame.function.empty()) continue;
         const std::uint64_t function = function_of(frame);
         pbf_builder<LineTag> line(message, LocationTag::line);
