@@ -72,7 +72,10 @@ class Run {
     if (auto r = tool_.confined(); !r) return r;
     if (auto r = ready->create(); !r) return r;
     standard_error();  // opens its stream for writing once more
-    if (auto r = forbid_system_calls({.network = push_.has_value(), .signals = command_.has_value()}); !r)
+    if (auto r = forbid_system_calls({.network = push_.has_value(),
+                                      .files_in_other_roots = tool_.opens_in_other_roots(),
+                                      .signals = command_.has_value()});
+        !r)
       return r;
     if (push_) {
       if (auto r = start_push(*push_); !r) return r;

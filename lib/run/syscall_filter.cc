@@ -142,7 +142,8 @@ constexpr int kForbidden[] = {
 };
 
 // A thread or a file is asked for in memory, where a filter cannot look; the C library knows the older calls, too.
-constexpr int kUnknown[] = {SYS_clone3, SYS_openat2};
+constexpr int kUnknown[] = {SYS_clone3};
+constexpr int kOfOtherRoots[] = {SYS_openat2};
 
 constexpr int kOfNetwork[] = {SYS_connect, SYS_listen, SYS_accept, SYS_accept4};
 
@@ -263,6 +264,7 @@ Result<void> forbid_system_calls(const SyscallFilter& filter) {
   Program program;
   program.forbid(kForbidden, EPERM);
   program.forbid(kUnknown, ENOSYS);
+  if (!filter.files_in_other_roots) program.forbid(kOfOtherRoots, ENOSYS);
   program.need_bits(SYS_clone, 0, CLONE_THREAD);
   program.forbid_bits(SYS_openat, 2, kWriting, EPERM);
 #if defined(__x86_64__)

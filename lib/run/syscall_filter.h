@@ -13,7 +13,8 @@ namespace plumb {
 struct SyscallFilter {
   bool network =
       false;  // --otlp: sockets of IP, and modules of name resolution, which the C library loads as code
-  bool signals = false;  // a command is under trace, which is told what plumb is told
+  bool files_in_other_roots = false;  // openat2(2), whose flags are in memory: it may write, too
+  bool signals = false;               // a command is under trace, which is told what plumb is told
 };
 
 // For good. Takes no_new_privs or CAP_SYS_ADMIN. A kernel without seccomp filters is no error.
