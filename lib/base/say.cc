@@ -3,9 +3,12 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <ctime>
+#include <new>
 
 namespace plumb {
 namespace {
@@ -53,7 +56,8 @@ bool Speaker::write_all(std::string_view text, int patience_ms) noexcept {
 
 // Never destroyed: what runs at exit may still have something to say.
 Speaker& standard_error() noexcept {
-  static Speaker& speaker = *new Speaker(STDERR_FILENO);
+  alignas(Speaker) static std::array<std::byte, sizeof(Speaker)> place;
+  static Speaker& speaker = *new (place.data()) Speaker(STDERR_FILENO);
   return speaker;
 }
 

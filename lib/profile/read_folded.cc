@@ -88,16 +88,20 @@ class FoldedReader {
     profile_.add({.frames = frames_, .count = value, .value = value});
   }
 
+  // What stands before a ';' or the number may be set off by blanks: they belong to no name and hide no mark.
+  static std::string_view without_blanks(std::string_view name) {
+    return name.substr(0, name.find_last_not_of(" \t") + 1);
+  }
+
   FrameId frame(std::string_view name) {
     Frame f;
+    name = without_blanks(name);
     for (const Mark& mark : kMarks) {
       if (!name.ends_with(mark.ending) || name.size() == mark.ending.size()) continue;
-      name.remove_suffix(mark.ending.size());
+      name = without_blanks(name.substr(0, name.size() - mark.ending.size()));
       f.kind = mark.kind;
       break;
     }
-    // What stands before the number may be set off by several blanks: they belong to no name.
-    name = name.substr(0, name.find_last_not_of(" \t") + 1);
     // "[idle]" is a remark; "[libc.so.6]" is what stackcollapse-perf.pl makes of a frame without a name.
     const bool bracketed = name.starts_with('[') && name.ends_with(']');
     if (f.kind == FrameKind::user && bracketed && name.find(".so") == std::string_view::npos)

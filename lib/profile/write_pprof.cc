@@ -218,8 +218,8 @@ class PprofWriter {
       message.add_uint64(LocationTag::id, i + 1);
       message.add_uint64(LocationTag::mapping_id, mapping_of(outer));
       message.add_uint64(LocationTag::address, outer.address);
-      for (auto f = frames.rbegin(); f != frames.rend(); ++f) {
-        const Frame frame = profile_.frame_of(*f);
+      for (std::size_t n = frames.size(); n-- > 0;) {
+        const Frame frame = profile_.frame_of(frames[n]);
         if (frame.function.empty()) continue;
         const std::uint64_t function = function_of(frame);
         pbf_builder<LineTag> line(message, LocationTag::line);

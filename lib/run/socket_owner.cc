@@ -169,8 +169,8 @@ bool OwnerSearch::want(std::uint64_t inode) {
 }
 
 bool OwnerSearch::want(const SocketPlace& place) {
-  return want(
-      socket_wanted{.netns = place.netns, .port = place.local_port, .protocol = place.protocol, .padding = 0});
+  return want(socket_wanted{
+      .netns = place.netns, .port = place.local_port, .protocol = place.protocol, .padding = 0});
 }
 
 bool OwnerSearch::want(const socket_wanted& wanted) {
@@ -193,7 +193,8 @@ void OwnerSearch::run(BootTime now) {
   s.next = now.ns + took * kPauseFactor;
   if (!answers) return;
   s.found.resize(answers->size() / sizeof(socket_found));
-  std::memcpy(s.found.data(), answers->data(), s.found.size() * sizeof(socket_found));
+  if (!s.found.empty())  // memcpy may not be given a null pointer, not even for no bytes
+    std::memcpy(s.found.data(), answers->data(), s.found.size() * sizeof(socket_found));
 }
 
 void OwnerSearch::forget() {

@@ -35,7 +35,7 @@ bool print_record(std::span<const std::byte> bytes) {
   httptrace_header h{};
   std::memcpy(&h, bytes.data(), sizeof h);
   const std::string common =
-      fmt::format("\"key\":\"{:x}.{}\",\"time_ns\":{},\"library\":{},\"flags\":{}", h.connection.object,
+      fmt::format(R"("key":"{:x}.{}","time_ns":{},"library":{},"flags":{})", h.connection.object,
                   h.connection.since_ns, h.time_ns, h.library, h.flags);
   if (h.record == HTTPTRACE_OPEN) {
     httptrace_open r{};

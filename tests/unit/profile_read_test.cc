@@ -73,6 +73,9 @@ TEST_CASE("read folded: blanks at the end of a name are none of it") {
   const auto p = from("a ;b _[k]  3\n;c ; 4\n");
   REQUIRE(p.ok());
   CHECK(folded(*p) == "[unknown];c 4\na;b_[k] 3\n");
+  const auto marked = from("a_[j] _[i] ;b_[k] 1\n");  // blanks hide no mark
+  REQUIRE(marked.ok());
+  CHECK(folded(*marked) == "a_[j]_[i];b_[k] 1\n");
 }
 
 TEST_CASE("read folded: what is no stack is named by its line") {

@@ -80,7 +80,7 @@ static __always_inline void connect_started(const struct sock *sk)
 
 	if (!config.client)
 		return;
-	conn.netns = sk->__sk_common.skc_net.net->ns.inum;
+	conn.netns = socket_netns(sk);
 	if (!netns_selected(conn.netns))
 		return;
 	read_endpoints(&conn.ends, sk, true);
@@ -149,7 +149,7 @@ static __always_inline bool found_no_port(const struct sock *sk, const struct co
  * tcp_ipv4.c, tcp_v4_err). The program then closes the socket. 0: none came. */
 static __always_inline int early_icmp_error(const struct sock *sk)
 {
-	struct sk_buff *last = sk->sk_error_queue.prev;
+	struct sk_buff *last = BPF_CORE_READ(sk, sk_error_queue.prev); /* see socket_netns() */
 	struct sock_extended_err *e;
 	__u8 origin;
 
@@ -225,7 +225,7 @@ static __always_inline void child_created(const struct sock *sk)
 {
 	struct conn conn = {};
 
-	conn.netns = sk->__sk_common.skc_net.net->ns.inum;
+	conn.netns = socket_netns(sk);
 	if (!netns_selected(conn.netns))
 		return;
 	conn.role = ROLE_SERVER;
