@@ -37,6 +37,7 @@
 #include "run/ready_file.h"
 #include "run/stacks.h"
 #include "run/stats.h"
+#include "run/syscall_filter.h"
 #include "sink/formats.h"
 
 namespace plumb {
@@ -71,6 +72,12 @@ class Run {
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
     if (auto r = tool_.confined(); !r) return r;
     if (auto r = ready->create(); !r) return r;
+    standard_error();  // opens its stream for writing once more
+    if (auto r = forbid_system_calls({.network = push_.has_value(),
+                                      .files_in_other_roots = tool_.opens_in_other_roots(),
+                                      .signals = command_.has_value()});
+        !r)
+      return r;
     if (push_) {
       if (auto r = start_push(*push_); !r) return r;
     }

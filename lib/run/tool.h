@@ -79,6 +79,9 @@ class Tool {
   virtual Result<void> attach(Session& session) = 0;
   // Once privileges are dropped, before the trace is said to be ready: what of attaching parses bytes from outside.
   virtual Result<void> confined() { return {}; }
+  // Whether it opens files below other processes' roots while it runs (openat2, which no filter of system calls can look
+  // into).
+  virtual bool opens_in_other_roots() const { return false; }
   // Those of them that are open, in the order in which they are drained.
   virtual std::vector<AnyProbe*> probes() = 0;
   // After each drain of the probes: what the tool gathers by itself.

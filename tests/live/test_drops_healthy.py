@@ -8,7 +8,7 @@ import threading
 import time
 import unittest
 
-from harness import Namespace, Plumb, needs, wait_until
+from harness import Namespace, Plumb, core, needs, wait_until
 from test_drops import HAS_REASONS, DropTest, checksum
 
 
@@ -234,6 +234,7 @@ class Healthy(DropTest):
         a.close()
         self.ns.run("ip", "-s", "link")
 
+    @core
     @needs("curl")
     def test_nothing_is_shown(self):
         if not HAS_REASONS:
@@ -249,6 +250,7 @@ class Healthy(DropTest):
                 with self.nothing_shown():
                     scenario()
 
+    @core
     def test_summary_shows_nothing_either(self):
         if not HAS_REASONS:
             self.skipTest("this kernel gives no reasons: what it drops there may be a loss")

@@ -3,96 +3,30 @@
 #include "drops/event.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
 #include <map>
 
-#include "bpf/address_filter.h"
-#include "bpf/filter_config.h"
-#include "drops.skel.h"
 #include "drops/benign.h"
 #include "drops/counters.h"
 #include "drops/enrich.h"
 #include "drops/hints.h"
 #include "drops/options.h"
+#include "drops/probe.h"
 #include "drops/stack.h"
 #include "drops/summary.h"
 #include "probe/map_entries.h"
-#include "probe/missed_runs.h"
-#include "run/address_options.h"
 #include "run/tool.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr std::uint32_t kRingBytes = 1 << 20;
 // Of a line for the search for its owner; a search is due every 2 s where there are 50,000 open files.
 constexpr std::uint64_t kMaxWait = 3 * kSecond;
 constexpr std::size_t kMaxPending = 2048;
-constexpr std::uint32_t kStackEntries = 8192;  // distinct stacks
-
-struct HooksWanted {
-  bool drops = true, retransmits = true, resets_sent = true, resets_received = true;
-};
-
-std::vector<Hook> all_hooks(const HooksWanted& wanted) {
-  return {
-      {.name = "drop",
-       .purpose = "dropped packets",
-       .variants = {{"tp_btf",
-                     {"on_kfree_skb"},
-                     [](Features& f) { return f.tracepoint("kfree_skb"); },
-                     "under 1 us a dropped packet"}},
-       .wanted = wanted.drops},
-      {.name = "retransmit",
-       .purpose = "TCP retransmits",
-       .variants = {{"tp_btf",
-                     {"on_retransmit"},
-                     [](Features& f) { return f.tracepoint("tcp_retransmit_skb"); },
-                     "under 1 us a retransmit"}},
-       .wanted = wanted.retransmits},
-      {.name = "retransmit-synack",
-       .purpose = "SYN-ACKs that are sent again",
-       .variants = {{"tp_btf",
-                     {"on_retransmit_synack"},
-                     [](Features& f) { return f.tracepoint("tcp_retransmit_synack"); },
-                     "under 1 us a retransmit"}},
-       .required = false,
-       .wanted = wanted.retransmits},
-      {.name = "reset-sent",
-       .purpose = "TCP resets that are sent",
-       .variants = {{"tp_btf",
-                     {"on_send_reset"},
-                     [](Features& f) { return f.tracepoint("tcp_send_reset"); },
-                     "under 1 us a reset"}},
-       .wanted = wanted.resets_sent},
-      {.name = "reset-received",
-       .purpose = "TCP resets that are received",
-       .variants = {{"tp_btf",
-                     {"on_receive_reset"},
-                     [](Features& f) { return f.tracepoint("tcp_receive_reset"); },
-                     "under 1 us a reset"}},
-       .wanted = wanted.resets_received},
-  };
-}
-
-// Runs that are missed are events only of these; of the others, what is missed in a softirq means nothing to them.
-std::uint64_t missed_events(drops_bpf& skel) {
-  std::uint64_t sum = 0;
-  for (const bpf_program* program :
-       {skel.progs.on_kfree_skb, skel.progs.on_retransmit, skel.progs.on_retransmit_synack,
-        skel.progs.on_send_reset, skel.progs.on_receive_reset})
-    sum += missed_runs(program);
-  return sum;
-}
-
-void append(std::vector<Hook>& hooks, std::vector<Hook> more) {
-  hooks.insert(hooks.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
-}
 
 class Drops final : public Tool {
  public:
@@ -107,17 +41,7 @@ class Drops final : public Tool {
     return common().summary ? std::vector<std::string>{} : drop_columns(options_);
   }
 
-  std::vector<Hook> hooks() const override {
-    const bool explains = options_.wants(DROPS_RETRANSMIT) && lines();  // drops, for `cause`
-    const bool drops = stacks_ || options_.wants(DROPS_DROP) || explains;
-    const bool others = !stacks_ && !options_.only_reasons();  // what has no reason
-    std::vector<Hook> hooks = all_hooks({.drops = drops,
-                                         .retransmits = others && options_.wants(DROPS_RETRANSMIT),
-                                         .resets_sent = !stacks_ && options_.wants(DROPS_RESET),
-                                         .resets_received = others && options_.wants(DROPS_RESET)});
-    append(hooks, socket_owner_hooks(lines(), by_owner_));
-    return hooks;
-  }
+  std::vector<Hook> hooks() const override { return DropsProbe::hooks(wants()); }
 
   std::unique_ptr<Summary> make_summary() override {
     auto sums = std::make_unique<DropSums>(benign_);
@@ -127,11 +51,10 @@ class Drops final : public Tool {
 
   Result<void> attach(Session& session) override {
     session_ = &session;
-    if (auto r = probe_.open(session.features, session.filter, hooks()); !r) return r;
-    if (auto r = configure(*probe_); !r) return r;
-    keep_socket_owners(*probe_, probe_.choices());
-    probe_.count_missed_by(missed_events);
-    if (auto r = probe_.start<&Drops::record>(kRingBytes, *this); !r) return r;
+    const auto on_line = [this](DropLine& line, const drops_event& e, std::span<const std::byte> bytes) {
+      return take(line, e, bytes);
+    };
+    if (auto r = packets_.start(session, wants(), on_line); !r) return r;
     attached();
     return {};
   }
@@ -140,9 +63,10 @@ class Drops final : public Tool {
   TypeMask judged_types() const override {
     return shows_counters() ? kAllTypes : kAllTypes & ~(TypeMask{1} << DROPS_COUNTER);
   }
-  std::vector<AnyProbe*> probes() override { return {&probe_}; }
+  std::vector<AnyProbe*> probes() override { return {&packets_.probe()}; }
 
   Result<void> finish() override {
+    ended_ = true;
     search_owners(true);
     if (stacks_) add_stacks();
     if (lines()) tell_folded();
@@ -154,7 +78,7 @@ class Drops final : public Tool {
   }
 
   void remark() override {
-    benign_.report(probe_->bss->benign_drops, *texts_, common().verbose);
+    benign_.report(packets_.skeleton().bss->benign_drops, *texts_, common().verbose);
     if (!texts_->symbols().problem().empty()) say("plumb: {}", texts_->symbols().problem());
   }
 
@@ -195,34 +119,26 @@ class Drops final : public Tool {
     return check_drops_options(options_);
   }
 
-  Result<void> configure(drops_bpf& skel) {
-    auto types = session_->features.kernel_types();
-    if (!types) return std::move(types).error();
-    const KernelBtf& kernel = **types;
-    DropReasons reasons = DropReasons::of_drops(kernel);
-    DropReasons resets = DropReasons::of_resets(kernel);
-    drops_config& config = skel.rodata->config;
-    if (auto r = configure_drops(options_, reasons, resets, config); !r) return r;
-    const bool has_reason = kernel.tracepoint_arguments("kfree_skb").value_or(2) >= 3;
-    benign_.set(!options_.all && options_.reasons.empty(), has_reason);
-    config.lines = lines();
-    config.summary = kernel_summary_;
-    config.stack = options_.stack && lines();
-    config.stack_totals = stacks_;
-    config.causes = options_.wants(DROPS_RETRANSMIT);
-    if (!sees_each_event()) {
-      config.lines_per_tick = static_cast<std::uint32_t>(
-          options_.max_rate == 0 ? 0 : std::clamp<std::uint64_t>(options_.max_rate / 10, 1, UINT32_MAX));
-    }
-    set_addresses(skel.rodata->addresses, options_.ports, options_.hosts);
-    if (stacks_) bpf_map__set_max_entries(skel.maps.stack_totals, kStackEntries);
-    texts_.emplace(KernelSymbols::open(), std::move(reasons), std::move(resets));
-    if (sums_ != nullptr) sums_->use(*texts_);
-    return {};
+  DropsProbe::Wants wants() const {
+    const bool explains = options_.wants(DROPS_RETRANSMIT) && lines();  // drops, for `cause`
+    const bool others = !stacks_ && !options_.only_reasons();           // what has no reason
+    return {.drops = stacks_ || options_.wants(DROPS_DROP) || explains,
+            .retransmits = others && options_.wants(DROPS_RETRANSMIT),
+            .resets_sent = !stacks_ && options_.wants(DROPS_RESET),
+            .resets_received = others && options_.wants(DROPS_RESET),
+            .lines = lines(),
+            .summary = kernel_summary_,
+            .stacks = stacks_,
+            .each_event = sees_each_event(),
+            .by_owner = by_owner_,
+            .options = options_};
   }
 
   void attached() {
-    owners_.start(*probe_);
+    benign_.set(!options_.all && options_.reasons.empty(), packets_.has_reasons());
+    texts_ = &packets_.texts();
+    if (sums_ != nullptr) sums_->use(*texts_);
+    owners_.start(packets_.skeleton());
     if (shows_counters()) counters_.emplace(namespaces_, session_->filter.netns);
     const std::uint64_t now = session_->clock.now().ns;
     next_second_ = now + kSecond;
@@ -246,15 +162,9 @@ class Drops final : public Tool {
     return {};
   }
 
-  bool record(std::span<const std::byte> bytes) {
-    DropLine line;
-    if (!decode_drop(bytes, session_->clock, line)) return true;
-    const auto& e = *reinterpret_cast<const drops_event*>(bytes.data());
-    texts_->name_reason(line);
+  bool take(DropLine& line, const drops_event& e, std::span<const std::byte> bytes) {
     if (line.type == DROPS_DROP) {
-      const LocationInfo& location = texts_->location(e.location);
-      line.location = location.text;
-      if (benign_.takes(e, line, location)) return true;
+      if (benign_.takes(e, line, texts_->location(e.location))) return true;
       if (options_.wants(DROPS_RETRANSMIT)) remember_drop(line, causes_);
       if (!options_.wants(DROPS_DROP)) return true;
       line.sequence.reset();
@@ -288,7 +198,7 @@ class Drops final : public Tool {
     if (pending_.empty()) return;
     const BootTime now = session_->clock.now();
     if (pending_since_ == 0) pending_since_ = now.ns;
-    if (owners_.due(now)) {
+    if (owners_.due(now) || ended_) {  // the last one is for all that still wait
       owners_.run(now);
     } else if (!now_or_never && now.ns - pending_since_ < kMaxWait) {
       return;
@@ -300,11 +210,9 @@ class Drops final : public Tool {
 
   void tell_pending(std::span<const std::byte> bytes) {
     DropLine line;
-    if (!decode_drop(bytes, session_->clock, line)) return;
-    const auto& e = *reinterpret_cast<const drops_event*>(bytes.data());
-    texts_->name_reason(line);
-    if (line.type == DROPS_DROP) line.location = texts_->location(e.location).text, line.sequence.reset();
-    tell(line, e, bytes);
+    if (!packets_.read(bytes, line)) return;
+    if (line.type == DROPS_DROP) line.sequence.reset();
+    tell(line, *reinterpret_cast<const drops_event*>(bytes.data()), bytes);
   }
 
   // Whose socket it is, and whether the process filters let it pass. Where the kernel side knew it, that was so at the
@@ -344,7 +252,7 @@ class Drops final : public Tool {
 
   // One line for each place where more happened than lines may tell.
   void tell_folded() {
-    const std::uint64_t folded = probe_->bss->folded_events;
+    const std::uint64_t folded = packets_.skeleton().bss->folded_events;
     if (!lines() || folded == folded_told_) return;
     folded_told_ = folded;
     const UnixTime now = session_->clock.to_unix(session_->clock.now());
@@ -380,21 +288,22 @@ class Drops final : public Tool {
   // Of what a counter counts, what is no loss: announcements of a device that is coming up, which has no route or whose
   // queue takes nothing yet.
   std::uint64_t harmless(const CounterGrowth& g) {
-    const drops_config& config = probe_->rodata->config;
+    const drops_config& config = packets_.skeleton().rodata->config;
     const bool queue =
         g.counter == "tx_dropped" || g.counter == "Ip6OutDiscards" || g.counter == "IpOutDiscards";
     if (options_.all || (!queue && g.counter != "Ip6InNoRoutes")) return 0;
     const drops_benign_key key{g.netns, queue ? config.queue_reason : config.no_route_reason};
     std::uint64_t count = 0;
-    if (bpf_map_lookup_elem(bpf_map__fd(probe_->maps.benign_counted), &key, &count) != 0) return 0;
+    if (bpf_map_lookup_elem(bpf_map__fd(packets_.skeleton().maps.benign_counted), &key, &count) != 0)
+      return 0;
     return count - std::exchange(benign_told_[{g.netns, g.counter}], count);
   }
 
-  int totals_fd() const { return bpf_map__fd(probe_->maps.totals); }
+  int totals_fd() { return bpf_map__fd(packets_.skeleton().maps.totals); }
 
   void add_stacks() {
     for_each_entry<drops_stack_key, __u64>(
-        bpf_map__fd(probe_->maps.stack_totals),
+        bpf_map__fd(packets_.skeleton().maps.stack_totals),
         [&](const drops_stack_key& key, std::uint64_t count) { add_stack(key, count); });
   }
 
@@ -416,14 +325,15 @@ class Drops final : public Tool {
 
   DropsOptions options_;
   Session* session_ = nullptr;
-  Probe<drops_bpf> probe_;
+  DropsProbe packets_;
   bool stacks_ = false;
   bool kernel_summary_ = false;
   bool by_owner_ = false;
-  std::optional<DropTexts> texts_;
+  DropTexts* texts_ = nullptr;  // of packets_, once it is started
   OwnerSearch owners_;
   std::vector<std::vector<std::byte>> pending_;  // records that wait for a search
   std::uint64_t pending_since_ = 0;
+  bool ended_ = false;
   SocketOwners namespaces_;
   std::optional<LossCounters> counters_;
   CauseJoin causes_;
