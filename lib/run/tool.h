@@ -20,6 +20,7 @@
 #include "probe/probe.h"
 #include "proc/process.h"
 #include "profile/write.h"
+#include "query/judge.h"
 #include "query/predicate.h"
 #include "query/summary.h"
 #include "run/common_options.h"
@@ -91,6 +92,10 @@ class Tool {
   // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were
   // not asked for.
   virtual TypeMask judged_types() const { return kAllTypes; }
+  // Whether --fail-if is over figures of the tool's own, not over its rows: check() compiles the expressions then, and
+  // verdicts() evaluates them, asked after finish().
+  virtual bool judges_itself() const { return false; }
+  virtual std::vector<Judged> verdicts() { return {}; }
   // Once the probes are off and drained: what only comes at the end.
   virtual Result<void> finish() { return {}; }
   // The stacks of the run, for the outputs that are of stacks (wants_stacks); asked once, after finish(). What it leaves
