@@ -200,6 +200,72 @@ class Cpu(unittest.TestCase):
             self.assertAlmostEqual(ours[function], share, delta=2.5, msg=f"{function}: {ours} {theirs}")
 
 
+@functools.cache
+def inlined(compiler="c++"):
+    """A program with debug information, in a folder of its own."""
+    folder = os.path.join(_programs(), f"inlined-{compiler}")
+    os.makedirs(folder)
+    path = os.path.join(folder, "inlined")
+    subprocess.run([compiler, "-O2", "-g", "-std=c++20", "-o", path, os.path.join(HERE, "clients", "inlined.cc")], check=True)
+    return path
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root")
+class Inlined(unittest.TestCase):
+    """--inline: functions that the compiler put inside others."""
+
+    def check(self, program):
+        taken = Taken("--inline", "-F", "299", "--", program, "1")
+        chains = collections.Counter()
+        for stack, weight in taken.stacks:
+            if "outer()" in stack:
+                chains[tuple(stack[stack.index("outer()"):])] += weight
+        whole = ("outer()", "deep::middle(deep::Mixer&)", "deep::Mixer::mix()")
+        self.assertGreater(chains[whole], 0.8 * taken.total, chains)
+        return taken
+
+    @needs("c++")
+    def test_by_gcc(self):
+        self.check(inlined())
+
+    @needs("clang++")
+    def test_by_clang(self):
+        self.check(inlined("clang++"))
+
+    @needs("c++", "objcopy")
+    def test_of_a_separate_debug_file(self):
+        program = inlined() + "-stripped"
+        subprocess.run(["objcopy", "--only-keep-debug", inlined(), program + ".debug"], check=True)
+        subprocess.run(["objcopy", "--strip-all", f"--add-gnu-debuglink={program}.debug", inlined(), program], check=True)
+        self.check(program)
+
+    @needs("c++")
+    def test_only_when_asked(self):
+        taken = Taken("-F", "299", "--", inlined(), "0.5")
+        self.assertGreater(taken.share("outer()"), 90)
+        self.assertEqual(taken.weight("deep::"), 0, taken.stacks)
+
+    @needs("c++", "objcopy")
+    def test_damaged_debug_information_loses_nothing_else(self):
+        program = inlined() + "-damaged"
+        for section in (".debug_info", ".debug_abbrev", ".debug_str", ".debug_line"):
+            noise = os.path.join(_programs(), "noise")
+            with open(noise, "wb") as f:
+                f.write(bytes((i * 7919 >> 3) & 255 for i in range(3000)))
+            subprocess.run(["objcopy", f"--update-section={section}={noise}", inlined(), program], check=True,
+                           stderr=subprocess.DEVNULL)
+            taken = Taken("--inline", "-F", "299", "--", program, "0.5")
+            self.assertGreater(taken.share("outer()"), 90, section)
+
+    @needs("c++", "go")
+    def test_pprof_has_lines(self):
+        out = os.path.join(_programs(), "inlined.pb.gz")
+        done = run_plumb("flame", "--inline", "-F", "299", "-o", out, "--", inlined(), "1", timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        listing = subprocess.run(["go", "tool", "pprof", "-top", "-lines", out], capture_output=True, text=True, check=True)
+        self.assertRegex(listing.stdout, r"deep::Mixer::mix .*inlined\.cc:13")
+
+
 @unittest.skipIf(os.geteuid() != 0, "needs root")
 class Offcpu(unittest.TestCase):
     @hook("switch")

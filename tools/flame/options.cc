@@ -114,6 +114,11 @@ constexpr auto kOptions = std::to_array<Option<FlameOptions>>({
      }},
     {{.name = "raw-names", .group = kGroup, .help = "Names as they stand in the files, not demangled."},
      set<&FlameOptions::raw_names>},
+    {{.name = "inline",
+      .group = kGroup,
+      .help =
+          "Functions that the compiler inlined, and source lines, of binaries with debug information (DWARF)."},
+     set<&FlameOptions::inlined>},
     {{.name = "icicle", .group = kGroup, .help = "Flame graph with the root at the top."},
      set<&FlameOptions::icicle>},
 });
