@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from harness import EMULATED, HERE, PLUMB, compiled, core, hook, needs, run_plumb, _programs
@@ -56,6 +57,12 @@ def spin(stripped=False):
     subprocess.run(["c++", "-O2", "-std=c++20", "-fomit-frame-pointer", *flags, "-o", path,
                     os.path.join(HERE, "clients", "spin.cc")], check=True)
     return path
+
+
+def disk_writes():
+    """Milliseconds that all requests of all block devices took, by /proc/diskstats, in reads and writes."""
+    with open("/proc/diskstats") as f:
+        return sum(int(line.split()[6]) + int(line.split()[10]) for line in f)
 
 
 class Taken:
@@ -334,6 +341,31 @@ class Others(unittest.TestCase):
         self.assertEqual(taken.total, 70)
         self.assertEqual({tuple(stack[-3:]) for stack, _ in taken.stacks}, {("main", "outer", "inner")})
         self.assertEqual(taken.rooted, 100)
+
+    def direct_writes(self):
+        """A command that writes 8 MiB to a block device, past the page cache."""
+        folder = tempfile.mkdtemp(dir=HERE)
+        self.addCleanup(shutil.rmtree, folder)
+        command = ["dd", "if=/dev/zero", f"of={folder}/file", "bs=1M", "count=8", "oflag=direct", "status=none"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        before = disk_writes()
+        if done.returncode != 0 or subprocess.run(command).returncode != 0 or disk_writes() == before:
+            self.skipTest(f"this file system writes to no block device: {done.stderr}")
+        return command
+
+    @hook("block")
+    def test_block_requests_weigh_their_bytes(self):
+        taken = Taken("--event", "block:bytes", "--", *self.direct_writes())
+        self.assertAlmostEqual(taken.weight("vfs_write"), 8 << 20, delta=1 << 20, msg=taken.stacks)
+
+    def test_block_requests_weigh_their_time(self):
+        command = self.direct_writes()
+        before = disk_writes()
+        taken = Taken("--event", "block", "--", *command)
+        milliseconds = disk_writes() - before  # the kernel's own sum of all requests' times
+        self.assertGreater(taken.total, 0)
+        self.assertGreater(taken.weight("vfs_write"), 0.5 * taken.total)
+        self.assertLess(taken.total / 1e6, milliseconds + 20)
 
     def test_what_cannot_take_stacks_is_explained(self):
         for event, why in (("tracepoint:sched:nothing", b"no tracepoint sched:nothing"),

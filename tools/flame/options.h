@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "cli/option.h"
+#include "profile/profile.h"
 
 namespace plumb {
 
-enum class FlameEvent : std::uint8_t { cpu, offcpu, runq, faults, tracepoint, uprobe };
+enum class FlameEvent : std::uint8_t { cpu, offcpu, runq, faults, block, block_bytes, tracepoint, uprobe };
 
 struct FlameOptions {
   FlameEvent event = FlameEvent::cpu;
@@ -24,7 +25,9 @@ struct FlameOptions {
 
   // Stacks of threads that wait, weighted by the time.
   bool waits() const { return event == FlameEvent::offcpu || event == FlameEvent::runq; }
-  std::size_t depth = 1'024;  // frames
+  bool is_block() const { return event == FlameEvent::block || event == FlameEvent::block_bytes; }
+  profile::Unit unit() const;  // of the weights
+  std::size_t depth = 1'024;   // frames
 };
 
 OptionTable flame_option_table(FlameOptions& options);

@@ -124,9 +124,8 @@ class Flame final : public Tool {
   }
 
   void describe(profile::Description& d) const {
-    const bool waits = options_.waits();
     d.event = options_.event == FlameEvent::cpu ? probe_.counter() : event_text(options_);
-    d.unit = waits ? profile::Unit::nanoseconds : profile::Unit::count;
+    d.unit = options_.unit();
     if (options_.event == FlameEvent::cpu) d.period = 1'000'000'000 / options_.frequency;
     const UnixTime now = session_->clock.to_unix(session_->clock.now());
     d.duration = {now.ns - started_.ns};
