@@ -7,7 +7,6 @@
 
 #include <memory>
 #include <protozero/pbf_builder.hpp>
-#include <ranges>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -219,8 +218,8 @@ class PprofWriter {
       message.add_uint64(LocationTag::id, i + 1);
       message.add_uint64(LocationTag::mapping_id, mapping_of(outer));
       message.add_uint64(LocationTag::address, outer.address);
-      for (const FrameId id : std::views::reverse(frames)) {
-        const Frame frame = profile_.frame_of(id);
+      for (std::size_t n = frames.size(); n-- > 0;) {
+        const Frame frame = profile_.frame_of(frames[n]);
         if (frame.function.empty()) continue;
         const std::uint64_t function = function_of(frame);
         pbf_builder<LineTag> line(message, LocationTag::line);

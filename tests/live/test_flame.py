@@ -248,6 +248,48 @@ class Others(unittest.TestCase):
         self.assertGreater(taken.total, 50)
         self.assertGreater(taken.share("main"), 5.0)
 
+    @hook("tracepoint")
+    def test_a_tracepoint_takes_a_stack_each_time(self):
+        taken = Taken("--event", "tracepoint:sched:sched_process_exec", "--",
+                      "sh", "-c", "for i in 1 2 3 4 5; do /bin/true; done")
+        self.assertEqual(sum(w for stack, w in taken.stacks if stack[0] == "true"), 5, taken.stacks)
+        self.assertEqual(taken.weight("entry_SYSCALL"), taken.total, taken.stacks)
+
+    def test_a_tracepoint_has_user_stacks(self):
+        taken = Taken("--event", "tracepoint:sched:sched_switch", "--",
+                      compiled("waits.c", "-O2", "-fomit-frame-pointer", "-pthread"))
+        for function in ("w_sleeps", "w_reads", "w_waits"):
+            self.assertGreaterEqual(taken.weight(function), 1, taken.stacks)
+
+    @hook("uprobe")
+    def test_a_function_takes_a_stack_each_call(self):
+        program = compiled("calls.c", "-O2", "-fomit-frame-pointer")
+        taken = Taken("--event", f"uprobe:{program}:inner", "--", program)
+        self.assertEqual(taken.total, 70)
+        self.assertEqual({tuple(stack[-3:]) for stack, _ in taken.stacks}, {("main", "outer", "inner")})
+        self.assertEqual(taken.rooted, 100)
+
+    def test_what_cannot_take_stacks_is_explained(self):
+        for event, why in (("tracepoint:sched:nothing", b"no tracepoint sched:nothing"),
+                           ("tracepoint:../..:nothing", b"names no tracepoint"),
+                           ("uprobe:/bin/true:nothing", b"no function nothing in /bin/true"),
+                           ("uprobe:/nothing:main", b"No such file")):
+            done = run_plumb("flame", "--event", event, "-d", "100ms")
+            self.assertEqual(done.returncode, 1, event)
+            self.assertIn(why, done.stderr)
+            self.assertLessEqual(len(done.stderr.splitlines()), 3, done.stderr)
+
+    @needs("c++")
+    def test_fail_if_judges_the_capture(self):
+        taken = Taken("--fail-if", "rooted < 90% || lost > 1000", "--fail-if", 'total("sort_some") > 10%',
+                      "-F", "299", "--", spin(), "1", status=3)
+        self.assertRegex(taken.stderr, r"plumb: passed: rooted < 90% .*: rooted = \d+\.\d %, lost = \d+")
+        self.assertRegex(taken.stderr, r"plumb: FAILED: total.*: total\(\"sort_some\"\) = \d+\.\d %")
+        Taken("--fail-if", "count == 0", "--", spin(), "0.3")
+        done = run_plumb("flame", "--fail-if", "roted < 95%")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"rooted", done.stderr)
+
     def test_wrong_events_are_explained(self):
         done = run_plumb("flame", "--event", "tracepoint:nothing")
         self.assertEqual(done.returncode, 2)

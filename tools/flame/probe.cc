@@ -12,6 +12,7 @@
 
 #include "probe/map_entries.h"
 #include "probe/perf_event.h"
+#include "probe/tracepoint.h"
 
 namespace plumb {
 namespace {
@@ -124,21 +125,41 @@ Result<void> FlameProbe::attach(const FlameOptions& options) {
     case FlameEvent::faults:
       return attach_counters(options);
     case FlameEvent::tracepoint:
-      counters_.emplace_back(bpf_program__attach_tracepoint(probe_->progs.on_tracepoint,
-                                                            options.category.c_str(), options.name.c_str()));
-      break;
-    case FlameEvent::uprobe: {
-      LIBBPF_OPTS(bpf_uprobe_opts, uprobe);
-      uprobe.func_name = options.name.c_str();
-      counters_.emplace_back(bpf_program__attach_uprobe_opts(probe_->progs.on_function, -1,
-                                                             options.category.c_str(), 0, &uprobe));
-      break;
-    }
+      return attach_tracepoint(options);
+    case FlameEvent::uprobe:
+      return attach_function(options);
   }
-  if (counters_.back() != nullptr) return {};
-  const int error = errno;
-  counters_.clear();
-  return bpf_error("cannot attach to " + event_text(options), error);
+  return {};
+}
+
+// One counter on one CPU: the kernel runs programs of a tracepoint wherever it is passed.
+Result<void> FlameProbe::attach_tracepoint(const FlameOptions& options) {
+  auto number = tracepoint_number(options.category, options.name);
+  if (!number) return std::move(number).error();
+  auto cpus = online_cpus();
+  if (!cpus) return std::move(cpus).error();
+  perf_event_attr attr = attr_of(PERF_TYPE_TRACEPOINT, *number);
+  attr.sample_period = 1;
+  auto fd = open_perf_event(attr, -1, cpus->front());
+  if (!fd) return std::move(fd).error();
+  return attach_counter(*probe_->progs.on_tracepoint, *std::move(fd));
+}
+
+Result<void> FlameProbe::attach_function(const FlameOptions& options) {
+  LIBBPF_OPTS(bpf_uprobe_opts, uprobe);
+  uprobe.func_name = options.name.c_str();
+  bpf_link* link =
+      bpf_program__attach_uprobe_opts(probe_->progs.on_function, -1, options.category.c_str(), 0, &uprobe);
+  if (link == nullptr) {
+    if (errno == ENOENT && ::access(options.category.c_str(), F_OK) == 0) {
+      return Error{"no function " + options.name + " in " + options.category,
+                   "neither its symbol table nor its dynamic one has that name",
+                   "nm -D --defined-only " + options.category + " lists the dynamic ones"};
+    }
+    return bpf_error("cannot attach to " + event_text(options), errno);
+  }
+  counters_.emplace_back(link);
+  return {};
 }
 
 // Cycles where there is a counter of them, which do not count while a CPU sleeps; otherwise the clock.
@@ -162,14 +183,14 @@ Result<void> FlameProbe::attach_counters(const FlameOptions& options) {
   for (const int cpu : *cpus) {
     auto fd = open_perf_event(attr, -1, cpu);
     if (!fd) return std::move(fd).error();
-    if (auto r = attach_counter(*std::move(fd)); !r) return r;
+    if (auto r = attach_counter(*probe_->progs.on_counter, *std::move(fd)); !r) return r;
   }
   return {};
 }
 
-Result<void> FlameProbe::attach_counter(UniqueFd fd) {
-  bpf_link* link = bpf_program__attach_perf_event(probe_->progs.on_counter, fd.get());
-  if (link == nullptr) return bpf_error("cannot sample by a perf event", errno);
+Result<void> FlameProbe::attach_counter(const bpf_program& program, UniqueFd fd) {
+  bpf_link* link = bpf_program__attach_perf_event(&program, fd.get());
+  if (link == nullptr) return bpf_error("cannot take stacks at a perf event", errno);
   fd.release();  // it is the link's now
   counters_.emplace_back(link);
   return {};

@@ -57,7 +57,9 @@ class FlameProbe final : public AnyProbe {
   Result<void> configure(const FlameOptions& options);
   Result<void> attach(const FlameOptions& options);
   Result<void> attach_counters(const FlameOptions& options);
-  Result<void> attach_counter(UniqueFd fd);
+  Result<void> attach_tracepoint(const FlameOptions& options);
+  Result<void> attach_function(const FlameOptions& options);
+  Result<void> attach_counter(const bpf_program& program, UniqueFd fd);
   bool record(std::span<const std::byte> bytes) { return on_record_(bytes); }
 
   Probe<flame_bpf> probe_;
