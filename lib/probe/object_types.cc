@@ -1,3 +1,28 @@
+// libbpf resolves two things against the kernel's types: CO-RE relocations, and the id of what a tracing program attaches
+// to. For both it reads all of /sys/kernel/btf/vmlinux, indexes its 130,000 types, and compares the name of each with each
+// name that the object uses: 15 ms of the start, most of it for types that no program of ours has heard of.
+//
+// For relocations there is a door: btf_custom_path takes a file, and fill() writes one in memory that holds just the types
+// that the object names. For attach ids there is none. As soon as an object has a tracing program, libbpf loads all types
+// (obj_needs_vmlinux_btf, prog_needs_vmlinux_btf), whatever file relocations go by; and a custom BTF is not asked for attach
+// ids, rightly, since its ids are not the kernel's. The one exception is a program that attaches to another BPF program:
+// its types are that program's.
+//
+// So each tracing section gets a handler of ours (libbpf_register_prog_handler, made for sections of one's own; the newest
+// handler of a pattern wins). It tells libbpf at open that the program attaches to some BPF program, and puts the truth in
+// its place in the last call before BPF_PROG_LOAD: no such program, and the id that KernelBtf found.
+//
+// Why it is global to the process: libbpf keeps handlers in one table for all objects, and gives them a cookie that is
+// fixed when they are registered, long before there is an object. Which kernel types an answer comes from is therefore
+// said beside it (kernel_of_load), by fill(), between the opening of an object and its load. Objects are opened and loaded one
+// after the other in one thread; nobody else in this process loads tracing programs by libbpf.
+//
+// Why not simpler ways: a kernel BTF cut down to what is needed has other ids; loading by bpf(2) ourselves means to write
+// relocations, maps and function information ourselves; a patched libbpf is no package of the distribution.
+//
+// What it leans on, of libbpf 1.1: prog_setup_fn comes before the question whether vmlinux is needed, prog_prepare_load_fn
+// after everything else. Should another libbpf differ, or to find out whether a failure is ours: PLUMB_KERNEL_TYPES=libbpf
+// leaves all to libbpf.
 #include "probe/object_types.h"
 
 #include <bpf/btf.h>
@@ -6,6 +31,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
@@ -62,6 +88,14 @@ int attach(const bpf_program* program, long, bpf_link** link) {
   return *link == nullptr ? -errno : 0;
 }
 
+bool left_to_libbpf() {
+  static const bool left = [] {
+    const char* who = std::getenv("PLUMB_KERNEL_TYPES");
+    return who != nullptr && std::string_view(who) == "libbpf";
+  }();
+  return left;
+}
+
 int register_handlers() {
   LIBBPF_OPTS(libbpf_prog_handler_opts, options);
   options.prog_setup_fn = setup;
@@ -101,6 +135,7 @@ bool put_in_kernel_functions(bpf_program* program, const KernelBtf& kernel) {
 }
 
 Result<ObjectTypes> ObjectTypes::create() {
+  if (left_to_libbpf()) return ObjectTypes{};
   static const int registered = register_handlers();
   if (registered < 0) return no_types(-registered);
   ObjectTypes out;
@@ -112,11 +147,16 @@ Result<ObjectTypes> ObjectTypes::create() {
 
 bpf_object_open_opts ObjectTypes::open_options() const {
   LIBBPF_OPTS(bpf_object_open_opts, options);
-  options.btf_custom_path = path_.c_str();
+  if (!path_.empty()) options.btf_custom_path = path_.c_str();
   return options;
 }
 
 Result<void> ObjectTypes::fill(bpf_object* object, const KernelBtf& kernel) {
+  if (path_.empty()) {
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object) put_in_kernel_functions(program, kernel);
+    return {};
+  }
   const btf* own = bpf_object__btf(object);
   std::unordered_set<std::string_view> names;
   for (std::uint32_t id = 1; own != nullptr && id < btf__type_cnt(own); ++id) {
