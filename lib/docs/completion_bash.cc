@@ -45,12 +45,6 @@ std::string completer(const OptionSpec& spec, std::string_view tool) {
   return spec.values.empty() ? "" : "_plumb_values" + words_of(spec.values);
 }
 
-std::vector<OptionSpec> all_options(const CommandDescription& c) {
-  std::vector<OptionSpec> all = c.own;
-  all.insert(all.end(), c.common.begin(), c.common.end());
-  return all;
-}
-
 std::string keys(const Schema& schema) {
   std::string out;
   for (std::size_t i = 0; i < schema.size(); ++i) out += " " + quote(schema.spec(i).key);
@@ -68,7 +62,7 @@ void append_fields(std::string& out, const CommandDescription& c) {
 
 void append_values(std::string& out, const CommandDescription& c) {
   std::string cases;
-  for (const OptionSpec& o : all_options(c)) {
+  for (const OptionSpec& o : c.options()) {
     if (o.metavar.empty()) continue;
     std::string pattern = short_flag(o);
     if (!pattern.empty()) pattern += " | ";
@@ -96,7 +90,7 @@ std::string flags(const CommandDescription& c) {
     out += " " + flag;
     column += 1 + flag.size();
   };
-  for (const OptionSpec& o : all_options(c)) {
+  for (const OptionSpec& o : c.options()) {
     add(long_flag(o));
     add(short_flag(o));
   }

@@ -11,12 +11,6 @@ namespace {
 
 using namespace shell;
 
-std::vector<OptionSpec> all_options(const CommandDescription& c) {
-  std::vector<OptionSpec> all = c.own;
-  all.insert(all.end(), c.common.begin(), c.common.end());
-  return all;
-}
-
 // What stands behind `complete ... -l NAME`: whether it takes a value and how that is completed.
 std::string value_part(const OptionSpec& spec, std::string_view tool) {
   if (spec.metavar.empty()) return " -f";
@@ -70,7 +64,7 @@ void append_fields(std::string& out, const CommandDescription& c) {
 
 void append_options(std::string& out, const CommandDescription& c) {
   std::string options;
-  for (const OptionSpec& o : all_options(c)) {
+  for (const OptionSpec& o : c.options()) {
     options += fill(section(kFishFile, "option"),
                     {{"SHORT", o.short_name == 0 ? std::string{} : fmt::format(" -s {}", o.short_name)},
                      {"OPTION", o.name},

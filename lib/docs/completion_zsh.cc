@@ -11,12 +11,6 @@ namespace {
 
 using namespace shell;
 
-std::vector<OptionSpec> all_options(const CommandDescription& c) {
-  std::vector<OptionSpec> all = c.own;
-  all.insert(all.end(), c.common.begin(), c.common.end());
-  return all;
-}
-
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
          c == '.';
@@ -108,7 +102,7 @@ void append_arguments(std::string& out, const CommandDescription& c) {
     options += fill(section(kZshFile, "option"), {{"OPTION", specified}});
     options.pop_back();  // the line goes on
   };
-  for (const OptionSpec& o : all_options(c)) add(specification(o, c.name));
+  for (const OptionSpec& o : c.options()) add(specification(o, c.name));
   if (c.takes_files()) add("'*:file:_files'");
   out += fill(section(kZshFile, "arguments"), {{"COMMAND", c.joined_name('_')}, {"OPTIONS", options}});
 }
