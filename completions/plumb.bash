@@ -35,6 +35,7 @@ _plumb_tcpconnect_value() {
         --by) _plumb_tcpconnect_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
+        --otlp-signals) ;;
         --fail-if) ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -46,8 +47,8 @@ _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
         -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --interval --otlp --otlp-signals --fail-if --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -87,6 +88,7 @@ _plumb_httptrace_value() {
         --by) _plumb_httptrace_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
+        --otlp-signals) ;;
         --fail-if) ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -98,8 +100,8 @@ _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
         --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
-        --summary --by --top --interval --otlp --fail-if --list-fields --json-schema --ready-file \
-        --stats --quiet -q --verbose -v --help -h --version --
+        --summary --by --top --interval --otlp --otlp-signals --fail-if --list-fields --json-schema \
+        --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -138,6 +140,7 @@ _plumb_drops_value() {
         --by) _plumb_drops_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
+        --otlp-signals) ;;
         --fail-if) ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -149,8 +152,8 @@ _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
         -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --interval --otlp --otlp-signals --fail-if --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -186,6 +189,7 @@ _plumb_flame_value() {
         --by) _plumb_flame_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
+        --otlp-signals) ;;
         --fail-if) ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -197,9 +201,9 @@ _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
         --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
         --container --pod --netns --where --duration -d --count -n --format -f --json -j --output \
-        -o --columns --wide --time --color --summary --by --top --interval --otlp --fail-if \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        -o --columns --wide --time --color --summary --by --top --interval --otlp --otlp-signals \
+        --fail-if --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help \
+        -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -268,6 +272,7 @@ _plumb_dnsx_value() {
         --by) _plumb_dnsx_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
+        --otlp-signals) ;;
         --fail-if) ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -278,8 +283,9 @@ _plumb_dnsx_value() {
 _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --duration -d --count -n --format -f --json -j --output -o --columns --wide \
-        --time --color --summary --by --top --interval --otlp --fail-if --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --time --color --summary --by --top --interval --otlp --otlp-signals --fail-if \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

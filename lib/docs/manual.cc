@@ -326,14 +326,14 @@ std::string push_environment() {
   std::string out = ".Ss OpenTelemetry\nWith\n.Fl \\-otlp ,\n";
   mdoc::append_text(
       out,
-      "as OpenTelemetry's specification has them. One that is empty counts as unset. Where there "
-      "are two names, the second is about logs alone and goes before the first. A value that cannot "
+      "as OpenTelemetry's specification has them. One that is empty counts as unset. Those that "
+      "begin with OTEL_EXPORTER_OTLP_ exist for each signal alone too, such as OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, which "
+      "goes before OTEL_EXPORTER_OTLP_ENDPOINT; there are LOGS, TRACES and METRICS. A value that cannot "
       "be read is ignored with a warning, unless it is of the endpoint or the protocol. sudo(8) takes "
       "variables away unless it is told to keep them.");
   out += ".Bl -tag -width Ds\n";
   for (const otlp::Variable& v : otlp::variables()) {
     line(out, ".It Ev {}", argument(v.name));
-    if (v.per_signal) line(out, ".It Ev {}", argument(otlp::per_signal_name(v.name)));
     mdoc::append_text(out, v.help);
     if (!v.fallback.empty()) line(out, "The default is\n.Dq {} .", argument(v.fallback));
   }

@@ -46,7 +46,8 @@ struct Exchange {
   std::uint64_t response_bytes = 0;
   std::uint32_t tid = 0;  // of the thread that read or wrote the request's beginning
 
-  std::uint16_t status = 0;  // 0: no response, or unknown
+  std::uint8_t trace_flags = 0;  // of the traceparent header: bit 0 is sampled
+  std::uint16_t status = 0;      // 0: no response, or unknown
   std::optional<std::uint32_t> grpc_status;
   std::uint64_t messages = 0;  // of `stream`, both directions
   bool messages_known = false;

@@ -196,6 +196,9 @@ bool take_traceparent(std::string_view value, Exchange& exchange) {
       parent.find_first_not_of('0') == std::string_view::npos) {
     return false;
   }
+  unsigned flags = 0;
+  std::from_chars(value.data() + 53, value.data() + 55, flags, 16);
+  exchange.trace_flags = static_cast<std::uint8_t>(flags);
   exchange.trace_id.assign(trace);
   exchange.parent_id.assign(parent);
   return true;

@@ -4,12 +4,12 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 namespace plumb::otlp {
 namespace {
 
 constexpr std::string_view kDefaultEndpoint = "http://localhost:4318";
-constexpr std::string_view kLogsPath = "/v1/logs";
 constexpr std::string_view kPrefix = "OTEL_EXPORTER_OTLP_";
 
 bool is_alphanumeric(char c) {
@@ -130,15 +130,56 @@ Result<void> set_resource(Config& c, std::string_view value) {
   return {};
 }
 
+constexpr unsigned only(Signal signal) {
+  return 1U << static_cast<unsigned>(signal);
+}
+
+Result<void> set_exporter(Config& c, std::string_view value) {
+  if (value != "otlp" && value != "none")
+    return Error{"'" + std::string(value) + "'", "expected otlp or none"};
+  c.none = value == "none";
+  return {};
+}
+
+Result<void> set_delay(Config& c, std::string_view value) {
+  return set_milliseconds(c.delay_ns, value);
+}
+Result<void> set_batch(Config& c, std::string_view value) {
+  return set_records(c.batch_records, value);
+}
+Result<void> set_queue(Config& c, std::string_view value) {
+  return set_records(c.queue_records, value);
+}
+
+Result<void> set_sampler(Config& c, std::string_view value) {
+  constexpr std::pair<std::string_view, Sampler> kSamplers[] = {
+      {"parentbased_always_on", Sampler::parent_based},
+      {"always_on", Sampler::always_on},
+      {"always_off", Sampler::always_off}};
+  for (const auto& [name, sampler] : kSamplers) {
+    if (value == name) return c.sampler = sampler, Result<void>{};
+  }
+  return Error{"'" + std::string(value) + "'", "expected parentbased_always_on, always_on or always_off"};
+}
+
+Result<void> set_temporality(Config& c, std::string_view value) {
+  const std::string preference = lower(value);
+  if (preference != "cumulative" && preference != "delta" && preference != "lowmemory")
+    return Error{"'" + std::string(value) + "'", "expected cumulative, delta or lowmemory"};
+  c.delta =
+      preference != "cumulative";  // lowmemory: delta for counters and histograms, and there are no others
+  return {};
+}
+
 // Later entries overrule earlier ones: OTEL_SERVICE_NAME stands behind OTEL_RESOURCE_ATTRIBUTES.
 constexpr auto kVariables = std::to_array<Variable>({
     {.name = "OTEL_EXPORTER_OTLP_ENDPOINT",
      .per_signal = true,
      .fallback = kDefaultEndpoint,
-     .help = "Where to push to, unless --otlp=URL says so: an http or https URL. /v1/logs is appended to its "
-             "path; the URL for logs alone is taken as it is.",
+     .help = "Where to push to, unless --otlp=URL says so: an http or https URL. /v1/logs, /v1/traces or "
+             "/v1/metrics is appended to its path; the URL for one signal alone is taken as it is.",
      .apply = [](Config& c, std::string_view value) -> Result<void> {
-       auto endpoint = parse_endpoint(value, true);
+       auto endpoint = parse_endpoint(value, true, c.signal);
        if (!endpoint) return std::move(endpoint).error();
        c.endpoint = *std::move(endpoint);
        return {};
@@ -185,15 +226,65 @@ constexpr auto kVariables = std::to_array<Variable>({
     {.name = "OTEL_BLRP_SCHEDULE_DELAY",
      .fallback = "1000",
      .help = "Milliseconds that a record waits at most for others to be sent with.",
-     .apply = [](Config& c, std::string_view value) { return set_milliseconds(c.delay_ns, value); }},
+     .apply = set_delay,
+     .signals = only(Signal::logs)},
     {.name = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE",
      .fallback = "512",
      .help = "Records of one request at most.",
-     .apply = [](Config& c, std::string_view value) { return set_records(c.batch_records, value); }},
+     .apply = set_batch,
+     .signals = only(Signal::logs)},
     {.name = "OTEL_BLRP_MAX_QUEUE_SIZE",
      .fallback = "65536",
      .help = "Records that wait to be sent at most; what comes beyond is dropped and counted.",
-     .apply = [](Config& c, std::string_view value) { return set_records(c.queue_records, value); }},
+     .apply = set_queue,
+     .signals = only(Signal::logs)},
+    {.name = "OTEL_BSP_SCHEDULE_DELAY",
+     .fallback = "1000",
+     .help = "The same of spans.",
+     .apply = set_delay,
+     .signals = only(Signal::traces)},
+    {.name = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+     .fallback = "512",
+     .help = "The same of spans.",
+     .apply = set_batch,
+     .signals = only(Signal::traces)},
+    {.name = "OTEL_BSP_MAX_QUEUE_SIZE",
+     .fallback = "65536",
+     .help = "The same of spans.",
+     .apply = set_queue,
+     .signals = only(Signal::traces)},
+    {.name = "OTEL_TRACES_SAMPLER",
+     .fallback = "parentbased_always_on",
+     .help =
+         "Which requests become spans: parentbased_always_on (not those whose traceparent says that their trace is "
+         "not sampled), always_on or always_off.",
+     .apply = set_sampler,
+     .signals = only(Signal::traces)},
+    {.name = "OTEL_METRIC_EXPORT_INTERVAL",
+     .fallback = "60000",
+     .help = "Milliseconds between two pushes of the metrics; the last is at the end.",
+     .apply = [](Config& c, std::string_view value) { return set_milliseconds(c.interval_ns, value); },
+     .signals = only(Signal::metrics)},
+    {.name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+     .fallback = "cumulative",
+     .help = "cumulative: values since the start; delta or lowmemory: since the last push.",
+     .apply = set_temporality,
+     .signals = only(Signal::metrics)},
+    {.name = "OTEL_LOGS_EXPORTER",
+     .fallback = "otlp",
+     .help = "otlp, or none: no log records.",
+     .apply = set_exporter,
+     .signals = only(Signal::logs)},
+    {.name = "OTEL_TRACES_EXPORTER",
+     .fallback = "otlp",
+     .help = "otlp, or none: no spans.",
+     .apply = set_exporter,
+     .signals = only(Signal::traces)},
+    {.name = "OTEL_METRICS_EXPORTER",
+     .fallback = "otlp",
+     .help = "otlp, or none: no metrics.",
+     .apply = set_exporter,
+     .signals = only(Signal::metrics)},
     {.name = "OTEL_RESOURCE_ATTRIBUTES",
      .help = "Attributes of the resource: key=value, several with commas; values are percent-decoded.",
      .apply = set_resource},
@@ -255,7 +346,7 @@ std::string Endpoint::text() const {
   return (tls ? "https://" : "http://") + authority() + target.substr(0, target.find('?'));
 }
 
-Result<Endpoint> parse_endpoint(std::string_view url, bool base) {
+Result<Endpoint> parse_endpoint(std::string_view url, bool base, Signal signal) {
   Endpoint out;
   const std::size_t colon = url.find("://");
   const std::string scheme = colon == std::string_view::npos ? "" : lower(url.substr(0, colon));
@@ -294,7 +385,7 @@ Result<Endpoint> parse_endpoint(std::string_view url, bool base) {
   out.target = rest.substr(0, query);
   if (base) {
     while (out.target.ends_with('/')) out.target.pop_back();
-    out.target += kLogsPath;
+    out.target.append("/v1/").append(name_of(signal));
   }
   if (out.target.empty()) out.target = "/";
   out.target += rest.substr(query);
@@ -324,12 +415,34 @@ std::span<const Variable> variables() {
   return kVariables;
 }
 
-std::string per_signal_name(std::string_view name) {
-  return std::string(kPrefix) + "LOGS_" + std::string(name.substr(kPrefix.size()));
+std::string per_signal_name(std::string_view name, Signal signal) {
+  constexpr std::string_view kNames[kSignals] = {"LOGS_", "TRACES_", "METRICS_"};
+  std::string out(kPrefix);
+  return out.append(kNames[static_cast<std::size_t>(signal)]).append(name.substr(kPrefix.size()));
 }
 
-Result<Config> read_config(std::string_view url, const Environment& environment) {
+namespace {
+
+// With a configuration file every other variable has to be ignored ("Declarative configuration"), and plumb reads none.
+Result<Environment> effective(std::string_view url, const Environment& environment) {
+  constexpr const char* kFile = "OTEL_CONFIG_FILE";
+  if (value_of(environment, kFile).empty()) return environment;
+  if (url.empty()) {
+    return Error{std::string(kFile) + " is set, and plumb does not read such files",
+                 "with it every other OTEL_* variable would have to be ignored",
+                 "say where to push to with --otlp=URL, or unset it"};
+  }
+  return Environment([](const char*) -> const char* { return nullptr; });
+}
+
+}  // namespace
+
+Result<Config> read_config(std::string_view url, const Environment& given, Signal signal) {
+  auto allowed = effective(url, given);
+  if (!allowed) return std::move(allowed).error();
+  const Environment& environment = *allowed;
   Config config;
+  config.signal = signal;
   const auto apply = [&](const Variable& v, const std::string& name, Result<void> result) -> Result<void> {
     if (result) return {};
     Error error = std::move(result).error();
@@ -339,15 +452,16 @@ Result<Config> read_config(std::string_view url, const Environment& environment)
     return {};
   };
   for (const Variable& v : kVariables) {
+    if ((v.signals & only(signal)) == 0) continue;
     const bool is_endpoint = &v == kVariables.data();
-    std::string name = v.per_signal ? per_signal_name(v.name) : std::string(v.name);
+    std::string name = v.per_signal ? per_signal_name(v.name, signal) : std::string(v.name);
     std::string_view value = value_of(environment, name);
     Result<void> result;
     if (is_endpoint && !url.empty()) {
       name = "--otlp";
       result = v.apply(config, url);
     } else if (is_endpoint && !value.empty()) {
-      auto endpoint = parse_endpoint(value, false);  // the one for logs is used as it is
+      auto endpoint = parse_endpoint(value, false);  // the one for the signal is used as it is
       if (endpoint)
         config.endpoint = *std::move(endpoint);
       else

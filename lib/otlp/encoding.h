@@ -1,7 +1,7 @@
-// Log records as OTLP has them on the wire (opentelemetry/proto/collector/logs/v1/logs_service.proto). Pure.
+// Log records, spans and metrics as OTLP has them on the wire (opentelemetry/proto/collector/SIGNAL/v1). Pure.
 //
-// A request is one resource, one scope and its records. Records are encoded one by one, as they come, each
-// appended to those before; request() puts the constant rest around them.
+// A request is one resource, one scope and its items. Items are encoded one by one, as they come, each appended to those
+// before; request() puts the constant rest around them.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,12 @@
 #include "base/clock.h"
 #include "event/value.h"
 #include "otlp/config.h"
+#include "otlp/metric.h"
+#include "otlp/span.h"
 
 namespace plumb::otlp {
 
 enum class Severity : std::uint8_t { info = 9, warn = 13 };  // SeverityNumber
-
-struct Attribute {
-  std::string_view key;
-  Value value;  // not None
-};
 
 struct Record {
   UnixTime time;  // 0: not known
@@ -40,7 +37,7 @@ struct Source {
 
 // What a collector's answer says beside its status.
 struct Answer {
-  std::uint64_t rejected = 0;  // records that it did not take (partial success)
+  std::uint64_t rejected = 0;  // items that it did not take (partial success)
   std::string message;         // as it came: hostile bytes
 };
 
@@ -48,19 +45,21 @@ class Encoding {
  public:
   virtual ~Encoding() = default;
   virtual std::string_view content_type() const = 0;
-  // Appends one record to those of `records`. Text that is not UTF-8 gets U+FFFD in its place.
-  virtual void append(std::string& records, const Record& record) = 0;
+  // Appends one item of the encoding's signal to those of `items`. Text that is not UTF-8 gets U+FFFD in its place.
+  virtual void append(std::string& items, const Record& record) = 0;
+  virtual void append(std::string& items, const Span& span) = 0;
+  virtual void append(std::string& items, const Metric& metric) = 0;
   // The body of a request.
-  virtual std::string request(std::string_view records) const = 0;
-  // The body of an answer: ExportLogsServiceResponse with a 2xx status, google.rpc.Status with others. Bytes
+  virtual std::string request(std::string_view items) const = 0;
+  // The body of an answer: Export...ServiceResponse with a 2xx status, google.rpc.Status with others. Bytes
   // that are neither give an empty Answer.
   virtual Answer answer(std::string_view body, bool success) const = 0;
 };
 
-std::unique_ptr<Encoding> make_protobuf_encoding(const Source& source);
-std::unique_ptr<Encoding> make_json_encoding(const Source& source);
+std::unique_ptr<Encoding> make_protobuf_encoding(const Source& source, Signal signal = Signal::logs);
+std::unique_ptr<Encoding> make_json_encoding(const Source& source, Signal signal = Signal::logs);
 
-// Integers beyond int64 are text, as OpenTelemetry maps them; durations are milliseconds.
+// Durations are milliseconds.
 inline double milliseconds(Duration d) {
   return static_cast<double>(d.ns) / 1e6;
 }

@@ -4,12 +4,12 @@
 
 #include <charconv>
 #include <cmath>
-#include <limits>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "base/text.h"
-#include "otlp/encoding.h"
-#include "sink/time_text.h"
+#include "otlp/describe.h"
 
 namespace plumb::otlp {
 namespace {
@@ -20,66 +20,116 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-template <class Integer>
-void append_digits(std::string& out, std::string_view before, Integer n, std::string_view after) {
-  const fmt::format_int digits(n);
-  out.append(before).append(digits.data(), digits.size()).append(after);
+void append_number(std::string& out, double v) {
+  if (std::isfinite(v)) {
+    char text[32];  // the shortest that reads back the same: at most 24
+    out.append(text, static_cast<std::size_t>(std::to_chars(text, text + sizeof text, v).ptr - text));
+  } else {
+    out += std::isnan(v) ? R"("NaN")" : v > 0 ? R"("Infinity")" : R"("-Infinity")";
+  }
 }
 
-// Appends an AnyValue.
-struct ValueWriter {
-  std::string& out;
+class JsonWriter final : public MessageWriter {
+ public:
+  explicit JsonWriter(std::string& out) : out_(out) {}
 
-  void operator()(None) const { out += "{}"; }
-  void operator()(bool v) const { out.append(R"({"boolValue":)").append(v ? "true}" : "false}"); }
-  void operator()(std::int64_t v) const { append_digits(out, R"({"intValue":")", v, R"("})"); }
-  void operator()(std::uint64_t v) const {
-    const bool fits = v <= std::numeric_limits<std::int64_t>::max();
-    append_digits(out, fits ? R"({"intValue":")" : R"({"stringValue":")", v, R"("})");
+  void text(Key key, std::string_view v) override {
+    name(key);
+    append_string(out_, v);
   }
-  void operator()(double v) const {
-    out += R"({"doubleValue":)";
-    if (std::isfinite(v)) {
-      char text[32];  // the shortest that reads back the same: at most 24
-      out.append(text, static_cast<std::size_t>(std::to_chars(text, text + sizeof text, v).ptr - text));
-    } else {
-      out += std::isnan(v) ? R"("NaN")" : v > 0 ? R"("Infinity")" : R"("-Infinity")";
+  void identity(Key key, std::span<const std::byte> bytes) override {
+    name(key);
+    out_ += '"';
+    for (const std::byte b : bytes) fmt::format_to(std::back_inserter(out_), "{:02x}", b);
+    out_ += '"';
+  }
+  void boolean(Key key, bool v) override {
+    name(key);
+    out_ += v ? "true" : "false";
+  }
+  void small(Key key, std::uint32_t v) override {
+    name(key);
+    digits(v);
+  }
+  void integer(Key key, std::int64_t v) override { quoted(key, v); }
+  void fixed32(Key key, std::uint32_t v) override { small(key, v); }
+  void fixed64(Key key, std::uint64_t v) override { quoted(key, v); }
+  void signed_fixed64(Key key, std::int64_t v) override { quoted(key, v); }
+  void number(Key key, double v) override {
+    name(key);
+    append_number(out_, v);
+  }
+  void all_fixed64(Key key, std::span<const std::uint64_t> v) override {
+    open_list(key);
+    for (const std::uint64_t n : v) {
+      separate();
+      out_ += '"';
+      digits(n);
+      out_ += '"';
     }
-    out += '}';
+    close_list();
   }
-  void operator()(std::string_view v) const {
-    out += R"({"stringValue":)";
-    append_string(out, v);
-    out += '}';
-  }
-  void operator()(Name v) const { (*this)(v.text); }
-  void operator()(const IpAddress& v) const {
-    char text[IpAddress::kMaxText];
-    (*this)(std::string_view(text, v.format(text)));
-  }
-  void operator()(UnixTime v) const {
-    char text[kRfc3339Size];
-    write_rfc3339(text, v);
-    (*this)(std::string_view(text, sizeof text));
-  }
-  void operator()(Duration v) const { (*this)(milliseconds(v)); }
-  void operator()(TextList v) const {
-    out += R"({"arrayValue":{"values":[)";
-    for (std::size_t i = 0; i < v.size(); ++i) {
-      if (i != 0) out += ',';
-      (*this)(v[i]);
+  void all_numbers(Key key, std::span<const double> v) override {
+    open_list(key);
+    for (const double n : v) {
+      separate();
+      append_number(out_, n);
     }
-    out += "]}}";
+    close_list();
   }
+
+  void open(Key key) override {
+    if (in_list_)
+      separate();
+    else
+      name(key);
+    out_ += '{';
+    in_list_ = false;
+    ++depth_;
+  }
+  void close() override {
+    out_ += '}';
+    in_list_ = (lists_ >> --depth_ & 1U) != 0;
+  }
+  void open_list(Key key) override {
+    name(key);
+    out_ += '[';
+    in_list_ = true;
+    lists_ |= 1U << depth_;
+  }
+  void close_list() override {
+    out_ += ']';
+    in_list_ = false;
+    lists_ &= ~(1U << depth_);
+  }
+
+ private:
+  void separate() {
+    if (out_.back() != '{' && out_.back() != '[') out_ += ',';
+  }
+  void name(Key key) {
+    separate();
+    out_ += '"';
+    out_.append(key.name).append("\":");
+  }
+  template <class Integer>
+  void digits(Integer n) {
+    const fmt::format_int text(n);
+    out_.append(text.data(), text.size());
+  }
+  template <class Integer>
+  void quoted(Key key, Integer n) {
+    name(key);
+    out_ += '"';
+    digits(n);
+    out_ += '"';
+  }
+
+  std::string& out_;
+  bool in_list_ = false;
+  unsigned depth_ = 0;
+  std::uint32_t lists_ = 0;  // bit i: a list is open at depth i
 };
-
-void append_attribute(std::string& out, bool first, std::string_view key, const Value& value) {
-  out += first ? R"({"key":)" : R"(,{"key":)";
-  append_string(out, key);
-  out += R"(,"value":)";
-  std::visit(ValueWriter{out}, value);
-  out += '}';
-}
 
 std::string text_of(const nlohmann::json& object, const char* key) {
   const auto found = object.find(key);
@@ -97,40 +147,35 @@ std::uint64_t count_of(const nlohmann::json& object, const char* key) {
   return status == std::errc{} && *rest == '\0' ? n : 0;
 }
 
+struct Names {
+  std::string_view resources, scopes, items, rejected;
+};
+constexpr Names kNames[] = {{"resourceLogs", "scopeLogs", "logRecords", "rejectedLogRecords"},
+                            {"resourceSpans", "scopeSpans", "spans", "rejectedSpans"},
+                            {"resourceMetrics", "scopeMetrics", "metrics", "rejectedDataPoints"}};
+
 class JsonEncoding final : public Encoding {
  public:
-  explicit JsonEncoding(const Source& source) {
-    before_ = R"({"resourceLogs":[{"resource":{"attributes":[)";
-    for (const Pair& p : source.resource)
-      append_attribute(before_, &p == source.resource.data(), p.key, std::string_view(p.value));
-    before_ += R"(]},"scopeLogs":[{"scope":{"name":"plumb","version":)";
+  JsonEncoding(const Source& source, Signal signal) : names_(kNames[static_cast<std::size_t>(signal)]) {
+    before_ = fmt::format(R"({{"{}":[{{"resource":{{)", names_.resources);
+    std::vector<Attribute> attributes;
+    for (const Pair& p : source.resource) attributes.push_back({p.key, std::string_view(p.value)});
+    JsonWriter writer(before_);
+    describe_attributes(writer, {1, "attributes"}, attributes);
+    before_ += fmt::format(R"(}},"{}":[{{"scope":{{"name":"plumb","version":)", names_.scopes);
     append_string(before_, source.version);
-    before_ += R"(},"logRecords":[)";
+    before_ += fmt::format(R"(}},"{}":[)", names_.items);
   }
 
   std::string_view content_type() const override { return "application/json"; }
 
-  void append(std::string& records, const Record& r) override {
-    records += records.empty() ? "{" : ",{";
-    if (r.time.ns > 0) append_digits(records, R"("timeUnixNano":")", r.time.ns, R"(",)");
-    append_digits(records, R"("observedTimeUnixNano":")", r.observed.ns, R"(",)");
-    append_digits(records, R"("severityNumber":)", static_cast<int>(r.severity), ",");
-    records += r.severity == Severity::warn ? R"("severityText":"WARN",)" : R"("severityText":"INFO",)";
-    records += R"("eventName":)";
-    append_string(records, r.event_name);
-    if (!r.body.empty()) {
-      records += R"(,"body":)";
-      ValueWriter{records}(r.body);
-    }
-    records += R"(,"attributes":[)";
-    for (const Attribute& a : r.attributes)
-      append_attribute(records, &a == r.attributes.data(), a.key, a.value);
-    records += "]}";
-  }
+  void append(std::string& items, const Record& record) override { append_item(items, record); }
+  void append(std::string& items, const Span& span) override { append_item(items, span); }
+  void append(std::string& items, const Metric& metric) override { append_item(items, metric); }
 
-  std::string request(std::string_view records) const override {
+  std::string request(std::string_view items) const override {
     std::string out = before_;
-    out.append(records).append("]}]}]}");
+    out.append(items).append("]}]}]}");
     return out;
   }
 
@@ -140,17 +185,26 @@ class JsonEncoding final : public Encoding {
     if (!success) return {0, text_of(parsed, "message")};
     const auto partial = parsed.find("partialSuccess");
     if (partial == parsed.end() || !partial->is_object()) return {};
-    return {count_of(*partial, "rejectedLogRecords"), text_of(*partial, "errorMessage")};
+    return {count_of(*partial, std::string(names_.rejected).c_str()), text_of(*partial, "errorMessage")};
   }
 
  private:
+  template <class Item>
+  static void append_item(std::string& items, const Item& item) {
+    items += items.empty() ? "{" : ",{";
+    JsonWriter writer(items);
+    describe(writer, item);
+    items += '}';
+  }
+
+  const Names& names_;
   std::string before_;
 };
 
 }  // namespace
 
-std::unique_ptr<Encoding> make_json_encoding(const Source& source) {
-  return std::make_unique<JsonEncoding>(source);
+std::unique_ptr<Encoding> make_json_encoding(const Source& source, Signal signal) {
+  return std::make_unique<JsonEncoding>(source, signal);
 }
 
 }  // namespace plumb::otlp

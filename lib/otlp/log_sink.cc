@@ -11,7 +11,7 @@ class OtlpSink final : public Sink {
  public:
   OtlpSink(const Schema& schema, const std::string& tool, Encoding& encoding, Queue& queue,
            const ClockSource& clock, BatchLimits limits)
-      : schema_(&schema), encoding_(&encoding), queue_(&queue), clock_(&clock), limits_(limits) {
+      : schema_(&schema), clock_(&clock), batcher_(encoding, queue, clock, limits) {
     for (std::size_t i = 0; i < schema.size(); ++i) {
       const FieldSpec& spec = schema.spec(i);
       if (spec.key == "time" && spec.type == FieldType::time) time_field_ = i;
@@ -46,15 +46,8 @@ class OtlpSink final : public Sink {
     return {};
   }
 
-  Result<void> flush() override {
-    if (batch_.count != 0 && now_ns() - opened_ns_ >= limits_.delay_ns) hand_over();
-    return {};
-  }
-
-  Result<void> end() override {
-    if (batch_.count != 0) hand_over();
-    return {};
-  }
+  Result<void> flush() override { return batcher_.flush(), Result<void>{}; }
+  Result<void> end() override { return batcher_.end(), Result<void>{}; }
 
  private:
   static bool means_trouble(const FieldSpec& spec, const Value& value) {
@@ -66,34 +59,19 @@ class OtlpSink final : public Sink {
     return name != nullptr && (names(spec.alerts) || names(spec.warnings));
   }
 
-  std::int64_t now_ns() const { return static_cast<std::int64_t>(clock_->boot().ns); }
-
   void append(Record record) {
-    if (batch_.count == 0) opened_ns_ = now_ns();
     record.observed = clock_->real();
     record.attributes = attributes_;
-    encoding_->append(batch_.records, record);
-    ++batch_.count;
-    if (batch_.count >= limits_.records || batch_.records.size() >= limits_.bytes) hand_over();
-  }
-
-  void hand_over() {
-    const std::size_t usual = batch_.records.size();
-    queue_->offer(std::exchange(batch_, {}));
-    batch_.records.reserve(usual);
+    batcher_.add(record);
   }
 
   const Schema* schema_;
-  Encoding* encoding_;
-  Queue* queue_;
   const ClockSource* clock_;
-  BatchLimits limits_;
+  Batcher batcher_;
   std::size_t time_field_ = Schema::npos;
   std::vector<std::string> names_;        // of attributes, by field
   std::vector<std::string> event_names_;  // by type of line
   std::vector<Attribute> attributes_;
-  Batch batch_;
-  std::int64_t opened_ns_ = 0;
 };
 
 }  // namespace

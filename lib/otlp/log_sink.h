@@ -13,17 +13,12 @@
 
 #include "base/clock.h"
 #include "event/field.h"
+#include "otlp/batcher.h"
 #include "otlp/encoding.h"
 #include "otlp/queue.h"
 #include "sink/sink.h"
 
 namespace plumb::otlp {
-
-struct BatchLimits {
-  std::size_t records = 512;
-  std::size_t bytes = 1024 * 1024;
-  std::int64_t delay_ns = 1'000'000'000;
-};
 
 // The attribute that a field becomes.
 std::string attribute_name(const FieldSpec& spec);

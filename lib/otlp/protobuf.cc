@@ -1,137 +1,106 @@
-// The protobuf encoding. Field numbers are those of
-// opentelemetry/proto/{common,resource,logs,collector/logs}/v1, version 1.5.
-#include <fmt/format.h>
-
-#include <limits>
+// The protobuf encoding. What is around the items of a request has the same field numbers in all signals
+// (opentelemetry/proto/collector/SIGNAL/v1, SIGNAL/v1).
+#include <array>
 #include <protozero/pbf_builder.hpp>
 #include <protozero/pbf_message.hpp>
+#include <protozero/pbf_writer.hpp>
+#include <vector>
 
 #include "base/utf8.h"
-#include "otlp/encoding.h"
-#include "sink/time_text.h"
+#include "otlp/describe.h"
 
 namespace plumb::otlp {
 namespace {
 
 using protozero::pbf_builder;
 
-enum class RequestTag : protozero::pbf_tag_type { resource_logs = 1 };
-enum class ResourceLogsTag : protozero::pbf_tag_type { resource = 1, scope_logs = 2 };
-enum class ResourceTag : protozero::pbf_tag_type { attributes = 1 };
-enum class ScopeLogsTag : protozero::pbf_tag_type { scope = 1, log_records = 2 };
+enum class RequestTag : protozero::pbf_tag_type { resources = 1 };
+enum class ResourcesTag : protozero::pbf_tag_type { resource = 1, scopes = 2 };
+enum class ScopesTag : protozero::pbf_tag_type { scope = 1, items = 2 };
 enum class ScopeTag : protozero::pbf_tag_type { name = 1, version = 2 };
-enum class RecordTag : protozero::pbf_tag_type {
-  time_unix_nano = 1,
-  severity_number = 2,
-  severity_text = 3,
-  body = 5,
-  attributes = 6,
-  observed_time_unix_nano = 11,
-  event_name = 12
-};
-enum class KeyValueTag : protozero::pbf_tag_type { key = 1, value = 2 };
-enum class AnyValueTag : protozero::pbf_tag_type {
-  string_value = 1,
-  bool_value = 2,
-  int_value = 3,
-  double_value = 4,
-  array_value = 5
-};
-enum class ArrayValueTag : protozero::pbf_tag_type { values = 1 };
 enum class ResponseTag : protozero::pbf_tag_type { partial_success = 1 };
-enum class PartialSuccessTag : protozero::pbf_tag_type { rejected_log_records = 1, error_message = 2 };
+enum class PartialSuccessTag : protozero::pbf_tag_type { rejected = 1, error_message = 2 };
 enum class StatusTag : protozero::pbf_tag_type { message = 2 };  // google/rpc/status.proto
 
-struct ValueWriter {
-  pbf_builder<AnyValueTag>& out;
-  std::string& scratch;
+// Writes each message into a text of its own, and that into the one around it when it is closed.
+class ProtobufWriter final : public MessageWriter {
+ public:
+  explicit ProtobufWriter(std::string& out) : texts_{&out} {}
 
-  void operator()(None) const {}
-  void operator()(bool v) const { out.add_bool(AnyValueTag::bool_value, v); }
-  void operator()(std::int64_t v) const { out.add_int64(AnyValueTag::int_value, v); }
-  void operator()(std::uint64_t v) const {
-    if (v <= std::numeric_limits<std::int64_t>::max()) return (*this)(static_cast<std::int64_t>(v));
-    const fmt::format_int digits(v);
-    out.add_string(AnyValueTag::string_value, digits.data(), digits.size());
+  void text(Key key, std::string_view v) override {
+    const std::string_view valid = valid_utf8(v, scratch_);
+    writer().add_string(key.number, valid.data(), valid.size());
   }
-  void operator()(double v) const { out.add_double(AnyValueTag::double_value, v); }
-  void operator()(std::string_view v) const {
-    const std::string_view text = valid_utf8(v, scratch);
-    out.add_string(AnyValueTag::string_value, text.data(), text.size());
+  void identity(Key key, std::span<const std::byte> bytes) override {
+    writer().add_bytes(key.number, reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
-  void operator()(Name v) const { out.add_string(AnyValueTag::string_value, v.text.data(), v.text.size()); }
-  void operator()(const IpAddress& v) const {
-    char text[IpAddress::kMaxText];
-    out.add_string(AnyValueTag::string_value, text, v.format(text));
+  void boolean(Key key, bool v) override { writer().add_bool(key.number, v); }
+  void small(Key key, std::uint32_t v) override { writer().add_uint32(key.number, v); }
+  void integer(Key key, std::int64_t v) override { writer().add_int64(key.number, v); }
+  void fixed32(Key key, std::uint32_t v) override { writer().add_fixed32(key.number, v); }
+  void fixed64(Key key, std::uint64_t v) override { writer().add_fixed64(key.number, v); }
+  void signed_fixed64(Key key, std::int64_t v) override { writer().add_sfixed64(key.number, v); }
+  void number(Key key, double v) override { writer().add_double(key.number, v); }
+  void all_fixed64(Key key, std::span<const std::uint64_t> v) override {
+    writer().add_packed_fixed64(key.number, v.begin(), v.end());
   }
-  void operator()(UnixTime v) const {
-    char text[kRfc3339Size];
-    write_rfc3339(text, v);
-    out.add_string(AnyValueTag::string_value, text, sizeof text);
+  void all_numbers(Key key, std::span<const double> v) override {
+    writer().add_packed_double(key.number, v.begin(), v.end());
   }
-  void operator()(Duration v) const { out.add_double(AnyValueTag::double_value, milliseconds(v)); }
-  void operator()(TextList v) const {
-    if (v.empty()) return out.add_message(AnyValueTag::array_value, "", 0);  // a builder would leave it out
-    pbf_builder<ArrayValueTag> array(out, AnyValueTag::array_value);
-    for (const std::string_view item : v) {
-      pbf_builder<AnyValueTag> element(array, ArrayValueTag::values);
-      ValueWriter{element, scratch}(item);
-    }
+
+  void open(Key key) override {
+    keys_[depth_] = key.number;
+    inner_[depth_].clear();
+    texts_[depth_ + 1] = &inner_[depth_];
+    ++depth_;
   }
+  void close() override {
+    --depth_;
+    writer().add_message(keys_[depth_], inner_[depth_]);
+  }
+  void open_list(Key) override {}
+  void close_list() override {}
+
+ private:
+  static constexpr std::size_t kDeepest = 16;  // describe.cc opens eight at most
+
+  protozero::pbf_writer writer() { return protozero::pbf_writer(*texts_[depth_]); }
+
+  std::array<std::string*, kDeepest + 1> texts_{};
+  std::array<std::string, kDeepest> inner_;
+  std::array<std::uint32_t, kDeepest> keys_{};
+  std::size_t depth_ = 0;
+  std::string scratch_;
 };
-
-template <class Parent, class Tag>
-void add_attribute(Parent& parent, Tag tag, std::string_view key, const Value& value, std::string& scratch) {
-  pbf_builder<KeyValueTag> pair(parent, tag);
-  pair.add_string(KeyValueTag::key, key.data(), key.size());
-  pbf_builder<AnyValueTag> any(pair, KeyValueTag::value);
-  std::visit(ValueWriter{any, scratch}, value);
-}
 
 class ProtobufEncoding final : public Encoding {
  public:
   explicit ProtobufEncoding(const Source& source) {
-    {
-      std::string resource;
-      pbf_builder<ResourceTag> writer(resource);
-      for (const Pair& p : source.resource) {
-        std::string key;
-        add_attribute(writer, ResourceTag::attributes, valid_utf8(p.key, key), std::string_view(p.value),
-                      scratch_);
-      }
-      pbf_builder<ResourceLogsTag>(resource_).add_message(ResourceLogsTag::resource, resource);
-    }
-    pbf_builder<ScopeLogsTag> writer(scope_);
-    pbf_builder<ScopeTag> scope(writer, ScopeLogsTag::scope);
+    std::vector<Attribute> attributes;
+    for (const Pair& p : source.resource) attributes.push_back({p.key, std::string_view(p.value)});
+    std::string resource;
+    ProtobufWriter writer(resource);
+    describe_attributes(writer, {1, "attributes"}, attributes);
+    pbf_builder<ResourcesTag>(resource_).add_message(ResourcesTag::resource, resource);
+    pbf_builder<ScopesTag> scopes(scope_);
+    pbf_builder<ScopeTag> scope(scopes, ScopesTag::scope);
     scope.add_string(ScopeTag::name, "plumb");
     scope.add_string(ScopeTag::version, source.version);
   }
 
   std::string_view content_type() const override { return "application/x-protobuf"; }
 
-  void append(std::string& records, const Record& r) override {
-    pbf_builder<ScopeLogsTag> scope(records);
-    pbf_builder<RecordTag> out(scope, ScopeLogsTag::log_records);
-    if (r.time.ns > 0) out.add_fixed64(RecordTag::time_unix_nano, static_cast<std::uint64_t>(r.time.ns));
-    out.add_enum(RecordTag::severity_number, static_cast<std::int32_t>(r.severity));
-    out.add_string(RecordTag::severity_text, r.severity == Severity::warn ? "WARN" : "INFO");
-    if (!r.body.empty()) {
-      pbf_builder<AnyValueTag> body(out, RecordTag::body);
-      ValueWriter{body, scratch_}(r.body);
-    }
-    for (const Attribute& a : r.attributes)
-      add_attribute(out, RecordTag::attributes, a.key, a.value, scratch_);
-    out.add_fixed64(RecordTag::observed_time_unix_nano, static_cast<std::uint64_t>(r.observed.ns));
-    out.add_string(RecordTag::event_name, r.event_name.data(), r.event_name.size());
-  }
+  void append(std::string& items, const Record& record) override { append_item(items, record); }
+  void append(std::string& items, const Span& span) override { append_item(items, span); }
+  void append(std::string& items, const Metric& metric) override { append_item(items, metric); }
 
-  std::string request(std::string_view records) const override {
-    std::string scope_logs = scope_;
-    scope_logs += records;
-    std::string resource_logs = resource_;
-    pbf_builder<ResourceLogsTag>(resource_logs).add_message(ResourceLogsTag::scope_logs, scope_logs);
+  std::string request(std::string_view items) const override {
+    std::string scopes = scope_;
+    scopes += items;
+    std::string resources = resource_;
+    pbf_builder<ResourcesTag>(resources).add_message(ResourcesTag::scopes, scopes);
     std::string out;
-    pbf_builder<RequestTag>(out).add_message(RequestTag::resource_logs, resource_logs);
+    pbf_builder<RequestTag>(out).add_message(RequestTag::resources, resources);
     return out;
   }
 
@@ -151,7 +120,7 @@ class ProtobufEncoding final : public Encoding {
       protozero::pbf_message<PartialSuccessTag> partial = response.get_message();
       while (partial.next()) {
         switch (partial.tag_and_type()) {
-          case tag_and_type(PartialSuccessTag::rejected_log_records, protozero::pbf_wire_type::varint): {
+          case tag_and_type(PartialSuccessTag::rejected, protozero::pbf_wire_type::varint): {
             const std::int64_t n = partial.get_int64();
             out.rejected = n > 0 ? static_cast<std::uint64_t>(n) : 0;
             break;
@@ -175,14 +144,22 @@ class ProtobufEncoding final : public Encoding {
     return out;
   }
 
-  std::string resource_;  // ResourceLogs.resource
-  std::string scope_;     // ScopeLogs.scope
-  std::string scratch_;
+  template <class Item>
+  void append_item(std::string& items, const Item& item) {
+    item_.clear();
+    ProtobufWriter writer(item_);
+    describe(writer, item);
+    pbf_builder<ScopesTag>(items).add_message(ScopesTag::items, item_);
+  }
+
+  std::string resource_;  // the resource, as a field of what holds it
+  std::string scope_;     // the scope, likewise
+  std::string item_;
 };
 
 }  // namespace
 
-std::unique_ptr<Encoding> make_protobuf_encoding(const Source& source) {
+std::unique_ptr<Encoding> make_protobuf_encoding(const Source& source, Signal /*signal*/) {
   return std::make_unique<ProtobufEncoding>(source);
 }
 

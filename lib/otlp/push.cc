@@ -19,7 +19,9 @@
 #include "base/text.h"
 #include "otlp/encoding.h"
 #include "otlp/log_sink.h"
+#include "otlp/metric_sink.h"
 #include "otlp/queue.h"
+#include "otlp/span_sink.h"
 #include "otlp/transport.h"
 
 namespace plumb::otlp {
@@ -110,6 +112,8 @@ struct Push::State {
   std::mutex mutex;
   std::condition_variable changed;
   bool running = false;
+  Clock::time_point end;  // after close()
+  SpanCounts spans;
 };
 
 Push::Push(std::shared_ptr<State> state) : state_(std::move(state)) {}
@@ -121,18 +125,32 @@ Push::~Push() {
 
 Result<Push> Push::open(const Config& config, const std::string& version) {
   const Source source = source_of(config, version);
-  auto encoding =
-      config.protocol == Protocol::json ? make_json_encoding(source) : make_protobuf_encoding(source);
+  auto encoding = config.protocol == Protocol::json ? make_json_encoding(source, config.signal)
+                                                    : make_protobuf_encoding(source, config.signal);
   auto transport = make_http_transport(config, std::string(encoding->content_type()), "plumb/" + version);
   if (!transport) return std::move(transport).error();
   return Push(std::make_shared<State>(config, std::move(encoding), *std::move(transport)));
 }
 
-std::unique_ptr<Sink> Push::make_sink(const Schema& schema, const std::string& tool) {
+std::unique_ptr<Sink> Push::make_sink(const Schema& schema, const std::string& tool,
+                                      const Telemetry* telemetry) {
+  const Config& config = state_->config;
   BatchLimits limits;
-  limits.records = state_->config.batch_records;
-  limits.delay_ns = state_->config.delay_ns;
-  return otlp::make_sink(schema, tool, *state_->encoding, state_->queue, system_clock_source(), limits);
+  limits.records = config.batch_records;
+  limits.delay_ns = config.delay_ns;
+  const ClockSource& clock = system_clock_source();
+  switch (config.signal) {
+    case Signal::traces:
+      return make_span_sink(*telemetry, config.sampler,
+                            Batcher(*state_->encoding, state_->queue, clock, limits), random_bits(),
+                            state_->spans);
+    case Signal::metrics:
+      return make_metric_sink(*telemetry, {config.delta, config.interval_ns},
+                              Batcher(*state_->encoding, state_->queue, clock, limits), clock);
+    case Signal::logs:
+      break;
+  }
+  return otlp::make_sink(schema, tool, *state_->encoding, state_->queue, clock, limits);
 }
 
 Result<void> Push::start(void (*prepare)()) {
@@ -158,11 +176,17 @@ Result<void> Push::start(void (*prepare)()) {
   return result;
 }
 
+void Push::close() {
+  if (!thread_.joinable() || state_->end != Clock::time_point{}) return;
+  state_->end = Clock::now() + std::chrono::nanoseconds(state_->config.timeout_ns);
+  state_->queue.close();
+  state_->pacer.end_at(state_->end);
+}
+
 void Push::finish(void (*notice)(const Config&)) {
   if (!thread_.joinable()) return;
-  const auto end = Clock::now() + std::chrono::nanoseconds(state_->config.timeout_ns);
-  state_->queue.close();
-  state_->pacer.end_at(end);
+  close();
+  const Clock::time_point end = state_->end;
   std::unique_lock lock(state_->mutex);
   const auto ended = [this] { return !state_->running; };
   if (!state_->changed.wait_until(lock, std::min(Clock::now() + kPatience, end), ended)) {
@@ -187,6 +211,7 @@ Tally Push::tally() const {
   t.undelivered = t.offered - t.queue_full - t.delivered - t.refused;
   t.requests = progress.requests;
   t.retries = progress.retries;
+  t.not_sampled = state_->spans.not_sampled;
   append_printable(t.problem, progress.problem);
   return t;
 }

@@ -1,4 +1,4 @@
-// Everything behind --otlp: the sink, the queue, and the thread that sends.
+// Everything behind --otlp for one signal: the sink, the queue, and the thread that sends.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include "event/field.h"
 #include "otlp/config.h"
 #include "otlp/exporter.h"
+#include "otlp/telemetry.h"
 #include "sink/sink.h"
 
 namespace plumb::otlp {
@@ -22,7 +23,8 @@ struct Tally {
   std::uint64_t undelivered = 0;  // not sent when the time was up
   std::uint64_t requests = 0;
   std::uint64_t retries = 0;
-  std::string problem;  // the last one, printable; empty: none
+  std::uint64_t not_sampled = 0;  // requests whose trace is not sampled: they are not offered
+  std::string problem;            // the last one, printable; empty: none
 
   std::uint64_t dropped() const { return queue_full + refused + undelivered; }
 };
@@ -35,14 +37,17 @@ class Push {
   Push& operator=(Push&&) = delete;
   ~Push();
 
-  // The sink that feeds it; `schema` outlives it, and it ends before the Push does.
-  std::unique_ptr<Sink> make_sink(const Schema& schema, const std::string& tool);
+  // The sink that feeds it. What is given outlives it, and it ends before the Push does. `telemetry` is needed for spans
+  // and metrics.
+  std::unique_ptr<Sink> make_sink(const Schema& schema, const std::string& tool, const Telemetry* telemetry);
 
   // Starts the thread, with all signals blocked. `prepare` is its first call: what it shall not keep, it
   // gives up there.
   Result<void> start(void (*prepare)());
-  // Nothing more comes. Waits until all is delivered, for the configured timeout at most; `notice` is called
-  // when that takes more than a second. A thread that still hangs then, in a name lookup, is left behind.
+  // Nothing more comes; the configured timeout begins.
+  void close();
+  // Waits until all is delivered, for the timeout at most; `notice` is called when that takes more than a second. A
+  // thread that still hangs then, in a name lookup, is left behind.
   void finish(void (*notice)(const Config&));
   // After finish().
   Tally tally() const;

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "otlp/config.h"
 #include "proc/process.h"
 
 namespace plumb {
@@ -269,11 +270,28 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .metavar = "URL",
       .optional_value = true,
       .group = kOut,
-      .help = "Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is "
-              "appended) "
-              "or to where the OTEL_* variables say; http://localhost:4318 otherwise."},
+      .help = "Push each event as an OpenTelemetry span or log record as well, and metrics of them, over "
+              "OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; "
+              "http://localhost:4318 otherwise."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.otlp = std::string(v), Result<void>{};
+     }},
+    {{.name = "otlp-signals",
+      .metavar = "SIGNAL[,SIGNAL...]",
+      .repeatable = true,
+      .group = kOut,
+      .help =
+          "What --otlp pushes: logs, traces, metrics. Unless given, metrics and spans, or log records where the "
+          "tool's lines are no spans."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       std::vector<std::string> given;
+       if (auto r = append(given, v); !r) return r;
+       for (std::string& signal : given) {
+         if (std::ranges::find(otlp::kSignalNames, signal) == std::end(otlp::kSignalNames))
+           return Error{"'" + signal + "'", "expected logs, traces or metrics"};
+         o.otlp_signals.push_back(std::move(signal));
+       }
+       return {};
      }},
     {{.name = "fail-if",
       .metavar = "EXPR",

@@ -52,7 +52,8 @@ struct CommonOptions {
   bool interval_given = false;
   bool list_fields = false;
   bool json_schema = false;
-  std::optional<std::string> otlp;  // a URL, or empty: OTEL_* says where to
+  std::optional<std::string> otlp;        // a URL, or empty: OTEL_* says where to
+  std::vector<std::string> otlp_signals;  // of otlp::kSignalNames; empty: those that fit the tool
   // the run itself
   std::string ready_file;
   bool stats = false;

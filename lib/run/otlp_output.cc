@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <set>
+#include <string>
+#include <utility>
 
 #include "base/say.h"
 #include "base/text.h"
@@ -18,9 +22,13 @@ void say_that_it_waits(const otlp::Config& config) {
       static_cast<double>(config.timeout_ns) / 1e9, config.endpoint.text());
 }
 
-void print_dropped(const otlp::Tally& tally, const std::string& where) {
+// What the items of a signal are called.
+constexpr std::string_view kItems[otlp::kSignals] = {"records", "spans", "data points"};
+
+void print_dropped(const otlp::Tally& tally, std::string_view items, const std::string& where) {
   const auto print = [&](std::uint64_t count, const char* why) {
-    if (count != 0) say("plumb: {} of {} records not delivered to {}: {}", count, tally.offered, where, why);
+    if (count != 0)
+      say("plumb: {} of {} {} not delivered to {}: {}", count, tally.offered, items, where, why);
   };
   print(tally.queue_full, "more came than could be sent");
   print(tally.refused, "refused");
@@ -30,38 +38,107 @@ void print_dropped(const otlp::Tally& tally, const std::string& where) {
 
 }  // namespace
 
-Result<std::optional<otlp::Config>> push_config(const CommonOptions& options) {
-  if (!options.otlp) return std::optional<otlp::Config>{};
-  auto config = otlp::read_config(*options.otlp, [](const char* name) { return std::getenv(name); });
-  if (!config) return std::move(config).error();
-  for (const std::string& warning : config->warnings) {
+namespace {
+
+using otlp::Signal;
+
+bool set(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value != nullptr && *value != '\0';
+}
+
+// Rows that are aggregates are neither spans nor measured again.
+bool fits(const ToolInfo& info, const CommonOptions& options, Signal signal) {
+  if (signal == Signal::logs) return true;
+  if (info.telemetry == nullptr || options.summary) return false;
+  return signal == Signal::traces ? info.telemetry->span != nullptr : info.telemetry->measure != nullptr;
+}
+
+// With endpoints for some signals and none for all, those are what is wanted.
+bool has_endpoint(const CommonOptions& options, Signal signal) {
+  constexpr std::string_view kEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+  if (!options.otlp->empty() || set(std::string(kEndpoint))) return true;
+  const auto own = [&](Signal s) { return set(otlp::per_signal_name(kEndpoint, s)); };
+  return own(signal) || !(own(Signal::logs) || own(Signal::traces) || own(Signal::metrics));
+}
+
+Result<std::vector<Signal>> chosen_signals(const ToolInfo& info, const CommonOptions& options) {
+  std::vector<Signal> signals;
+  for (std::size_t i = 0; i < otlp::kSignals; ++i) {
+    const auto signal = static_cast<Signal>(i);
+    const bool asked =
+        std::ranges::find(options.otlp_signals, otlp::name_of(signal)) != options.otlp_signals.end();
+    if (asked && !fits(info, options, signal)) {
+      return Error{fmt::format("{} gives no {}{}", info.name, otlp::name_of(signal),
+                               options.summary ? " with --summary" : "")};
+    }
+    // A line is a span or a log record, not both, unless it is asked for.
+    const bool usual = fits(info, options, signal) && has_endpoint(options, signal) &&
+                       (signal != Signal::logs || !fits(info, options, Signal::traces));
+    if (options.otlp_signals.empty() ? usual : asked) signals.push_back(signal);
+  }
+  return signals;
+}
+
+void warn(const std::vector<std::string>& warnings, std::set<std::string>& said) {
+  for (const std::string& warning : warnings) {
+    if (!said.insert(warning).second) continue;
     std::string text = "plumb: ";
     append_printable(text, warning);
     say("{}", text);
   }
-  if (config->disabled) {
-    say("plumb: --otlp is off, because OTEL_SDK_DISABLED is true");
-    return std::optional<otlp::Config>{};
+}
+
+}  // namespace
+
+Result<std::vector<otlp::Config>> push_configs(const ToolInfo& info, const CommonOptions& options) {
+  std::vector<otlp::Config> configs;
+  if (!options.otlp && !options.otlp_signals.empty())
+    return Error{"--otlp-signals has no effect without --otlp"};
+  if (!options.otlp) return configs;
+  auto signals = chosen_signals(info, options);
+  if (!signals) return std::move(signals).error();
+  std::set<std::string> said;
+  for (const Signal signal : *signals) {
+    auto config = otlp::read_config(
+        *options.otlp, [](const char* name) { return std::getenv(name); }, signal);
+    if (!config) return std::move(config).error();
+    warn(config->warnings, said);
+    if (config->disabled) {
+      say("plumb: --otlp is off, because OTEL_SDK_DISABLED is true");
+      return std::vector<otlp::Config>{};
+    }
+    if (!config->none) configs.push_back(*std::move(config));
   }
-  return std::optional(*std::move(config));
+  return configs;
 }
 
 Result<otlp::Push> open_push(const otlp::Config& config) {
   return otlp::Push::open(config, kVersion);
 }
 
-Result<void> start_push(otlp::Push& push) {
-  return push.start(give_up_capabilities);
+Result<void> start_pushes(std::vector<otlp::Push>& pushes) {
+  for (otlp::Push& push : pushes) {
+    if (auto r = push.start(give_up_capabilities); !r) return r;
+  }
+  return {};
 }
 
-void finish_push(otlp::Push& push, bool stats) {
-  push.finish(say_that_it_waits);
-  const otlp::Tally tally = push.tally();
-  const std::string where = push.config().endpoint.text();
-  print_dropped(tally, where);
-  if (!stats) return;
-  say("{}: {} records, {} delivered, {} dropped; {} requests, {} of them retries", where, tally.offered,
-      tally.delivered, tally.dropped(), tally.requests, tally.retries);
+void finish_pushes(std::vector<otlp::Push>& pushes, bool stats) {
+  for (otlp::Push& push : pushes) push.close();
+  for (otlp::Push& push : pushes) {
+    push.finish(say_that_it_waits);
+    const otlp::Tally tally = push.tally();
+    const std::string where = push.config().endpoint.text();
+    const std::string_view items = kItems[static_cast<std::size_t>(push.config().signal)];
+    print_dropped(tally, items, where);
+    if (tally.not_sampled != 0) {
+      say("plumb: {} requests are no spans, since their callers' traces are not sampled", tally.not_sampled);
+    }
+    if (!stats) continue;
+    say("{}: {} {}, {} delivered, {} dropped; {} requests, {} of them retries", where, tally.offered, items,
+        tally.delivered, tally.dropped(), tally.requests, tally.retries);
+  }
 }
 
 }  // namespace plumb

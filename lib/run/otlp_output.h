@@ -1,26 +1,28 @@
 // --otlp as the run loop sees it: from options to a thread that pushes, and what is said at the end.
 #pragma once
 
-#include <optional>
+#include <memory>
+#include <vector>
 
 #include "base/result.h"
 #include "otlp/push.h"
 #include "run/common_options.h"
+#include "run/tool.h"
 
 namespace plumb {
 
-// Nothing without --otlp, or when OTEL_SDK_DISABLED says so. Warns on standard error of variables that are
-// ignored. An Error is a wrong command line.
-Result<std::optional<otlp::Config>> push_config(const CommonOptions& options);
+// One for each signal that is pushed: those of --otlp-signals, or those that fit the tool. None without --otlp, or when
+// OTEL_SDK_DISABLED says so. Warns on standard error of variables that are ignored. An Error is a wrong command line.
+Result<std::vector<otlp::Config>> push_configs(const ToolInfo& info, const CommonOptions& options);
 
 // Reads what the configuration names; starts nothing.
 Result<otlp::Push> open_push(const otlp::Config& config);
 
-// Starts the thread, without any capability.
-Result<void> start_push(otlp::Push& push);
+// Starts the threads, without any capability.
+Result<void> start_pushes(std::vector<otlp::Push>& pushes);
 
 // Waits until the rest is delivered, as long as the configuration allows, and says on standard error what was
 // not; with `stats` also what was.
-void finish_push(otlp::Push& push, bool stats);
+void finish_pushes(std::vector<otlp::Push>& pushes, bool stats);
 
 }  // namespace plumb

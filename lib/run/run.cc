@@ -57,7 +57,7 @@ class Run {
         tool_(setup.tool),
         options_(setup.options),
         expressions_(setup.expressions),
-        push_config_(setup.push),
+        push_configs_(setup.pushes),
         summary_(std::move(setup.summary)),
         rows_(summary_ != nullptr ? summary_->schema() : tool_.schema()) {}
 
@@ -74,14 +74,12 @@ class Run {
     if (auto r = tool_.confined(); !r) return r;
     if (auto r = ready->create(); !r) return r;
     standard_error();  // opens its stream for writing once more
-    if (auto r = forbid_system_calls({.network = push_.has_value(),
+    if (auto r = forbid_system_calls({.network = !pushes_.empty(),
                                       .files_in_other_roots = tool_.opens_in_other_roots(),
                                       .signals = command_.has_value()});
         !r)
       return r;
-    if (push_) {
-      if (auto r = start_push(*push_); !r) return r;
-    }
+    if (auto r = start_pushes(pushes_); !r) return r;
     if (command_) {
       if (auto r = command_->release(); !r) {
         status_ = command_->wait();
@@ -112,11 +110,11 @@ class Run {
       writes_stdout_ = writes_stdout_ || spec.path.empty();
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
-    if (push_config_) {
-      auto push = open_push(*push_config_);
+    for (const otlp::Config& config : push_configs_) {
+      auto push = open_push(config);
       if (!push) return std::move(push).error();
-      push_.emplace(*std::move(push));
-      sinks.push_back(push_->make_sink(rows_, std::string(info_.name)));
+      pushes_.push_back(*std::move(push));
+      sinks.push_back(pushes_.back().make_sink(rows_, std::string(info_.name), info_.telemetry));
     }
     stages_.emplace(std::move(sinks), expressions_,
                     Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)});
@@ -169,7 +167,7 @@ class Run {
     if (!filter) return std::move(filter).error();
     filter_ = *std::move(filter);
     // Pushing must not give events to push. In a PID namespace the number would be a stranger's.
-    if (push_ && in_initial_pid_namespace(system_procfs()))
+    if (!pushes_.empty() && in_initial_pid_namespace(system_procfs()))
       filter_.self_pid = static_cast<std::uint32_t>(::getpid());
     push_down();
     if (auto r = prepare_command(); !r) return r;
@@ -232,7 +230,7 @@ class Run {
     if (finished && !options_.quiet) tool_.remark();
     judge(finished);
     print_losses();
-    if (push_) finish_push(*push_, options_.stats);
+    finish_pushes(pushes_, options_.stats);
     if (options_.stats)
       stats_.print(info_.name, {sum(&AnyProbe::seen), stages_->kept(), reported_lost_ + reported_missed_});
     if (result && stages_->error()) return *stages_->error();
@@ -421,7 +419,7 @@ class Run {
   Tool& tool_;
   const CommonOptions& options_;
   Expressions& expressions_;
-  const std::optional<otlp::Config>& push_config_;
+  const std::vector<otlp::Config>& push_configs_;
   std::unique_ptr<Summary> summary_;  // until the stages have it
   const Schema& rows_;                // of what comes out
   EndSignals signals_;
@@ -436,7 +434,7 @@ class Run {
   std::map<std::size_t, std::uint64_t> gaps_said_;  // by output
   bool writes_stdout_ = false;
   std::optional<LiveTable> live_;
-  std::optional<otlp::Push> push_;
+  std::vector<otlp::Push> pushes_;
   std::optional<Stages> stages_;
   std::optional<Session> session_;
   std::vector<AnyProbe*> probes_;  // of the tool, once attached

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "otlp/config.h"
 #include "run/common_options.h"
@@ -16,7 +16,7 @@ struct RunSetup {
   Tool& tool;
   const CommonOptions& options;
   Expressions& expressions;                 // compiled from the options, against info.schema
-  const std::optional<otlp::Config>& push;  // --otlp's, where it is on
+  const std::vector<otlp::Config>& pushes;  // --otlp's, one a signal
   std::unique_ptr<Summary> summary;         // the stage of --summary; nullptr: rows go out as they come
 };
 

@@ -15,6 +15,7 @@
 #include "cli/command_table.h"
 #include "cli/option.h"
 #include "event/field.h"
+#include "otlp/telemetry.h"
 #include "probe/features.h"
 #include "probe/privileges.h"
 #include "probe/probe.h"
@@ -128,6 +129,8 @@ struct ToolInfo {
   std::span<const std::string_view> formats = kLineFormats;  // of kFormatNames; the default first
   // Capabilities beside those that loading takes, without which it knows less: doctor's setcap line names them.
   std::span<const Capability> profits = {};
+  const otlp::Telemetry* telemetry =
+      nullptr;  // what its lines are as spans and metrics; nullptr: log records alone
   std::unique_ptr<Tool> (*make)();
 };
 

@@ -62,9 +62,9 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (auto r = chosen_columns(*tool, rows, options); !r) return wrong_command_line(r.error());
   auto expressions = Expressions::compile(options, *info.schema, !tool->judges_itself());
   if (!expressions) return wrong_command_line(expressions.error());
-  auto push = push_config(options);
-  if (!push) return wrong_command_line(push.error());
-  return run_tool({info, *tool, options, *expressions, *push, *std::move(summary)});
+  auto pushes = push_configs(info, options);
+  if (!pushes) return wrong_command_line(pushes.error());
+  return run_tool({info, *tool, options, *expressions, *pushes, *std::move(summary)});
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 """A collector for tests, and a strict decoder of what it receives: what is not in the .proto files is an error. Field
-numbers and types are those of opentelemetry/proto/{common,resource,logs,collector/logs}/v1."""
+numbers and types are those of opentelemetry/proto/{common,resource,logs,trace,metrics,collector/*}/v1."""
 import gzip
 import http.server
 import json
@@ -18,8 +18,30 @@ RECORD = {1: ("timeUnixNano", "fixed64"), 2: ("severityNumber", "enum"), 3: ("se
 SCOPE = {1: ("name", "string"), 2: ("version", "string")}
 SCOPE_LOGS = {1: ("scope", SCOPE), 2: ("logRecords", [RECORD])}
 RESOURCE_LOGS = {1: ("resource", {1: ("attributes", [PAIR])}), 2: ("scopeLogs", [SCOPE_LOGS])}
+STATUS = {2: ("message", "string"), 3: ("code", "enum")}
+SPAN = {1: ("traceId", "id"), 2: ("spanId", "id"), 3: ("traceState", "string"), 4: ("parentSpanId", "id"), 5: ("name", "string"),
+        6: ("kind", "enum"), 7: ("startTimeUnixNano", "fixed64"), 8: ("endTimeUnixNano", "fixed64"),
+        9: ("attributes", [PAIR]), 15: ("status", STATUS), 16: ("flags", "fixed32")}
+NUMBER = {2: ("startTimeUnixNano", "fixed64"), 3: ("timeUnixNano", "fixed64"), 4: ("asDouble", "double"),
+          6: ("asInt", "sfixed64"), 7: ("attributes", [PAIR])}
+BUCKETS = {2: ("startTimeUnixNano", "fixed64"), 3: ("timeUnixNano", "fixed64"), 4: ("count", "fixed64"), 5: ("sum", "double"),
+           6: ("bucketCounts", "fixed64s"), 7: ("explicitBounds", "doubles"), 9: ("attributes", [PAIR]), 11: ("min", "double"),
+           12: ("max", "double")}
+SUM = {1: ("dataPoints", [NUMBER]), 2: ("aggregationTemporality", "enum"), 3: ("isMonotonic", "bool")}
+HISTOGRAM = {1: ("dataPoints", [BUCKETS]), 2: ("aggregationTemporality", "enum")}
+METRIC = {1: ("name", "string"), 2: ("description", "string"), 3: ("unit", "string"), 7: ("sum", SUM), 9: ("histogram", HISTOGRAM)}
+
+
+def _request(resources, scopes, items, item):
+    of_scope = {1: ("scope", SCOPE), 2: (items, [item])}
+    return {1: (resources, [{1: ("resource", {1: ("attributes", [PAIR])}), 2: (scopes, [of_scope])}])}
+
+
 REQUEST = {1: ("resourceLogs", [RESOURCE_LOGS])}
-WIRE_TYPES = {"string": 2, "bool": 0, "int64": 0, "enum": 0, "fixed64": 1, "double": 1}
+REQUESTS = {"logs": REQUEST, "traces": _request("resourceSpans", "scopeSpans", "spans", SPAN),
+            "metrics": _request("resourceMetrics", "scopeMetrics", "metrics", METRIC)}
+WIRE_TYPES = {"string": 2, "id": 2, "fixed64s": 2, "doubles": 2, "bool": 0, "int64": 0, "enum": 0, "fixed64": 1,
+              "sfixed64": 1, "double": 1, "fixed32": 5}
 
 
 def _varint(data, at):
@@ -50,15 +72,28 @@ def decode(data, message=REQUEST):
             elif kind == "int64":
                 value = str(value - (1 << 64) if value >> 63 else value)
         elif tag & 7 == 1:
-            value = str(struct.unpack_from("<Q", data, at)[0]) if kind == "fixed64" else struct.unpack_from("<d", data, at)[0]
+            value, = struct.unpack_from({"fixed64": "<Q", "sfixed64": "<q", "double": "<d"}[kind], data, at)
+            value = value if kind == "double" else str(value)
             at += 8
+        elif tag & 7 == 5:
+            value, = struct.unpack_from("<I", data, at)
+            at += 4
         else:
             size, at = _varint(data, at)
             value = data[at:at + size]
             if len(value) != size:
                 raise AssertionError(f"{name} is cut")
             at += size
-            value = decode(value, kind) if isinstance(kind, dict) else value.decode("utf-8")
+            if isinstance(kind, dict):
+                value = decode(value, kind)
+            elif kind == "id":
+                value = value.hex()
+            elif kind == "fixed64s":
+                value = [str(n) for n, in struct.iter_unpack("<Q", value)]
+            elif kind == "doubles":
+                value = [n for n, in struct.iter_unpack("<d", value)]
+            else:
+                value = value.decode("utf-8")
         if repeated:
             out.setdefault(name, []).append(value)
         elif name in out:
@@ -77,9 +112,12 @@ def check_json(value, message=REQUEST):
             kind_of_item = kind[0] if isinstance(kind, list) else kind
             if isinstance(kind_of_item, dict):
                 check_json(item, kind_of_item)
+            elif kind_of_item in ("fixed64s", "doubles"):
+                for one in item:
+                    check_json({"x": one}, {1: ("x", kind_of_item[:-1])})
             else:
-                expected = {"bool": bool, "enum": int, "double": (int, float)}.get(kind_of_item, str)
-                if not isinstance(item, expected) or (kind_of_item in ("fixed64", "int64") and str(int(item)) != item):
+                expected = {"bool": bool, "enum": int, "fixed32": int, "double": (int, float)}.get(kind_of_item, str)
+                if not isinstance(item, expected) or (kind_of_item in ("fixed64", "sfixed64", "int64") and str(int(item)) != item):
                     raise AssertionError(f"{name}: {item!r} is no {kind_of_item}")
     return value
 
@@ -107,6 +145,7 @@ class Collector:
 
     def __init__(self, answers=(), hold=False, certificate=None, address="127.0.0.1"):
         self.requests = []  # (path, headers, body as decoded) of those answered with 2xx
+        self.raw = []       # (signal, content type, body as it came) of the same
         self.refused = 0    # requests answered otherwise
         self.connections = 0
         self.answers = list(answers)
@@ -128,7 +167,7 @@ class Collector:
                 answer = collector.answers.pop(0) if collector.answers else 200
                 status, headers, text = answer if isinstance(answer, tuple) else (answer, {}, b"")
                 if 200 <= status < 300:
-                    collector.requests.append((self.path, self.headers, collector.read(self.headers, body)))
+                    collector.requests.append((self.path, self.headers, collector.read(self.headers, body, self.path)))
                 else:
                     collector.refused += 1
                 self.send_response(status)
@@ -157,14 +196,16 @@ class Collector:
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
-    @staticmethod
-    def read(headers, body):
+    def read(self, headers, body, path="/v1/logs"):
+        signal = path.rsplit("/", 1)[1]
+        message = REQUESTS.get(signal, REQUEST)
         if headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
+        self.raw.append((signal, headers["Content-Type"], body))
         if headers["Content-Type"] == "application/json":
-            return check_json(json.loads(body))
+            return check_json(json.loads(body), message)
         if headers["Content-Type"] == "application/x-protobuf":
-            return decode(body)
+            return decode(body, message)
         raise AssertionError(f"unknown content type {headers['Content-Type']}")
 
     @property
@@ -174,9 +215,18 @@ class Collector:
     def release(self):
         self.free.set()
 
+    def items(self, resources, scopes, items):
+        return [i for _, _, body in list(self.requests) for resource in body.get(resources, [])
+                for scope in resource[scopes] for i in scope[items]]
+
     def records(self):
-        return [r for _, _, body in self.requests for resource in body["resourceLogs"]
-                for scope in resource["scopeLogs"] for r in scope["logRecords"]]
+        return self.items("resourceLogs", "scopeLogs", "logRecords")
+
+    def spans(self):
+        return self.items("resourceSpans", "scopeSpans", "spans")
+
+    def metrics(self):
+        return self.items("resourceMetrics", "scopeMetrics", "metrics")
 
     def close(self):
         self.release()

@@ -8,13 +8,19 @@ import time
 
 from harness import LiveTest, Plumb, needs, parse_time_ns, run_plumb, wait_until
 from otlp import Collector, plain_pairs
-from tcpconnect import TcpTest, tcpconnect
+from tcpconnect import TcpTest
+from tcpconnect import tcpconnect as tcpconnect_of_all_signals
 
 ATTRIBUTES = {"pid": "process.pid", "exe": "process.executable.path", "parent_pid": "process.parent_pid",
               "uid": "process.user.id", "container": "container.name", "pod": "k8s.pod.name",
               "namespace": "k8s.namespace.name", "error": "error.type", "local_addr": "network.local.address",
               "local_port": "network.local.port", "remote_addr": "network.peer.address",
               "remote_port": "network.peer.port", "remote_name": "server.address"}
+
+
+def tcpconnect(*args, **options):
+    """With log records alone: what answers and connections are counted of."""
+    return tcpconnect_of_all_signals(*args, "--otlp-signals=logs", **options)
 
 
 def attributes_of(line):
@@ -223,7 +229,7 @@ class Drops(LiveTest):
     def test_what_was_dropped(self):
         collector = Collector()
         self.addCleanup(collector.close)
-        with Plumb("drops", "--netns", self.ns.path, "--otlp=" + collector.url) as plumb:
+        with Plumb("drops", "--netns", self.ns.path, "--otlp-signals=logs", "--otlp=" + collector.url) as plumb:
             with self.ns.inside(), socket.socket(type=socket.SOCK_DGRAM) as s:
                 s.sendto(b"nobody listens", ("127.0.0.1", 9))
             plumb.wait_for(lambda lines: lines, "the drop")

@@ -41,7 +41,7 @@ std::string any_value(const Value& value) {
 nlohmann::json json_value(const Value& value) {
   const Attribute attribute{"x", value};
   std::string out;
-  otlp::make_json_encoding(kSource)->append(out, {.attributes = {&attribute, 1}});
+  otlp::make_json_encoding(kSource)->append(out, Record{.attributes = {&attribute, 1}});
   return nlohmann::json::parse(out)["attributes"][0]["value"];
 }
 
@@ -51,21 +51,21 @@ TEST_CASE("a request in protobuf, byte for byte") {
   const auto encoding = otlp::make_protobuf_encoding(kSource);
   const Attribute attribute{"k", true};
   std::string records;
-  encoding->append(records, {.time = {1},
-                             .observed = {2},
-                             .severity = otlp::Severity::warn,
-                             .event_name = "e",
-                             .body = "why",
-                             .attributes = {&attribute, 1}});
+  encoding->append(records, Record{.time = {1},
+                                   .observed = {2},
+                                   .severity = otlp::Severity::warn,
+                                   .event_name = "e",
+                                   .body = "why",
+                                   .attributes = {&attribute, 1}});
   const std::string record =
-      "\x09\x01\0\0\0\0\0\0\0"             // 1 time_unix_nano, fixed64
-      "\x10\x0d"                           // 2 severity_number, enum
-      "\x1a\x04WARN"                       // 3 severity_text
-      "\x2a\x05\x0a\x03why"                // 5 body.string_value
-      "\x32\x07\x0a\x01k\x12\x02\x10\x01"  // 6 attributes: 1 key, 2 value.bool_value
-      "\x59\x02\0\0\0\0\0\0\0"             // 11 observed_time_unix_nano, fixed64
-      "\x62\x01"                           // 12 event_name
-      "e"s;
+      "\x09\x01\0\0\0\0\0\0\0"  // 1 time_unix_nano, fixed64
+      "\x59\x02\0\0\0\0\0\0\0"  // 11 observed_time_unix_nano, fixed64
+      "\x10\x0d"                // 2 severity_number, enum
+      "\x1a\x04WARN"            // 3 severity_text
+      "\x62\x01"                // 12 event_name
+      "e"
+      "\x2a\x05\x0a\x03why"                  // 5 body.string_value
+      "\x32\x07\x0a\x01k\x12\x02\x10\x01"s;  // 6 attributes: 1 key, 2 value.bool_value
   CHECK(records == "\x12\x2d"s + record);
   const std::string scope_logs = "\x0a\x0a\x0a\x05plumb\x12\x01"s + "1" + records;
   const std::string resource_logs =
@@ -75,6 +75,35 @@ TEST_CASE("a request in protobuf, byte for byte") {
       scope_logs;
   CHECK(encoding->request(records) == "\x0a\x49"s + resource_logs);
   CHECK(encoding->content_type() == "application/x-protobuf");
+}
+
+TEST_CASE("a span in protobuf, byte for byte, and in JSON") {
+  otlp::Span span;
+  span.trace_id.fill(std::byte{0xab});
+  span.span_id.fill(std::byte{0x01});
+  span.flags = 0x301;
+  span.name = "GET";
+  span.kind = otlp::SpanKind::server;
+  span.start = {1};
+  span.end = {2};
+  span.failed = true;
+  std::string items;
+  otlp::make_protobuf_encoding(kSource, otlp::Signal::traces)->append(items, span);
+  const std::string expected = "\x0a\x10" + std::string(16, '\xab') +  // 1 trace_id
+                               "\x12\x08" + std::string(8, '\x01') +   // 2 span_id; no 4 parent_span_id
+                               "\x85\x01\x01\x03\0\0"s                 // 16 flags, fixed32
+                               "\x2a\x03GET"                           // 5 name
+                               "\x30\x02"                              // 6 kind
+                               "\x39\x01\0\0\0\0\0\0\0"s               // 7 start_time_unix_nano, fixed64
+                               "\x41\x02\0\0\0\0\0\0\0"s               // 8 end_time_unix_nano
+                               "\x7a\x02\x18\x02"s;                    // 15 status: 3 code
+  CHECK(items.substr(2) == expected);
+  CHECK(items.front() == '\x12');
+  std::string json;
+  otlp::make_json_encoding(kSource, otlp::Signal::traces)->append(json, span);
+  CHECK(nlohmann::json::parse(json) == nlohmann::json::parse(R"({"traceId":"abababababababababababababababab",
+    "spanId":"0101010101010101","flags":769,"name":"GET","kind":2,"startTimeUnixNano":"1","endTimeUnixNano":"2",
+    "attributes":[],"status":{"code":2}})"));
 }
 
 TEST_CASE("values in protobuf") {

@@ -62,6 +62,10 @@ class FakeEncoding final : public otlp::Encoding {
   void append(std::string& records, const otlp::Record& record) override {
     records.append(record.event_name).append(record.severity == otlp::Severity::warn ? "! " : " ");
   }
+  void append(std::string& items, const otlp::Span& span) override { items.append(span.name); }
+  void append(std::string& items, const otlp::Metric& metric) override {
+    items.append(metric.instrument->name);
+  }
   std::string request(std::string_view records) const override { return "[" + std::string(records) + "]"; }
   otlp::Answer answer(std::string_view body, bool success) const override {
     return {success ? body.size() : 0, std::string(body)};  // as many rejected as the answer has bytes

@@ -198,7 +198,7 @@ Ended run_fake(
     if (!tool.bind(options)) ::_exit(98);
     auto expressions = Expressions::compile(options, sample::kSchema);
     if (!expressions) ::_exit(97);
-    const std::optional<otlp::Config> no_push;
+    const std::vector<otlp::Config> no_push;
     const int status = run_tool({kFake, tool, options, *expressions, no_push, nullptr});
     std::fflush(stderr);
     ::_exit(status);

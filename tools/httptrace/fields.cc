@@ -100,6 +100,7 @@ constexpr auto kOwnFields = std::to_array<Field<Request>>({
       .type = FieldType::text,
       .width = 24,
       .group = true,
+      .otlp = "plumb.path.template",
       .help = "The path with numbers, UUIDs and hexadecimal folded to {id}, for grouping."},
      [](const Request& r) -> Value { return text_or_none(r.path_template); }},
     {{.key = "query",

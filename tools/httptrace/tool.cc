@@ -6,6 +6,7 @@
 #include "httptrace/event.h"
 #include "httptrace/options.h"
 #include "httptrace/probe.h"
+#include "httptrace/telemetry.h"
 #include "httptrace/tls_probe.h"
 
 namespace plumb {
@@ -117,6 +118,7 @@ const ToolInfo kHttptrace{
     .schema = &kRequestSchema,
     .summary_schema = nullptr,
     .examples = kExamples,
+    .telemetry = &kHttptraceTelemetry,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Httptrace>(); },
 };
 

@@ -1,0 +1,188 @@
+"""--otlp's spans and metrics: what a collector receives is what plumb prints of the same requests."""
+import json
+import unittest
+
+from harness import LiveTest, needs, parse_time_ns, run_plumb
+from httptrace import HttpTest, httptrace
+from otlp import Collector, plain_pairs
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
+SERVER, CLIENT = 2, 3
+ERROR = {"code": 2}
+# What a JSON line's members are as attributes of a span, where they keep their value.
+SAME = {"pid": "process.pid", "exe": "process.executable.path", "parent_pid": "process.parent_pid", "uid": "process.user.id",
+        "container": "container.name", "pod": "k8s.pod.name", "namespace": "k8s.namespace.name",
+        "path_template": "plumb.path.template", "user_agent": "user_agent.original", "local_addr": "network.local.address",
+        "local_port": "network.local.port", "remote_addr": "network.peer.address", "remote_port": "network.peer.port",
+        "request_bytes": "http.request.body.size", "response_bytes": "http.response.body.size", "status": "http.response.status_code",
+        "scheme": "url.scheme"}
+RESHAPED = {"time", "type", "role", "protocol", "method", "host", "path", "query", "latency_ms", "trace_id", "parent_id", "error",
+            "grpc_method", "grpc_status"}
+METHODS = "CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT QUERY TRACE".split()
+
+
+def expected_attributes(line):
+    """The attributes of a request's span, by the conventions, out of its JSON line."""
+    out = {SAME.get(key, "plumb." + key): value for key, value in line.items() if value is not None and key not in RESHAPED}
+    host, _, port = line["host"].rpartition(":")
+    out.update({"server.address": host, "server.port": int(port), "network.protocol.name": "http",
+                "network.protocol.version": {"http/1.0": "1.0", "http/1.1": "1.1", "h2": "2"}[line["protocol"]],
+                "http.request.method": line["method"] if line["method"] in METHODS else "_OTHER"})
+    if line["method"] not in METHODS:
+        out["http.request.method_original"] = line["method"]
+    query = f"?{line['query']}" if line["query"] else ""
+    if line["role"] == "server":
+        out.update({"url.path": line["path"], "client.address": line["remote_addr"], "client.port": line["remote_port"]})
+        if query:
+            out["url.query"] = line["query"]
+    else:
+        out["url.full"] = f"{line['scheme']}://{line['host']}{line['path']}{query}"
+    if line["status"] >= (500 if line["role"] == "server" else 400):
+        out["error.type"] = str(line["status"])
+    return out
+
+
+class Httptrace(HttpTest):
+    def collector(self, *args, **options):
+        collector = Collector(*args, **options)
+        self.addCleanup(collector.close)
+        return collector
+
+    def traffic(self, plumb):
+        for path in ("small", "small?q=1&token=x", "missing", "refused", "text/1"):
+            self.curl(f"http://127.0.0.1:8080/{path}")
+        self.curl("-X", "PROPFIND", "http://127.0.0.1:8080/small")
+        self.curl("-H", f"traceparent: 00-{TRACE}-{PARENT}-01", "http://127.0.0.1:8080/small")
+        self.until_seen(plumb, 14)
+
+    def assertIsSpanOf(self, span, line):
+        client = line["role"] == "client"
+        self.assertEqual(span["kind"], CLIENT if client else SERVER)
+        self.assertEqual(span["name"], line["method"] if line["method"] in METHODS else "HTTP")
+        self.assertEqual(int(span["endTimeUnixNano"]), parse_time_ns(line["time"]))
+        self.assertEqual(int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]), round(line["latency_ms"] * 1e6))
+        self.assertEqual(plain_pairs(span["attributes"]), expected_attributes(line))
+        self.assertEqual(span.get("status"), ERROR if line["status"] >= (400 if client else 500) else None)
+        self.assertEqual(len(span["spanId"]), 16)
+        self.assertNotEqual(span["spanId"], line["parent_id"])
+        if line["trace_id"]:
+            self.assertEqual((span["traceId"], span["parentSpanId"]), (line["trace_id"], line["parent_id"]))
+            self.assertEqual(span["flags"], 0x101 if client else 0x301)
+        else:
+            self.assertNotIn("parentSpanId", span)
+            self.assertEqual((len(span["traceId"]), span["flags"]), (32, 0x101))
+
+    def run_with(self, *args, **env):
+        collector = self.collector()
+        self.nginx()
+        with httptrace("--netns", self.ns.path, "--otlp=" + collector.url, *args, env=env) as plumb:
+            self.traffic(plumb)
+        return collector, [line for line in plumb.lines if line["type"] == "request"], plumb
+
+    @needs("nginx", "curl")
+    def test_spans_are_the_lines_one_by_one(self):
+        collector, lines, plumb = self.run_with()
+        self.assertGreaterEqual(len(lines), 14)
+        spans = collector.spans()
+        self.assertEqual(len(spans), len(lines), plumb.stderr)
+        for span, line in zip(spans, lines):
+            self.assertIsSpanOf(span, line)
+        self.assertEqual(len({s["spanId"] for s in spans}), len(spans))
+        self.assertEqual({line["trace_id"] for line in lines}, {None, TRACE})
+        self.assertEqual(len({s["traceId"] for s in spans}), len([line for line in lines if not line["trace_id"]]) + 1)
+        self.assertEqual({path for path, _, _ in collector.requests}, {"/v1/traces", "/v1/metrics"})
+        self.assertEqual(collector.records(), [])
+
+    @needs("nginx", "curl")
+    def test_json_says_the_same(self):
+        collector, lines, _ = self.run_with(OTEL_EXPORTER_OTLP_PROTOCOL="http/json")
+        spans = collector.spans()
+        self.assertEqual(len(spans), len(lines))
+        for span, line in zip(spans, lines):
+            self.assertIsSpanOf(span, line)
+
+    @needs("nginx", "curl")
+    def test_a_trace_that_is_not_sampled(self):
+        self.nginx()
+        header = f"traceparent: 00-{TRACE}-{PARENT}-00"
+        for sampler, count in (("", 0), ("always_on", 2), ("always_off", 0)):
+            with self.subTest(sampler):
+                collector = self.collector()
+                with httptrace("--netns", self.ns.path, "--otlp=" + collector.url,
+                               env={"OTEL_TRACES_SAMPLER": sampler}) as plumb:
+                    self.curl("-H", header, "http://127.0.0.1:8080/small")
+                    self.until_seen(plumb, 2)
+                spans = collector.spans()
+                self.assertEqual(len(spans), count)
+                self.assertEqual({s["flags"] & 0xff for s in spans}, {0} if count else set())
+                self.assertEqual("2 requests are no spans" in plumb.stderr, count == 0, plumb.stderr)
+
+    @needs("nginx", "curl")
+    def test_durations_are_those_of_the_lines(self):
+        for preference, temporality in (("", 2), ("delta", 1)):
+            with self.subTest(preference):
+                env = {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": preference, "OTEL_METRIC_EXPORT_INTERVAL": "50"}
+                collector, lines, _ = self.run_with(**env)
+                for role in ("client", "server"):
+                    mine = [line for line in lines if line["role"] == role]
+                    self.assertDurations(collector, f"http.{role}.request.duration", temporality, mine)
+
+    def assertDurations(self, collector, name, temporality, lines):
+        series = {}
+        for metric in [m for m in collector.metrics() if m["name"] == name]:
+            self.assertEqual((metric["unit"], metric["histogram"]["aggregationTemporality"]), ("s", temporality))
+            for point in metric["histogram"]["dataPoints"]:
+                self.assertLessEqual(int(point["startTimeUnixNano"]), int(point["timeUnixNano"]))
+                self.assertEqual(sum(map(int, point["bucketCounts"])), int(point["count"]))
+                self.assertEqual(len(point["bucketCounts"]), len(point["explicitBounds"]) + 1)
+                key = json.dumps(plain_pairs(point["attributes"]), sort_keys=True)
+                count, total = series.get(key, (0, 0)) if temporality == 1 else (0, 0)
+                series[key] = (count + int(point["count"]), total + point["sum"])
+        self.assertEqual(sum(count for count, _ in series.values()), len(lines))
+        self.assertAlmostEqual(sum(total for _, total in series.values()), sum(line["latency_ms"] for line in lines) / 1e3, 6)
+        for key in series:
+            self.assertFalse({"process.pid", "client.port", "network.peer.port"} & set(json.loads(key)))
+        by_status = {}
+        for key, (count, _) in series.items():
+            status = json.loads(key)["http.response.status_code"]
+            by_status[status] = by_status.get(status, 0) + count
+        self.assertEqual(by_status, {s: len([x for x in lines if x["status"] == s]) for s in {x["status"] for x in lines}})
+
+    @needs("nginx", "curl")
+    def test_log_records_on_request(self):
+        collector, lines, _ = self.run_with("--otlp-signals", "logs,traces")
+        self.assertEqual((len(collector.records()), len(collector.spans())), (len(lines), len(lines)))
+        self.assertEqual(collector.metrics(), [])
+
+    @needs("nginx", "curl")
+    def test_an_endpoint_of_one_signal_alone(self):
+        collector = self.collector()
+        self.nginx()
+        with httptrace("--netns", self.ns.path, "--otlp", env={"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": collector.url + "/v1/traces"}) as plumb:
+            self.curl("http://127.0.0.1:8080/small")
+            self.until_seen(plumb, 2)
+        self.assertEqual((len(collector.spans()), collector.metrics()), (2, []))
+        self.assertEqual(plumb.stderr, "")
+
+
+class CommandLine(LiveTest):
+    def refused(self, tool, *args, **env):
+        result = run_plumb(tool, "-d", "1s", *args, env=env)
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertLessEqual(len(result.stderr.splitlines()), 3)
+        return result.stderr.decode()
+
+    def test_signals(self):
+        self.assertIn("expected logs, traces or metrics", self.refused("httptrace", "--otlp", "--otlp-signals=spans"))
+        self.assertIn("tcpconnect gives no traces", self.refused("tcpconnect", "--otlp", "--otlp-signals=traces"))
+        self.assertIn("httptrace gives no traces with --summary",
+                      self.refused("httptrace", "--summary", "--otlp", "--otlp-signals=traces"))
+        self.assertIn("no effect without --otlp", self.refused("httptrace", "--otlp-signals=traces"))
+
+    def test_a_configuration_file(self):
+        self.assertIn("OTEL_CONFIG_FILE is set", self.refused("httptrace", "--otlp", OTEL_CONFIG_FILE="/etc/otel.yaml"))
+
+
+if __name__ == "__main__":
+    unittest.main()
