@@ -24,7 +24,7 @@ _plumb_tcpconnect_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_tcpconnect_fields _plumb_expression ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -35,7 +35,7 @@ _plumb_tcpconnect_value() {
         --by) _plumb_tcpconnect_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_tcpconnect_fields _plumb_expression ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -76,7 +76,7 @@ _plumb_httptrace_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_httptrace_fields _plumb_expression ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -87,7 +87,7 @@ _plumb_httptrace_value() {
         --by) _plumb_httptrace_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_httptrace_fields _plumb_expression ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -127,7 +127,7 @@ _plumb_drops_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_drops_fields _plumb_expression ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' 'pprof' 'speedscope' 'firefox' ;;
@@ -138,7 +138,7 @@ _plumb_drops_value() {
         --by) _plumb_drops_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_drops_fields _plumb_expression ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -175,7 +175,7 @@ _plumb_flame_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_flame_fields _plumb_expression ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'folded' 'svg' 'pprof' 'speedscope' 'firefox' 'table' 'json' 'csv' 'tsv' ;;
@@ -186,7 +186,7 @@ _plumb_flame_value() {
         --by) _plumb_flame_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_flame_fields _plumb_expression ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -256,7 +256,7 @@ _plumb_dnsx_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_dnsx_fields _plumb_expression ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -267,7 +267,7 @@ _plumb_dnsx_value() {
         --by) _plumb_dnsx_fields _plumb_list ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_dnsx_fields _plumb_expression ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac

@@ -152,6 +152,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
     {{.name = "where",
       .metavar = "EXPR",
       .repeatable = true,
+      .completes = Completes::field,
       .group = kWhich,
       .help = "Only events for which EXPR holds, such as 'latency > 20ms && remote_addr in 10.0.0.0/8'."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
@@ -286,6 +287,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
     {{.name = "fail-if",
       .metavar = "EXPR",
       .repeatable = true,
+      .completes = Completes::field,
       .group = kRun,
       .help =
           "Exit with status 3 when EXPR over all events holds at the end, such as 'p99(latency) > 50ms'; the "

@@ -37,7 +37,7 @@ namespace {
 
 constexpr std::size_t kMaxGroups = 1024;
 constexpr std::size_t kKeptGroups = 512;
-constexpr std::size_t kLongestFilter = 256;  // what is pasted beyond is no filter
+constexpr std::size_t kLongestFilter = 256;
 constexpr std::string_view kBold = "\033[1m";
 constexpr std::string_view kReverse = "\033[7m";
 constexpr std::string_view kRed = "\033[31m";
@@ -327,23 +327,12 @@ class Top final : public TopSink {
   }
 
   double number(const Group& g, const TopColumn& c) const {
-    switch (c.measure) {
-      case Measure::total:
-        return static_cast<double>(g.total);
-      case Measure::rate:
-        return g.rate;
-      case Measure::failed:
-        return static_cast<double>(g.failed);
-      case Measure::p50:
-        return g.latency.quantile(0.50).value_or(-1);
-      case Measure::p99:
-        return g.latency.quantile(0.99).value_or(-1);
-      case Measure::sum:
-        return static_cast<double>(g.sums[c.index]);
-      case Measure::key:
-        return 0;
-    }
-    return 0;
+    if (c.measure == Measure::total) return static_cast<double>(g.total);
+    if (c.measure == Measure::rate) return g.rate;
+    if (c.measure == Measure::failed) return static_cast<double>(g.failed);
+    if (c.measure == Measure::p50) return g.latency.quantile(0.50).value_or(-1);
+    if (c.measure == Measure::p99) return g.latency.quantile(0.99).value_or(-1);
+    return c.measure == Measure::sum ? static_cast<double>(g.sums[c.index]) : 0;
   }
 
   // Numbers: largest first; texts: from A on, numbers in them by value. Ties by key, so that rows do not
@@ -526,7 +515,7 @@ class Top final : public TopSink {
 
   Result<void> draw() { return screen_.show(frame(screen_.rows(), screen_.rows() != 0)); }
 
-  // At most `height` lines (0: as many as it takes), the keys among them.
+  // At most `height` lines; 0: as many as it takes.
   std::string frame(std::size_t height, bool keys) {
     std::string frame;
     const std::string status = status_line();
