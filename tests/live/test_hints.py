@@ -33,7 +33,7 @@ class NearMisses(unittest.TestCase):
         self.assertSays("0: no limit", args=("drops", "--max-rate", "x"))
 
     def test_a_command_that_is_not_there(self):
-        self.assertSays("see that PATH has it", args=("tcpconnect", "--", "there-is-no-such-command"), status=1)
+        self.assertSays("see that PATH has it", args=("tcpconnect", "--", "there-is-no-such-command"), status=127)
 
     def test_one_frame_of_nothing(self):
         self.assertSays("--once has no effect without --top", args=("tcpconnect", "--once"))
