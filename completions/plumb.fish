@@ -142,7 +142,7 @@ function __plumb_tcpconnect_fields
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that called connect or accept' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -220,7 +220,7 @@ function __plumb_httptrace_fields
         pid\t'The process whose connection it is; null when that is not known' \
         tid\t'The thread that sent or received the request\'s beginning' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -333,7 +333,7 @@ function __plumb_drops_fields
         pid\t'The process that owns the socket; null when that is not known or there is none' \
         tid\t'Always null: a socket belongs to a process, not to one of its threads' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -514,7 +514,7 @@ function __plumb_dnsx_fields
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that sent the query, or the answer; null when that is not known' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
