@@ -206,8 +206,8 @@ _plumb_flame_options() {
 _plumb_flame_render_value() {
     case $1 in
         -o | --output) _plumb_files ;;
-        -f | --format) _plumb_values 'svg' 'folded' 'pprof' 'speedscope' 'firefox' 'json' ;;
         --title) ;;
+        -f | --format) _plumb_values 'svg' 'folded' 'pprof' 'speedscope' 'firefox' 'json' ;;
         *) return 1 ;;
     esac
     return 0
@@ -215,17 +215,17 @@ _plumb_flame_render_value() {
 
 _plumb_flame_render_options() {
     [[ $item == -* ]] || { _plumb_files; return; }
-    _plumb_values --output -o --format -f --title --icicle --threads --quiet -q --help -h --version
+    _plumb_values --output -o --title --icicle --format -f --threads --quiet -q --help -h --version
 }
 
 # Completes the value of option $1; fails when it takes none.
 _plumb_flame_diff_value() {
     case $1 in
         -o | --output) _plumb_files ;;
+        --title) ;;
         -f | --format) _plumb_values 'table' 'json' 'svg' ;;
         --fail-if) ;;
         --rows) ;;
-        --title) ;;
         *) return 1 ;;
     esac
     return 0
@@ -233,7 +233,7 @@ _plumb_flame_diff_value() {
 
 _plumb_flame_diff_options() {
     [[ $item == -* ]] || { _plumb_files; return; }
-    _plumb_values --output -o --format -f --fail-if --strict --rows --title --icicle --help -h \
+    _plumb_values --output -o --title --icicle --format -f --fail-if --strict --rows --help -h \
         --version
 }
 

@@ -488,10 +488,10 @@ end
 
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_flame_render
-    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write to FILE instead of standard output'
-    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'svg\' \'folded\' \'pprof\' \'speedscope\' \'firefox\' \'json\'' -d 'How stacks are written (default: by the ending of --output, else svg)'
+    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write to FILE instead of standard output; its ending chooses the format'
     complete -c $argv[1] -n $argv[2] -l title -fr -d 'The graph\'s title'
     complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Draw the root at the top and leaves below'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'svg\' \'folded\' \'pprof\' \'speedscope\' \'firefox\' \'json\'' -d 'How stacks are written (default: by the ending of --output: .svg, .folded, .pb.gz, .speedscope.json, .firefox.json, .json; else svg)'
     complete -c $argv[1] -n $argv[2] -l threads -f -d 'A tree for each thread, where the file tells threads apart'
     complete -c $argv[1] -n $argv[2] -s q -l quiet -f -d 'Nothing on standard error but errors'
     complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
@@ -500,13 +500,13 @@ end
 
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_flame_diff
-    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write to FILE instead of standard output: .svg gives one flame graph of both, coloured by difference, .json lines, other endings the table'
-    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'svg\'' -d 'table, json or svg (default: by the ending of --output, else table)'
+    complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write to FILE instead of standard output; its ending chooses the format'
+    complete -c $argv[1] -n $argv[2] -l title -fr -d 'The graph\'s title'
+    complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Draw the root at the top and leaves below'
+    complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'svg\'' -d 'table, json or svg (default: by the ending of --output: .svg, one flame graph of both, coloured by difference, .json; else table)'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with 3 when EXPR surely holds: self("crc32") > +5%, total("parse") > 0%, or self > +10% for any function'
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'Exit with 3 when a --fail-if is inconclusive, too'
     complete -c $argv[1] -n $argv[2] -l rows -fr -d 'Rows of the table (default: 20)'
-    complete -c $argv[1] -n $argv[2] -l title -fr -d 'The graph\'s title'
-    complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Draw the root at the top and leaves below'
     complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
 end
