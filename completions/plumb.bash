@@ -33,6 +33,7 @@ _plumb_tcpconnect_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_tcpconnect_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_tcpconnect_fields _plumb_expression ;;
@@ -45,9 +46,9 @@ _plumb_tcpconnect_value() {
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --once --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet \
-        -q --verbose -v --help -h --version --
+        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --sort \
+        --top --once --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -85,6 +86,7 @@ _plumb_httptrace_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_httptrace_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_httptrace_fields _plumb_expression ;;
@@ -98,7 +100,7 @@ _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
         --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
-        --summary --by --top --once --interval --otlp --fail-if --list-fields --json-schema \
+        --summary --by --sort --top --once --interval --otlp --fail-if --list-fields --json-schema \
         --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
@@ -136,6 +138,7 @@ _plumb_drops_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_drops_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_drops_fields _plumb_expression ;;
@@ -148,9 +151,9 @@ _plumb_drops_value() {
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --once --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet \
-        -q --verbose -v --help -h --version --
+        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --sort \
+        --top --once --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -184,6 +187,7 @@ _plumb_flame_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_flame_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_flame_fields _plumb_expression ;;
@@ -197,8 +201,9 @@ _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
         --min-block --stack-size --raw-names --icicle --pid -p --comm --uid -u --cgroup --container \
         --pod --netns --where --duration -d --count -n --format -f --json -j --output -o --columns \
-        --wide --time --color --summary --by --top --once --interval --otlp --fail-if --list-fields \
-        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --wide --time --color --summary --by --sort --top --once --interval --otlp --fail-if \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -265,6 +270,7 @@ _plumb_dnsx_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_dnsx_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_dnsx_fields _plumb_expression ;;
@@ -277,7 +283,7 @@ _plumb_dnsx_value() {
 _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --duration -d --count -n --format -f --json -j --output -o --columns --wide \
-        --time --color --summary --by --top --once --interval --otlp --fail-if --list-fields \
+        --time --color --summary --by --sort --top --once --interval --otlp --fail-if --list-fields \
         --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
