@@ -115,11 +115,11 @@ _plumb_drops_fields() {
 # Completes the value of option $1; fails when it takes none.
 _plumb_drops_value() {
     case $1 in
-        --type) ;;
-        --reason) ;;
+        --type) _plumb_list 'drop' 'retransmit' 'reset' 'counter' ;;
+        --reason) _plumb_list 'NO_SOCKET' 'NETFILTER_DROP' 'TCP_CSUM' 'UDP_CSUM' 'SOCKET_RCVBUFF' 'TCP_FLAGS' 'NOT_SPECIFIED' 'IP_INNOROUTES' 'IP_RPFILTER' 'QDISC_DROP' 'TCP_LISTEN_OVERFLOW' 'CPU_BACKLOG' 'TCP_ZEROWINDOW' 'TCP_OVERWINDOW' 'NEIGH_FAILED' 'PKT_TOO_BIG' 'SKB_UCOPY_FAULT' 'XDP' ;;
         --host) ;;
         --port) ;;
-        --proto) ;;
+        --proto) _plumb_list 'tcp' 'udp' 'icmp' 'icmpv6' 'arp' 'gre' 'sctp' ;;
         --dev) ;;
         --max-rate) ;;
         -p | --pid) _plumb_pids ;;
@@ -199,11 +199,11 @@ _plumb_flame_value() {
 
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
-        --min-block --stack-size --raw-names --icicle --pid -p --comm --uid -u --cgroup --container \
-        --pod --netns --where --duration -d --count -n --format -f --json -j --output -o --columns \
-        --wide --time --color --summary --by --sort --top --once --interval --otlp --fail-if \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
+        --container --pod --netns --where --duration -d --count -n --format -f --json -j --output \
+        -o --columns --wide --time --color --summary --by --sort --top --once --interval --otlp \
+        --fail-if --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help \
+        -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

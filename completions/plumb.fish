@@ -143,7 +143,7 @@ function __plumb_tcpconnect_fields
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that called connect or accept' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -223,7 +223,7 @@ function __plumb_httptrace_fields
         pid\t'The process whose connection it is; null when that is not known' \
         tid\t'The thread that sent or received the request\'s beginning' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -338,7 +338,7 @@ function __plumb_drops_fields
         pid\t'The process that owns the socket; null when that is not known or there is none' \
         tid\t'Always null: a socket belongs to a process, not to one of its threads' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -383,11 +383,11 @@ end
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l all -f -d 'Benign drops too: packets that had done their work, that nobody was meant to get, or that are no network packets'
-    complete -c $argv[1] -n $argv[2] -l type -fr -d 'Only these kinds of lines: drop, retransmit, reset, counter'
-    complete -c $argv[1] -n $argv[2] -l reason -fr -d 'Only drops and resets for these reasons, by the kernel\'s names (NO_SOCKET, NETFILTER_DROP, ...); with ! all but these'
+    complete -c $argv[1] -n $argv[2] -l type -fr -a '(__plumb_list drop retransmit reset counter)' -d 'Only these kinds of lines: drop, retransmit, reset, counter'
+    complete -c $argv[1] -n $argv[2] -l reason -fr -a '(__plumb_list NO_SOCKET NETFILTER_DROP TCP_CSUM UDP_CSUM SOCKET_RCVBUFF TCP_FLAGS NOT_SPECIFIED IP_INNOROUTES IP_RPFILTER QDISC_DROP TCP_LISTEN_OVERFLOW CPU_BACKLOG TCP_ZEROWINDOW TCP_OVERWINDOW NEIGH_FAILED PKT_TOO_BIG SKB_UCOPY_FAULT XDP)' -d 'Only drops and resets for these reasons, by the kernel\'s names (NO_SOCKET, NETFILTER_DROP, ...); with ! all but these'
     complete -c $argv[1] -n $argv[2] -l host -fr -d 'Only packets from or to these addresses or prefixes; with ! all but these'
     complete -c $argv[1] -n $argv[2] -l port -fr -d 'Only packets from or to these ports; with ! all but these'
-    complete -c $argv[1] -n $argv[2] -l proto -fr -d 'Only these protocols: tcp, udp, icmp, icmpv6, arp, gre, ..., or a number'
+    complete -c $argv[1] -n $argv[2] -l proto -fr -a '(__plumb_list tcp udp icmp icmpv6 arp gre sctp)' -d 'Only these protocols: tcp, udp, icmp, icmpv6, arp, gre, ..., or a number'
     complete -c $argv[1] -n $argv[2] -l dev -fr -d 'Only packets on these devices'
     complete -c $argv[1] -n $argv[2] -l stack -f -d 'The kernel\'s stack with each drop'
     complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Flame graph with the root at the top'
@@ -442,7 +442,7 @@ end
 
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_flame
-    complete -c $argv[1] -n $argv[2] -l event -fr -d 'What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by its time; runq, each wait for a CPU; faults, page faults; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function'
+    complete -c $argv[1] -n $argv[2] -l event -fr -d 'What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by its time; runq, each wait for a CPU; faults, page faults; block, requests to block devices, weighted by their time, block:bytes by their bytes; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function'
     complete -c $argv[1] -n $argv[2] -s F -l frequency -fr -d 'Samples a second on each CPU (default 99)'
     complete -c $argv[1] -n $argv[2] -l tid -fr -d 'Only these threads'
     complete -c $argv[1] -n $argv[2] -l user -f -d 'Only the part of stacks that is in user space'
@@ -453,6 +453,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l min-block -fr -d 'With --event offcpu or runq: only waits of at least this long (default: 1ms of offcpu, 0 of runq)'
     complete -c $argv[1] -n $argv[2] -l stack-size -fr -d 'How much of a thread\'s stack to copy at most (default 65536, up to 131072)'
     complete -c $argv[1] -n $argv[2] -l raw-names -f -d 'Names as they stand in the files, not demangled'
+    complete -c $argv[1] -n $argv[2] -l inline -f -d 'Functions that the compiler inlined, and source lines, of binaries with debug information (DWARF)'
     complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Flame graph with the root at the top'
     complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
     complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'
@@ -522,7 +523,7 @@ function __plumb_dnsx_fields
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that sent the query, or the answer; null when that is not known' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \

@@ -101,7 +101,8 @@ consteval std::array<Field<Event>, 13> shared_fields(const SharedFieldWords& wor
         .width = 20,
         .otlp = "process.executable.path",
         .help =
-            "The path of the owner's executable, in its own mount namespace; null when it ended at once."},
+            "The path of the owner's executable, in its own mount namespace; null when it ended at once and had "
+            "started before the trace."},
        [](const Event& e) -> Value { return text_or_none(e.origin.names.exe); }},
       {{.key = "parent_pid",
         .heading = "PPID",

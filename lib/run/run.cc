@@ -22,6 +22,7 @@
 
 #include "base/say.h"
 #include "base/text.h"
+#include "probe/executable.h"
 #include "probe/missed_runs.h"
 #include "probe/privileges.h"
 #include "probe/skeleton.h"
@@ -147,8 +148,17 @@ class Run {
     if (auto r = check_forced(tool_.hooks(), forced_hooks()); !r) return r;
     if (auto r = tool_.attach(*session_); !r) return r;
     probes_ = tool_.probes();
+    processes_.ask_of_gone([this](const ProcessKey& key) { return exe_of_ended(key); });
     if (options_.verbose) {
       for (const AnyProbe* probe : probes_) say_text(describe_choices(probe->choices()));
+    }
+    return {};
+  }
+
+  // The first probe that has one: each keeps the same.
+  std::string exe_of_ended(const ProcessKey& key) const {
+    for (const AnyProbe* probe : probes_) {
+      if (probe->executables() >= 0) return executable_path(probe->executables(), key.pid, key.start_ns);
     }
     return {};
   }

@@ -151,10 +151,6 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
 });
 static_assert(valid_fields(kSummaryFields));
 
-IpAddress address(std::uint16_t family, const std::uint8_t* bytes) {
-  return family == AF_INET ? IpAddress::v4(bytes) : IpAddress::v6(bytes);
-}
-
 }  // namespace
 
 constexpr Schema kDropSummarySchemaValue =
@@ -203,8 +199,8 @@ DropSummary describe(const DropTotal& e, DropTexts& texts) {
     s.protocol = "arp";
   } else if (e.key.family != 0) {
     s.protocol = ip_protocol_name(e.key.protocol);
-    s.src = address(e.key.family, e.key.src);
-    s.dst = address(e.key.family, e.key.dst);
+    s.src = IpAddress::of(e.key.family, e.key.src);
+    s.dst = IpAddress::of(e.key.family, e.key.dst);
   }
   return s;
 }

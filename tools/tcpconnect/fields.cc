@@ -396,12 +396,6 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
 });
 static_assert(valid_fields(kSummaryFields));
 
-IpAddress address(std::uint8_t family, const std::uint8_t* bytes) {
-  constexpr std::uint8_t kInet = 2;  // AF_INET, AF_INET6: part of the kernel's ABI
-  constexpr std::uint8_t kInet6 = 10;
-  return family == kInet ? IpAddress::v4(bytes) : family == kInet6 ? IpAddress::v6(bytes) : IpAddress{};
-}
-
 }  // namespace
 
 constinit const Schema kConnectSchema = Schema::of<Connect, type_of>(kFields, kTypes);
@@ -418,9 +412,9 @@ std::optional<Connect> decode_connect(std::span<const std::byte> record, const B
   e.wire = wire;
   e.origin.time = clock.to_unix({wire->time_ns});
   e.origin.netns = wire->netns;
-  e.local = address(wire->family, wire->local_addr);
+  e.local = IpAddress::of(wire->family, wire->local_addr);
   if (e.local.is_unspecified()) e.local = {};  // 0.0.0.0, ::: nothing was chosen yet
-  e.remote = address(wire->family, wire->remote_addr);
+  e.remote = IpAddress::of(wire->family, wire->remote_addr);
   if (e.knows(KNOWN_OWNER)) set_process(e.origin, wire->task);
   return e;
 }
@@ -430,7 +424,7 @@ void enrich(Connect& e, ProcessCache& processes) {
 }
 
 ConnectSummary summary_of(const tcpconnect_summary_key& key, const tcpconnect_summary& value) {
-  return {&key, &value, address(key.family, key.remote_addr)};
+  return {&key, &value, IpAddress::of(key.family, key.remote_addr)};
 }
 
 std::uint64_t ConnectSummary::attempts() const {
