@@ -252,6 +252,13 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .group = kOut,
       .help = "The groups of --summary and --top; with --fail-if each group is judged by itself."},
      [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.by, v); }},
+    {{.name = "sort",
+      .metavar = "FIELD",
+      .group = kOut,
+      .help = "The order of --summary: a field of its rows, such as failed; numbers the largest first."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.sort = std::string(v), Result<void>{};
+     }},
     {{.name = "top",
       .group = kOut,
       .help = "A live table, most important rows first. Keys: q quit, s next sort column, r reverse, p "

@@ -48,6 +48,7 @@ struct CommonOptions {
   ColorMode color = ColorMode::automatic;
   bool summary = false;
   std::vector<std::string> by;  // keys of fields: groups of --summary, --top and --fail-if
+  std::string sort;             // of --summary, by key; empty: as it comes
   bool top = false;
   bool once = false;
   std::int64_t interval_ns = 1'000'000'000;
