@@ -195,10 +195,11 @@ _plumb_flame_value() {
 
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
-        --min-block --stack-size --raw-names --icicle --pid -p --comm --uid -u --cgroup --container \
-        --pod --netns --where --duration -d --count -n --format -f --json -j --output -o --columns \
-        --wide --time --color --summary --by --top --interval --otlp --fail-if --list-fields \
-        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
+        --container --pod --netns --where --duration -d --count -n --format -f --json -j --output \
+        -o --columns --wide --time --color --summary --by --top --interval --otlp --fail-if \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

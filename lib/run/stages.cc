@@ -20,13 +20,17 @@ Result<Expressions> Expressions::compile(const CommonOptions& options, const Sch
 }
 
 Stages::Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup)
-    : sinks_(std::move(sinks)), expressions_(expressions), setup_(std::move(setup)) {}
+    : sinks_(std::move(sinks)), expressions_(expressions), setup_(std::move(setup)), tally_(setup_.events) {}
 
 bool Stages::push(const Row& row) {
   if (done()) return false;
   if (&row.schema() == &setup_.events) {
     const auto& where = expressions_.where;
-    if (!std::all_of(where.begin(), where.end(), [&](const Predicate& p) { return p(row); })) return true;
+    if (!std::all_of(where.begin(), where.end(), [&](const Predicate& p) { return p(row); })) {
+      tally_.leave_out();
+      return true;
+    }
+    tally_.keep(row);
     if ((setup_.judged >> row.type() & 1U) != 0) {
       expressions_.judge.observe(row);
       ++kept_;

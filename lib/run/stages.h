@@ -8,6 +8,7 @@
 
 #include "query/judge.h"
 #include "query/predicate.h"
+#include "run/tally.h"
 #include "run/tool.h"
 #include "sink/sink.h"
 
@@ -47,6 +48,8 @@ class Stages final : public Pipeline {
   std::uint64_t lost() const { return setup_.summary == nullptr ? 0 : setup_.summary->lost(); }
   bool done() const { return error_.has_value() || (setup_.limit && kept_ >= *setup_.limit); }
   std::uint64_t kept() const { return kept_; }
+  // What the events were; those of a summary that the kernel makes are not among them.
+  const Tally& tally() const { return tally_; }
   // The number of events that end the run; nothing: they do not.
   const std::optional<std::uint64_t>& limit() const { return setup_.limit; }
   // The first that a sink had; after it nothing more is wanted.
@@ -59,6 +62,7 @@ class Stages final : public Pipeline {
   std::vector<std::unique_ptr<Sink>> sinks_;
   Expressions& expressions_;
   Setup setup_;
+  Tally tally_;
   std::uint64_t kept_ = 0;
   std::optional<Error> error_;
 };
