@@ -155,6 +155,16 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.where.emplace_back(v), Result<void>{};
      }},
+    {{.name = "from",
+      .metavar = "FILE",
+      .completes = Completes::file,
+      .group = kWhich,
+      .help = "The JSON lines of an earlier run (-: from standard input) instead of the kernel's events: every view, "
+              "expression and verdict again, without privileges."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       if (v.empty()) return Error{"no file", "expected the name of a file, or - for standard input"};
+       return o.from = std::string(v), Result<void>{};
+     }},
     {{.name = "duration",
       .short_name = 'd',
       .metavar = "TIME",

@@ -32,6 +32,7 @@ struct CommonOptions {
   std::vector<std::string> containers;  // names or id prefixes as given
   std::vector<std::string> pods;        // [NAMESPACE/]NAME as given
   std::optional<std::string> netns;
+  std::optional<std::string> from;   // --from: saved lines instead of the kernel's events; "-": standard input
   std::vector<std::string> where;    // expressions; all have to hold
   std::vector<std::string> fail_if;  // expressions over aggregates
   // how long
@@ -61,7 +62,7 @@ struct CommonOptions {
   std::vector<std::string> command;  // behind `--`; empty: none
 
   // A summary that the kernel can make alone: neither an expression nor --count nor --by has to see each event.
-  bool kernel_summary() const { return summary && where.empty() && fail_if.empty() && by.empty() && !count; }
+  bool kernel_summary() const { return !from && summary && where.empty() && fail_if.empty() && by.empty() && !count; }
 };
 
 // `formats` are the values of --format.

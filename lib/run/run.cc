@@ -55,10 +55,12 @@ class Run {
         options_(setup.options),
         expressions_(setup.expressions),
         push_config_(setup.push),
+        saved_(setup.saved),
         summary_(std::move(setup.summary)),
         rows_(summary_ != nullptr ? summary_->schema() : tool_.schema()) {}
 
   Result<void> go() {
+    if (saved_ != nullptr) return replay();
     auto ready = ReadyFile::prepare(options_.ready_file);
     if (!ready) return std::move(ready).error();
     if (auto r = open_sinks(); !r) return r;
@@ -84,6 +86,19 @@ class Run {
     Result<void> ended = end_trace(loop());
     if (command_) status_ = wait_for_command();
     return ended;
+  }
+
+  // Saved lines go the way of events.
+  Result<void> replay() {
+    if (auto r = open_sinks(); !r) return r;
+    progress_.emplace(options_, outputs_.front());
+    if (push_) {
+      if (auto r = start_push(*push_); !r) return r;
+    }
+    started_ = clock_.now();
+    stages_->begin();
+    stages_->flush();
+    return end_trace(saved_->read(*stages_, [this](int fd) { return wait_for_lines(fd); }));
   }
 
   // The command's exit status; 0 without one.
@@ -216,7 +231,7 @@ class Run {
     print_losses();
     if (push_) finish_push(*push_, options_.stats);
     if (options_.stats)
-      stats_.print(info_.name, {sum(&AnyProbe::seen), stages_->kept(), reported_lost_ + reported_missed_});
+      stats_.print(info_.name, {events_seen(), stages_->kept(), all_lost()});
     if (result && stages_->error()) return *stages_->error();
     return result;
   }
@@ -232,12 +247,17 @@ class Run {
     return {};
   }
 
+  // How long the run took; of saved lines, from the first event to the last.
+  Duration elapsed() const {
+    if (saved_ != nullptr) return saved_->span();
+    return {static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
+  }
+
   // Each --fail-if with its measured values, on standard error; with --by the groups where one holds.
   void judge() {
-    const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
     const Judge& judge = expressions_.judge;
     std::map<std::string, std::size_t> failed;  // by expression: in how many groups
-    for (const Judged& j : judge.evaluate(elapsed)) {
+    for (const Judged& j : judge.evaluate(elapsed())) {
       failed[j.expression] += j.verdict.holds ? 1 : 0;
       threshold_held_ = threshold_held_ || j.verdict.holds;
       if (options_.quiet && !j.verdict.holds) continue;
@@ -253,6 +273,10 @@ class Run {
     }
   }
 
+  std::uint64_t all_lost() const {
+    return reported_lost_ + reported_missed_ + (saved_ != nullptr ? saved_->lost() + saved_->broken() : 0);
+  }
+
   // In all, on standard error: the places where losses were noticed may be far up, or in a file.
   void print_losses() const {
     const auto print = [](std::uint64_t count, std::string_view why) {
@@ -260,12 +284,16 @@ class Run {
     };
     print(reported_lost_, kNoRoom);
     print(reported_missed_, kMissedRuns);
+    if (saved_ != nullptr) {
+      print(saved_->lost(), "when the lines were saved");
+      print(saved_->broken(), "broken lines");
+    }
     for (const Output& output : outputs_) {
       const std::uint64_t lines = output.dropped_lines();
       if (lines != 0)
         say("plumb: {} line{} not written to {}: {}", lines, lines == 1 ? "" : "s", output.name(), kStalled);
     }
-    if (!expressions_.judge.empty() && reported_lost_ + reported_missed_ != 0)
+    if (!expressions_.judge.empty() && all_lost() != 0)
       say("plumb: the values above are of those that were seen");
   }
 
@@ -290,6 +318,8 @@ class Run {
       gaps_said_[i] = now;
     }
   }
+
+  std::uint64_t events_seen() const { return saved_ != nullptr ? saved_->rows() : sum(&AnyProbe::seen); }
 
   std::uint64_t sum(std::uint64_t (AnyProbe::*count)() const) const {
     std::uint64_t total = 0;
@@ -331,6 +361,24 @@ class Run {
       if (fds[kCommandEnd].revents != 0) return {};
     }
     return {};
+  }
+
+  // Until there is something to read and every output has taken what there was: lines that are there are not lost, however
+  // slow a reader is. False: nobody wants more.
+  bool wait_for_lines(int fd) {
+    constexpr int kRetryMs = 5;
+    while (!stages_->done() && !reader_gone() && !(live_ && live_->quit())) {
+      stages_->flush();
+      const bool taken = std::ranges::all_of(outputs_, &Output::caught_up);
+      enum : std::size_t { kSignals, kLines, kKeys };
+      pollfd fds[] = {{signals_.fd(), POLLIN, 0},
+                      {taken ? fd : -1, POLLIN, 0},
+                      {live_ ? live_->key_fd() : -1, POLLIN, 0}};
+      if (::poll(fds, std::size(fds), taken ? kDrainIntervalMs : kRetryMs) < 0 && errno != EINTR) return false;
+      if (fds[kSignals].revents != 0 && signals_say_end()) return false;
+      if (taken && fds[kLines].revents != 0) return true;
+    }
+    return false;
   }
 
   bool reader_gone() const { return std::ranges::any_of(outputs_, &Output::closed); }
@@ -402,6 +450,7 @@ class Run {
   const CommonOptions& options_;
   Expressions& expressions_;
   const std::optional<otlp::Config>& push_config_;
+  SavedLines* saved_;                 // --from; nullptr: a trace
   std::unique_ptr<Summary> summary_;  // until the stages have it
   const Schema& rows_;                // of what comes out
   EndSignals signals_;

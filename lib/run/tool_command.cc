@@ -9,6 +9,7 @@
 #include "run/otlp_output.h"
 #include "run/outputs.h"
 #include "run/run.h"
+#include "run/saved_lines.h"
 #include "sink/formats.h"
 
 namespace plumb {
@@ -40,6 +41,22 @@ Format default_format(const ToolInfo& info) {
   return static_cast<Format>(found - std::begin(kFormatNames));
 }
 
+// The command line is parsed; `info` and `tool` are the tool's or, with --from, of its saved lines.
+int run_bound(const ToolInfo& info, Tool& tool, CommonOptions& options, SavedLines* saved) {
+  auto summary = make_summary(info, tool, options);
+  if (!summary) return wrong_command_line(summary.error());
+  const Schema& rows = *summary != nullptr ? (*summary)->schema() : tool.schema();
+  if (options.list_fields) return print(field_list(rows));
+  if (options.json_schema) return print(json_schema(rows, std::string(info.name)));
+  if (auto r = check_outputs(info, tool, options); !r) return wrong_command_line(r.error());
+  if (auto r = chosen_columns(tool, rows, options); !r) return wrong_command_line(r.error());
+  auto expressions = Expressions::compile(options, *info.schema);
+  if (!expressions) return wrong_command_line(expressions.error());
+  auto push = push_config(options);
+  if (!push) return wrong_command_line(push.error());
+  return run_tool({info, tool, options, *expressions, *push, *std::move(summary), saved});
+}
+
 int run_tool_command(const CommandInfo& command, std::span<const std::string> arguments) {
   const ToolInfo& info = *command.tool;
   const std::unique_ptr<Tool> tool = info.make();
@@ -51,20 +68,12 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (line->version) return print_version();
   if (auto r = check_command(*line, options); !r) return wrong_command_line(r.error());
   options.command = line->command;
-  if (!options.top && !options.summary) options.default_format = default_format(info);
+  if (!options.top && !options.summary && !options.from) options.default_format = default_format(info);
   if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
-  auto summary = make_summary(info, *tool, options);
-  if (!summary) return wrong_command_line(summary.error());
-  const Schema& rows = *summary != nullptr ? (*summary)->schema() : tool->schema();
-  if (options.list_fields) return print(field_list(rows));
-  if (options.json_schema) return print(json_schema(rows, std::string(info.name)));
-  if (auto r = check_outputs(info, *tool, options); !r) return wrong_command_line(r.error());
-  if (auto r = chosen_columns(*tool, rows, options); !r) return wrong_command_line(r.error());
-  auto expressions = Expressions::compile(options, *info.schema);
-  if (!expressions) return wrong_command_line(expressions.error());
-  auto push = push_config(options);
-  if (!push) return wrong_command_line(push.error());
-  return run_tool({info, *tool, options, *expressions, *push, *std::move(summary)});
+  if (!options.from) return run_bound(info, *tool, options, nullptr);
+  auto saved = SavedLines::open(info, *tool, options);
+  if (!saved) return wrong_command_line(saved.error());
+  return run_bound((*saved)->info(), **saved, options, saved->get());
 }
 
 }  // namespace
