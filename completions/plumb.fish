@@ -369,7 +369,7 @@ function __plumb_drops_fields
         retransmits\t'Segments that the connection has sent again so far, this one included; of a SYN-ACK, how often it was before' \
         cause\t'The reason (or location) of a drop on this host that explains the retransmit; null when none was seen' \
         cause_location\t'Where that drop happened' \
-        cause_certainty\t'segment: this very sequence number was dropped; connection: another segment of the connection was, within its last retransmission timeouts' \
+        cause_certainty\t'segment: this very segment, or a part of it, was dropped; connection: one of the connection was, within its last retransmission timeouts, and it is not known which' \
         cause_age_ms\t'How long before the retransmit that drop was' \
         counter\t'The kernel\'s counter, as nstat(8) names it; softnet_*, rx_*, tx_*, qdisc_* for what is not in there' \
         delta\t'By how much it grew since the last line about it, or since the trace began'

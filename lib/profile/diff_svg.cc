@@ -85,10 +85,11 @@ class DiffGraph {
   }
 
   static std::string colour(double direction, double sureness) {
-    constexpr double kFull = 0.33;  // twice as much, or half
-    const double strength = sureness * std::min(std::abs(direction) / kFull, 1.0);
-    return fmt::format("hsl({},{:.0f}%,{:.0f}%)", direction > 0 ? 4 : 212, 12 + 73 * strength,
-                       90 - 25 * strength);
+    constexpr double kFull = 0.2;  // half as much again, or two thirds
+    // By the root, so that what changed by a tenth is seen at a glance beside what did not change.
+    const double strength = sureness * std::sqrt(std::min(std::abs(direction) / kFull, 1.0));
+    return fmt::format("hsl({},{:.0f}%,{:.0f}%)", direction > 0 ? 4 : 212, 12 + 78 * strength,
+                       91 - 33 * strength);
   }
 
   std::string details(NodeId id) const {

@@ -28,6 +28,12 @@ std::string scaled(std::uint64_t value, std::initializer_list<std::pair<double, 
   return fmt::format("{} {}", value, std::prev(units.end())->second);
 }
 
+// "1 sample", "2 samples".
+std::string counted_text(std::uint64_t n, std::string_view counted) {
+  if (n == 1 && counted.ends_with('s')) counted.remove_suffix(1);
+  return with_commas(n) + " " + std::string(counted);
+}
+
 std::string percent_of(std::uint64_t part, std::uint64_t whole) {
   if (whole == 0) return "-";
   const double p = 100 * static_cast<double>(part) / static_cast<double>(whole);
@@ -56,7 +62,7 @@ std::string weight_text(const Description& d, std::uint64_t value) {
     case Unit::count:
       break;
   }
-  return with_commas(value) + " " + d.counted;
+  return counted_text(value, d.counted);
 }
 
 std::string quality_text(const Profile& profile) {
@@ -64,7 +70,7 @@ std::string quality_text(const Profile& profile) {
   const Quality& q = profile.quality();
   const std::string counted =
       profile.description().unit == Unit::count ? profile.description().counted : "samples";
-  std::string out = with_commas(samples) + " " + counted;
+  std::string out = counted_text(samples, counted);
   if (q.lost >= 0) out += fmt::format(", {} lost", with_commas(static_cast<std::uint64_t>(q.lost)));
   if (q.rooted >= 0)
     out += fmt::format(", {} rooted", percent_of(static_cast<std::uint64_t>(q.rooted), samples));

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "query/aggregate.h"
+#include "query/compare.h"
 #include "query/syntax.h"
 
 namespace plumb {
@@ -18,25 +19,6 @@ struct Limit {
   Compare compare = Compare::equal;
   std::optional<double> value;  // nothing: null
 };
-
-bool satisfies(std::partial_ordering o, Compare c) {
-  switch (c) {
-    case Compare::equal:
-      return std::is_eq(o);
-    case Compare::not_equal:
-      return std::is_lt(o) || std::is_gt(o);
-    case Compare::less:
-      return std::is_lt(o);
-    case Compare::less_equal:
-      return std::is_lteq(o);
-    case Compare::greater:
-      return std::is_gt(o);
-    case Compare::greater_equal:
-      return std::is_gteq(o);
-    default:
-      return false;
-  }
-}
 
 bool holds(const Limit& limit, const std::optional<double>& value) {
   if (!limit.value) return value.has_value() == (limit.compare == Compare::not_equal);

@@ -1,7 +1,9 @@
 #include "run/common_options.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pwd.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -359,6 +361,10 @@ Result<void> open_cgroup(const std::string& path, TaskFilter& filter) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd)
     return Error{"no cgroup " + path, errno_text(errno), "`plumb doctor` shows where cgroup v2 is mounted"};
+  struct statfs system {};
+  if (::fstatfs(fd.get(), &system) == 0 && system.f_type != CGROUP2_SUPER_MAGIC)
+    return Error{path + " is no cgroup of version 2", "the kernel side tells processes apart by these alone",
+                 "`plumb doctor` shows where cgroup v2 is mounted"};
   filter.cgroups.push_back(std::move(fd));
   return {};
 }

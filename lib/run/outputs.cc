@@ -77,7 +77,8 @@ Result<void> check_idle(const Tool& tool, const CommonOptions& options,
   if (options.interval_given && !options.top && !tool.takes_interval()) {
     return Error{"--interval without --top has no effect"};
   }
-  if (!options.by.empty() && !options.summary && !options.top && options.fail_if.empty()) {
+  if (!options.by.empty() && !options.summary && !options.top &&
+      (options.fail_if.empty() || tool.judges_itself())) {
     return Error{"--by has no effect without --summary, --top or --fail-if", {}, "add --summary"};
   }
   if (options.wide && !options.columns.empty()) {
@@ -109,7 +110,7 @@ Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonO
   if (!wants_stacks(options)) return {};
   for (const auto& [option, given] : {std::pair{"--summary", options.summary},
                                       {"--where", !options.where.empty()},
-                                      {"--fail-if", !options.fail_if.empty()},
+                                      {"--fail-if", !options.fail_if.empty() && !tool.judges_itself()},
                                       {"--columns", !options.columns.empty()},
                                       {"--wide", options.wide},
                                       {"--count", options.count.has_value()}}) {

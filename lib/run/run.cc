@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <csignal>
 #include <deque>
+#include <iterator>
 #include <map>
 
 #include "base/say.h"
@@ -36,6 +37,7 @@
 #include "run/ready_file.h"
 #include "run/stacks.h"
 #include "run/stats.h"
+#include "run/syscall_filter.h"
 #include "sink/formats.h"
 
 namespace plumb {
@@ -72,6 +74,12 @@ class Run {
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
     if (auto r = tool_.confined(); !r) return r;
     if (auto r = ready->create(); !r) return r;
+    standard_error();  // opens its stream for writing once more
+    if (auto r = forbid_system_calls({.network = push_.has_value(),
+                                      .files_in_other_roots = tool_.opens_in_other_roots(),
+                                      .signals = command_.has_value()});
+        !r)
+      return r;
     if (push_) {
       if (auto r = start_push(*push_); !r) return r;
     }
@@ -227,7 +235,7 @@ class Run {
     stages_->end();
     live_.reset();  // the terminal is back before anything is said
     if (finished && !options_.quiet) tool_.remark();
-    judge();
+    judge(finished);
     print_losses();
     if (push_) finish_push(*push_, options_.stats);
     if (options_.stats)
@@ -254,10 +262,12 @@ class Run {
   }
 
   // Each --fail-if with its measured values, on standard error; with --by the groups where one holds.
-  void judge() {
+  void judge(bool finished) {
     const Judge& judge = expressions_.judge;
     std::map<std::string, std::size_t> failed;  // by expression: in how many groups
-    for (const Judged& j : judge.evaluate(elapsed())) {
+    std::vector<Judged> verdicts = judge.evaluate(elapsed());
+    if (finished) std::ranges::move(tool_.verdicts(), std::back_inserter(verdicts));
+    for (const Judged& j : verdicts) {
       failed[j.expression] += j.verdict.holds ? 1 : 0;
       threshold_held_ = threshold_held_ || j.verdict.holds;
       if (options_.quiet && !j.verdict.holds) continue;
@@ -293,7 +303,7 @@ class Run {
       if (lines != 0)
         say("plumb: {} line{} not written to {}: {}", lines, lines == 1 ? "" : "s", output.name(), kStalled);
     }
-    if (!expressions_.judge.empty() && all_lost() != 0)
+    if (!options_.fail_if.empty() && all_lost() != 0)
       say("plumb: the values above are of those that were seen");
   }
 

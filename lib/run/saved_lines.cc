@@ -167,7 +167,7 @@ Result<void> SavedLines::read(Stages& stages, const std::function<bool(int fd)>&
 
 // A file of something else is no run in which nothing happened.
 Result<void> SavedLines::check_kind() const {
-  if (rows_ != 0 || lost_ != 0) return {};
+  if (rows_ != 0) return {};
   if (!others_.empty()) {
     std::string type;
     append_printable(type, others_.begin()->first);
@@ -176,7 +176,7 @@ Result<void> SavedLines::check_kind() const {
         fmt::format("its lines are of another tool or a summary: the first of their types is {}", type),
         "give --from lines that the same tool wrote with --json, without --summary"};
   }
-  if (broken_ != 0) {
+  if (broken_ != 0 && lost_ == 0) {
     return Error{fmt::format("no line of {} in {}", info_.name, name_), "none of its lines is JSON",
                  "give --from lines that the same tool wrote with --json"};
   }

@@ -4,7 +4,7 @@
 
 namespace plumb {
 
-Result<Expressions> Expressions::compile(const CommonOptions& options, const Schema& events) {
+Result<Expressions> Expressions::compile(const CommonOptions& options, const Schema& events, bool judges) {
   Expressions out;
   for (const std::string& text : options.where) {
     auto predicate = Predicate::compile(text, events);
@@ -13,7 +13,7 @@ Result<Expressions> Expressions::compile(const CommonOptions& options, const Sch
   }
   auto by = group_fields(events, options.by);
   if (!by) return std::move(by).error();
-  auto judge = Judge::compile(options.fail_if, events, *std::move(by));
+  auto judge = Judge::compile(judges ? options.fail_if : std::vector<std::string>{}, events, *std::move(by));
   if (!judge) return std::move(judge).error();
   out.judge = *std::move(judge);
   return out;

@@ -18,8 +18,9 @@ struct Expressions {
   std::vector<Predicate> where;  // all have to hold
   Judge judge;                   // of --fail-if
 
-  // Against the schema of the tool's events. An Error is a wrong command line.
-  static Result<Expressions> compile(const CommonOptions& options, const Schema& events);
+  // Against the schema of the tool's events; with `judge` false --fail-if is left to the tool. An Error is a wrong command
+  // line.
+  static Result<Expressions> compile(const CommonOptions& options, const Schema& events, bool judge = true);
 };
 
 class Stages final : public Pipeline {

@@ -5,11 +5,22 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <cstdlib>
+
 #include "base/say.h"
+#include "proc/process.h"
 #include "run/confine.h"
 
 namespace plumb {
 namespace {
+
+// Not ru_maxrss, which begins with what the process that started this one had at most. 0: not known.
+double peak_megabytes() {
+  const auto status = system_procfs().read("/proc/self/status");
+  constexpr std::string_view kPeak = "VmHWM:";
+  const std::size_t at = status ? status->find(kPeak) : std::string::npos;
+  return at == std::string::npos ? 0 : std::strtod(status->c_str() + at + kPeak.size(), nullptr) / 1024;
+}
 
 double seconds(const timeval& t) {
   return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
@@ -44,7 +55,7 @@ void RunStats::print(std::string_view tool, const EventCounts& counts) const {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   say("  own CPU {:.3f} s user, {:.3f} s system; peak memory {:.1f} MB", seconds(usage.ru_utime),
-      seconds(usage.ru_stime), static_cast<double>(usage.ru_maxrss) / 1024);
+      seconds(usage.ru_stime), peak_megabytes());
 }
 
 }  // namespace plumb

@@ -20,6 +20,7 @@
 #include "probe/probe.h"
 #include "proc/process.h"
 #include "profile/write.h"
+#include "query/judge.h"
 #include "query/predicate.h"
 #include "query/summary.h"
 #include "run/common_options.h"
@@ -78,6 +79,9 @@ class Tool {
   virtual Result<void> attach(Session& session) = 0;
   // Once privileges are dropped, before the trace is said to be ready: what of attaching parses bytes from outside.
   virtual Result<void> confined() { return {}; }
+  // Whether it opens files below other processes' roots while it runs (openat2, which no filter of system calls can look
+  // into).
+  virtual bool opens_in_other_roots() const { return false; }
   // Those of them that are open, in the order in which they are drained.
   virtual std::vector<AnyProbe*> probes() = 0;
   // After each drain of the probes: what the tool gathers by itself.
@@ -88,6 +92,10 @@ class Tool {
   // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were
   // not asked for.
   virtual TypeMask judged_types() const { return kAllTypes; }
+  // Whether --fail-if is over figures of the tool's own, not over its rows: check() compiles the expressions then, and
+  // verdicts() evaluates them, asked after finish().
+  virtual bool judges_itself() const { return false; }
+  virtual std::vector<Judged> verdicts() { return {}; }
   // Once the probes are off and drained: what only comes at the end.
   virtual Result<void> finish() { return {}; }
   // The stacks of the run, for the outputs that are of stacks (wants_stacks); asked once, after finish(). What it leaves

@@ -50,7 +50,7 @@ int run_bound(const ToolInfo& info, Tool& tool, CommonOptions& options, SavedLin
   if (options.json_schema) return print(json_schema(rows, std::string(info.name)));
   if (auto r = check_outputs(info, tool, options); !r) return wrong_command_line(r.error());
   if (auto r = chosen_columns(tool, rows, options); !r) return wrong_command_line(r.error());
-  auto expressions = Expressions::compile(options, *info.schema);
+  auto expressions = Expressions::compile(options, *info.schema, !tool.judges_itself());
   if (!expressions) return wrong_command_line(expressions.error());
   auto push = push_config(options);
   if (!push) return wrong_command_line(push.error());

@@ -5,8 +5,14 @@
 //    81234 curl             192.0.2.7         443     801     40.2       3  1.20ms  9.84ms    1.2M
 //
 // An event finds its group by the printed text of its group fields (one hash look-up, a reused buffer), adds
-// to the group's numbers and is gone. Memory is bounded: past kMaxGroups new groups are counted together as
-// "others".
+// to the group's numbers and is gone.
+//
+// Memory is bounded, and yet the busiest group of all may come last. So once kMaxGroups are there, all but kKeptGroups are
+// forgotten: those stay that have the most events, that were busiest of late, and that come first as the table is sorted
+// now. What was forgotten had at most `forgotten_` events; a group that comes (again) later may have had as many before, so
+// its total is a lower bound, shown as ">801", and it weighs that much more when groups are forgotten next. Whatever has
+// more events than `forgotten_` is therefore on the table ("space saving", in batches so that a scan costs nothing per
+// event).
 #include "sink/top.h"
 
 #include <fmt/format.h>
@@ -15,6 +21,7 @@
 #include <iterator>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/quantiles.h"
@@ -24,7 +31,8 @@
 namespace plumb {
 namespace {
 
-constexpr std::size_t kMaxGroups = 512;
+constexpr std::size_t kMaxGroups = 1024;
+constexpr std::size_t kKeptGroups = 512;
 constexpr std::size_t kLongestFilter = 256;  // what is pasted beyond is no filter
 constexpr std::string_view kBold = "\033[1m";
 constexpr std::string_view kReverse = "\033[7m";
@@ -33,6 +41,7 @@ constexpr std::string_view kPlain = "\033[0m";
 struct Group {
   std::vector<std::string> cells;  // printed texts of the group fields
   std::uint64_t total = 0;
+  std::uint64_t before = 0;  // at most so many came before it was forgotten, and are not in `total`
   std::uint64_t recent = 0;  // since the last frame
   std::uint64_t failed = 0;
   double rate = 0;
@@ -156,12 +165,7 @@ class Top final : public TopSink {
       key_ += '\0';
     }
     if (const auto found = groups_.find(std::string_view(key_)); found != groups_.end()) return found->second;
-    if (groups_.size() >= kMaxGroups) {
-      ++beyond_;
-      key_.assign("(others)").append(group_fields_.size(), '\0');
-      if (const auto found = groups_.find(std::string_view(key_)); found != groups_.end())
-        return found->second;
-    }
+    if (groups_.size() >= kMaxGroups) forget_the_least();
     Group group;
     std::string_view rest = key_;
     for (std::size_t i = 0; i < group_fields_.size(); ++i) {
@@ -170,8 +174,30 @@ class Top final : public TopSink {
       rest.remove_prefix(end + 1);
     }
     group.sums.resize(sum_fields_.size());
+    group.before = forgotten_;
     return groups_.emplace(key_, std::move(group)).first->second;
   }
+
+  void forget_the_least() {
+    std::vector<const Group*> order;
+    for (const auto& [key, group] : groups_) order.push_back(&group);
+    std::unordered_set<const Group*> kept;
+    const auto keep = [&](std::size_t up_to, auto&& first) {
+      std::sort(order.begin(), order.end(), first);
+      for (auto g = order.begin(); g != order.end() && kept.size() < up_to; ++g) kept.insert(*g);
+    };
+    keep(kKeptGroups / 2, [](const Group* a, const Group* b) { return weight(*a) > weight(*b); });
+    keep(kKeptGroups * 3 / 4, [](const Group* a, const Group* b) { return activity(*a) > activity(*b); });
+    keep(kKeptGroups, [this](const Group* a, const Group* b) { return in_order(*a, *b); });
+    std::erase_if(groups_, [&](const auto& entry) {
+      if (kept.contains(&entry.second)) return false;
+      forgotten_ = std::max(forgotten_, weight(entry.second));
+      return true;
+    });
+  }
+
+  static std::uint64_t weight(const Group& g) { return g.total + g.before; }
+  static double activity(const Group& g) { return g.rate + static_cast<double>(g.recent); }
 
   bool failed(const Row& row) const {
     if (alert_ == Schema::npos || !row.carries(alert_)) return false;
@@ -266,10 +292,11 @@ class Top final : public TopSink {
           });
       if (matches) rows.push_back(&group);
     }
-    std::sort(rows.begin(), rows.end(),
-              [&](const Group* a, const Group* b) { return reversed_ ? before(*b, *a) : before(*a, *b); });
+    std::sort(rows.begin(), rows.end(), [&](const Group* a, const Group* b) { return in_order(*a, *b); });
     return rows;
   }
+
+  bool in_order(const Group& a, const Group& b) const { return reversed_ ? before(b, a) : before(a, b); }
 
   bool before(const Group& a, const Group& b) const {
     const TopColumn& by = columns_[sort_];
@@ -330,7 +357,8 @@ class Top final : public TopSink {
         width = display_width(cell_);
         break;
       case Measure::total:
-        width = cells_.append(cell_, FieldType::unsigned_integer, g.total);
+        if (g.before != 0) cell_ = ">";
+        width = cells_.append(cell_, FieldType::unsigned_integer, g.total) + (g.before != 0 ? 1 : 0);
         break;
       case Measure::failed:
         width = cells_.append(cell_, FieldType::unsigned_integer, g.failed);
@@ -390,7 +418,7 @@ class Top final : public TopSink {
     if (paused_) line += "  PAUSED";
     line += fmt::format("  {:.1f} s  {} events  {:.1f}/s  {} lost  sorted by {}{}", seconds, events_, rate_,
                         lost_, columns_[sort_].heading, reversed_ ? " (reversed)" : "");
-    if (beyond_ != 0) line += fmt::format("  {} events in more than {} groups", beyond_, kMaxGroups);
+    if (forgotten_ != 0) line += fmt::format("  groups of up to {} events left out", forgotten_);
     return line;
   }
 
@@ -428,7 +456,8 @@ class Top final : public TopSink {
   std::string cell_;          // reused
   std::size_t position_ = 0;  // columns of the line that are written
   BootTime started_, last_frame_;
-  std::uint64_t events_ = 0, recent_events_ = 0, lost_ = 0, beyond_ = 0;
+  std::uint64_t events_ = 0, recent_events_ = 0, lost_ = 0;
+  std::uint64_t forgotten_ = 0;  // the most events that a group had when it was forgotten
   double rate_ = 0;
   std::size_t sort_ = 0;
   bool reversed_ = false, paused_ = false, filtering_ = false, quit_ = false;

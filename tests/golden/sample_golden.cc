@@ -86,14 +86,15 @@ void feed(Sink& sink) {
        .latency = Duration{1'200'000}});
 }
 
-// More groups than the live table keeps apart, and one among them that is more than all others.
+// Far more groups than the live table keeps apart; the busiest of all comes last, and one that was there early goes on.
 void feed_many(Sink& sink) {
-  for (std::uint64_t pid = 1; pid <= 600; ++pid) {
-    const Event e{.pid = pid, .comm = "many"};
-    CHECK(sink.row(Row(sample::kSchema, e)).ok());
+  const auto give = [&](const Event& e) { CHECK(sink.row(Row(sample::kSchema, e)).ok()); };
+  const Event early{.pid = 77, .comm = "many", .outcome = "refused", .latency = Duration{2'000'000}};
+  for (std::uint64_t pid = 1; pid <= 10'000; ++pid) {
+    give({.pid = pid, .comm = "many"});
+    if (pid % 100 == 77) give(early);
   }
-  const Event often{.pid = 77, .comm = "many", .outcome = "refused", .latency = Duration{2'000'000}};
-  for (int i = 0; i < 99; ++i) CHECK(sink.row(Row(sample::kSchema, often)).ok());
+  for (int i = 0; i < 5'000; ++i) give({.pid = 20'000, .comm = "last"});
 }
 
 }  // namespace

@@ -279,6 +279,17 @@ class Others(unittest.TestCase):
             self.assertIn(why, done.stderr)
             self.assertLessEqual(len(done.stderr.splitlines()), 3, done.stderr)
 
+    @needs("c++")
+    def test_fail_if_judges_the_capture(self):
+        taken = Taken("--fail-if", "rooted < 90% || lost > 1000", "--fail-if", 'total("sort_some") > 10%',
+                      "-F", "299", "--", spin(), "1", status=3)
+        self.assertRegex(taken.stderr, r"plumb: passed: rooted < 90% .*: rooted = \d+\.\d %, lost = \d+")
+        self.assertRegex(taken.stderr, r"plumb: FAILED: total.*: total\(\"sort_some\"\) = \d+\.\d %")
+        Taken("--fail-if", "count == 0", "--", spin(), "0.3")
+        done = run_plumb("flame", "--fail-if", "roted < 95%")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"rooted", done.stderr)
+
     def test_wrong_events_are_explained(self):
         done = run_plumb("flame", "--event", "tracepoint:nothing")
         self.assertEqual(done.returncode, 2)

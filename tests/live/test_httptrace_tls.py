@@ -8,7 +8,7 @@ import time
 import unittest
 import uuid
 
-from harness import HERE, LiveTest, Plumb, heed_signals, needs, wait_until
+from harness import HERE, LiveTest, Plumb, core, heed_signals, hook, needs, wait_until
 
 PYTHON = "/usr/bin/python3"
 CLIENTS = os.path.join(HERE, "clients")
@@ -119,6 +119,7 @@ class LaterClients(TlsTest):
         self.check(plumb.lines, "client", library, times, ends)
         self.check(plumb.lines, "server", "openssl", times)
 
+    @core
     @needs("curl")
     def test_curl(self):
         self.client("openssl", "curl", "-sk", "-o", "/dev/null", self.url())
@@ -136,6 +137,7 @@ class LaterClients(TlsTest):
         sizes = [e["response_bytes"] for e in self.check(plumb.lines, "client", "openssl", 2)]
         self.assertEqual(sizes, [5_000_000, 7])
 
+    @core
     @needs("wget")
     def test_wget_with_gnutls(self):
         self.client("gnutls", "wget", "-q", "--no-check-certificate", "-O", "/dev/null", self.url())
@@ -192,6 +194,7 @@ class Held(TlsTest):
             f.write(NODE)
         self.first_request("openssl", "node", script, self.url(), "1", ends=False)
 
+    @hook("tls-exec")
     @needs("gcc")
     def test_static_openssl(self):
         self.first_request("openssl", self.static_client(), "8443", f"/10?{self.mark}")

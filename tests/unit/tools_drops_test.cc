@@ -176,33 +176,47 @@ TEST_CASE("the socket of a packet is at its destination on the way in, at its so
   CHECK(socket_place(line)->local_port == 4242);
 }
 
-TEST_CASE("a retransmit's cause: the same segment is preferred to a newer drop") {
+TEST_CASE("a retransmit's cause: the drop of the same segment, and of no other") {
   CauseJoin join;
   join.dropped(flow(1), {1'000}, 100, 50, "NETFILTER_DROP", "a+0x1");
   join.dropped(flow(1), {2'000}, 150, 50, "XDP", "b+0x1");
   const Duration window{1'000'000};
-  auto cause = join.find(flow(1), {5'000}, 149, window);  // within the first segment
+  auto cause = join.find(flow(1), {5'000}, {149, 1}, window);  // within the first segment
   REQUIRE(cause.has_value());
   CHECK(cause->reason == "NETFILTER_DROP");
   CHECK(cause->same_segment);
   CHECK(cause->age.ns == 4'000);
-  cause = join.find(flow(1), {5'000}, 300, window);
+  cause = join.find(flow(1), {5'000}, {40, 61}, window);  // reaches into the first
+  REQUIRE(cause.has_value());
+  CHECK(cause->reason == "NETFILTER_DROP");
+  CHECK_FALSE(join.find(flow(1), {5'000}, {300, 50}, window).has_value());  // lost elsewhere
+  CHECK_FALSE(join.find(flow(1), {5'000}, {40, 60}, window).has_value());
+  CHECK_FALSE(join.find(flow(2), {5'000}, {100, 1}, window).has_value());
+  CHECK_FALSE(join.find(flow(1), {5'000'000}, {100, 1}, window).has_value());
+  CHECK_FALSE(join.find(flow(1), {500}, {100, 1}, window).has_value());  // from the future
+}
+
+TEST_CASE("a retransmit's cause: without a sequence number the newest drop of the connection") {
+  CauseJoin join;
+  join.dropped(flow(1), {1'000}, 100, 50, "NETFILTER_DROP", "a+0x1");
+  auto cause = join.find(flow(1), {5'000}, {std::nullopt, 0}, {10'000});
+  REQUIRE(cause.has_value());
+  CHECK_FALSE(cause->same_segment);
+  join.dropped(flow(1), {2'000}, std::nullopt, 0, "XDP", "b+0x1");
+  cause = join.find(flow(1), {5'000}, {300, 1}, {10'000});
   REQUIRE(cause.has_value());
   CHECK(cause->reason == "XDP");
   CHECK_FALSE(cause->same_segment);
-  CHECK_FALSE(join.find(flow(2), {5'000}, 100, window).has_value());
-  CHECK_FALSE(join.find(flow(1), {5'000'000}, 100, window).has_value());
-  CHECK_FALSE(join.find(flow(1), {500}, 100, window).has_value());  // from the future
 }
 
 TEST_CASE("sequence numbers wrap, and a SYN takes one") {
   CauseJoin join;
   join.dropped(flow(1), {1}, 0xfffffff0U, 0x20, "R", "l");
-  CHECK(join.find(flow(1), {2}, 0x5, {100})->same_segment);
-  CHECK_FALSE(join.find(flow(1), {2}, 0x10, {100})->same_segment);
+  CHECK(join.find(flow(1), {2}, {0x5, 1}, {100})->same_segment);
+  CHECK_FALSE(join.find(flow(1), {2}, {0x10, 1}, {100}).has_value());
   join.dropped(flow(2), {1}, 7, 0, "R", "l");
-  CHECK(join.find(flow(2), {2}, 7, {100})->same_segment);
-  CHECK_FALSE(join.find(flow(2), {2}, 8, {100})->same_segment);
+  CHECK(join.find(flow(2), {2}, {7, 0}, {100})->same_segment);
+  CHECK_FALSE(join.find(flow(2), {2}, {8, 0}, {100}).has_value());
 }
 
 TEST_CASE("the join's memory is bounded") {

@@ -29,6 +29,7 @@ class Dnsx final : public Tool {
     });
   }
   std::vector<AnyProbe*> probes() override { return {&lookups_}; }
+  bool opens_in_other_roots() const override { return true; }  // for search lists
 
   Result<void> finish() override {
     lookups_.finish();

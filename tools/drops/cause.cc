@@ -3,6 +3,15 @@
 #include <algorithm>
 
 namespace plumb {
+namespace {
+
+// Sequence numbers wrap: compare by difference. A SYN or FIN has no payload but takes one number.
+bool overlap(const Segment& a, const Segment& b) {
+  return *b.sequence - *a.sequence < std::max(a.bytes, 1U) ||
+         *a.sequence - *b.sequence < std::max(b.bytes, 1U);
+}
+
+}  // namespace
 
 std::size_t CauseJoin::Hash::operator()(const FlowKey& k) const {
   std::uint64_t h = 14695981039346656037U;  // FNV-1a
@@ -25,8 +34,8 @@ void CauseJoin::dropped(const FlowKey& flow, UnixTime time, std::optional<std::u
   ++f.count;
 }
 
-std::optional<DropCause> CauseJoin::find(const FlowKey& flow, UnixTime time,
-                                         std::optional<std::uint32_t> sequence, Duration window) const {
+std::optional<DropCause> CauseJoin::find(const FlowKey& flow, UnixTime time, const Segment& segment,
+                                         Duration window) const {
   const auto found = flows_.find(flow);
   if (found == flows_.end()) return std::nullopt;
   const Flow& f = found->second;
@@ -36,9 +45,10 @@ std::optional<DropCause> CauseJoin::find(const FlowKey& flow, UnixTime time,
     const Dropped& d = f.drops[(f.count - back) % f.drops.size()];
     const std::int64_t age = between(d.time, time).ns;
     if (age < 0 || age > window.ns) continue;
-    // Sequence numbers wrap: compare by difference. A SYN or FIN has no payload but takes one number.
-    const bool same = sequence && d.has_sequence && *sequence - d.sequence < std::max(d.bytes, 1U);
-    if (best && !same) continue;
+    const bool comparable = segment.sequence && d.has_sequence;
+    const bool same = comparable && overlap({d.sequence, d.bytes}, segment);
+    // Another segment's drop explains nothing: this one may have been lost anywhere.
+    if (!same && (comparable || best)) continue;
     best = DropCause{d.reason, d.location, same, {age}};
     if (same) break;
   }

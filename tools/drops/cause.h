@@ -19,6 +19,12 @@ struct FlowKey {
   friend bool operator==(const FlowKey&, const FlowKey&) = default;
 };
 
+// What was sent again; `sequence` is nothing where it is not known.
+struct Segment {
+  std::optional<std::uint32_t> sequence;
+  std::uint32_t bytes = 0;  // of payload
+};
+
 struct DropCause {
   std::string_view reason;    // outlives the join
   std::string_view location;  // the same
@@ -31,9 +37,9 @@ class CauseJoin {
   // A dropped segment; `sequence` is nothing where its header was not there. `bytes` of payload.
   void dropped(const FlowKey& flow, UnixTime time, std::optional<std::uint32_t> sequence, std::uint32_t bytes,
                std::string_view reason, std::string_view location);
-  // The newest drop of this connection within `window` before `time`; one with this sequence number is
-  // preferred.
-  std::optional<DropCause> find(const FlowKey& flow, UnixTime time, std::optional<std::uint32_t> sequence,
+  // The newest drop of this segment, whole or in part, within `window` before `time`. Where a sequence number is missing,
+  // of the segment or of the drop, the newest of this connection.
+  std::optional<DropCause> find(const FlowKey& flow, UnixTime time, const Segment& segment,
                                 Duration window) const;
   std::size_t flows() const { return flows_.size(); }
 
@@ -48,7 +54,7 @@ class CauseJoin {
     std::string_view reason, location;
   };
   struct Flow {
-    std::array<Dropped, 8> drops;
+    std::array<Dropped, 16> drops;
     std::size_t count = 0;  // ever
   };
   struct Hash {

@@ -64,9 +64,13 @@ struct {
 /* Events that went into `totals` because lines came too fast. */
 __u64 folded_events;
 
-/* The rate of lines: how many were told in the current tick. Two CPUs that start a tick at once may tell a few more. */
-__u64 rate_tick;
-__u64 rate_told;
+/* The rate of lines: how many were told in the current tick. Each network namespace has its own, so that a storm in one
+ * does not take the lines of another; those that share a place share the rate. Two CPUs that start a tick at once may tell
+ * a few more. */
+struct {
+	__u64 tick;
+	__u64 told;
+} rates[DROPS_RATES];
 
 /* What the hooks found of an event. */
 struct drops_seen {
@@ -156,21 +160,26 @@ static __always_inline bool protocol_selected(const struct flow *flow)
 
 static __always_inline bool dev_selected(const struct place *place)
 {
+	char name[DROPS_DEV_NAME] = {};
+
+	if (!config.devs)
+		return true;
+	read_device_name(name, place);
 	for (__u32 i = 0; i < DROPS_MAX_DEVS && i < config.devs; i++) {
 		bool same = true;
 
 		for (int j = 0; j < DROPS_DEV_NAME; j++) {
-			if (config.dev[i][j] != place->name[j]) {
+			if (config.dev[i][j] != name[j]) {
 				same = false;
 				break;
 			}
-			if (!place->name[j])
+			if (!name[j])
 				break;
 		}
 		if (same)
 			return true;
 	}
-	return !config.devs;
+	return false;
 }
 
 static __always_inline bool flow_needed(void)
@@ -208,7 +217,7 @@ static __always_inline void add_to_totals(const struct drops_seen *seen, bool by
 	if (!total) {
 		struct drops_total first = {};
 
-		__builtin_memcpy(first.dev, seen->place.name, sizeof(first.dev));
+		read_device_name(first.dev, &seen->place);
 		bpf_map_update_elem(&totals, &key, &first, BPF_NOEXIST); /* another CPU may have been first */
 		total = bpf_map_lookup_elem(&totals, &key);
 	}
@@ -245,20 +254,23 @@ static __always_inline void add_to_stacks(void *ctx, const struct drops_seen *se
 	__sync_fetch_and_add(count, 1);
 }
 
-/* Whether another line is within the rate. */
-static __always_inline bool line_allowed(__u64 now)
+/* Whether another line is within the rate of its namespace. */
+static __always_inline bool line_allowed(__u64 now, __u32 netns)
 {
 	__u64 tick = now / 100000000;
+	__u32 place = netns;
 
 	if (!config.lines_per_tick)
 		return true;
-	if (rate_tick != tick) {
-		rate_tick = tick;
-		rate_told = 0;
+	barrier_var(place);
+	place &= DROPS_RATES - 1;
+	if (rates[place].tick != tick) {
+		rates[place].tick = tick;
+		rates[place].told = 0;
 	}
-	if (rate_told >= config.lines_per_tick)
+	if (rates[place].told >= config.lines_per_tick)
 		return false;
-	__sync_fetch_and_add(&rate_told, 1);
+	__sync_fetch_and_add(&rates[place].told, 1);
 	return true;
 }
 
@@ -319,7 +331,7 @@ static __always_inline void fill_record(struct drops_event *e, const struct drop
 	e->kind = seen->kind;
 	e->direction = seen->direction;
 	e->known = seen->known;
-	__builtin_memcpy(e->dev, seen->place.name, sizeof(e->dev));
+	read_device_name(e->dev, &seen->place);
 	if (seen->skb)
 		fill_header(e, seen->skb);
 	if (seen->sk) {
@@ -395,7 +407,7 @@ static __always_inline struct drops_event *tell(void *ctx, struct drops_seen *se
 		return 0;
 	}
 	now = bpf_ktime_get_boot_ns();
-	if (!line_allowed(now)) {
+	if (!line_allowed(now, seen->place.netns)) {
 		__sync_fetch_and_add(&folded_events, 1);
 		add_to_totals(seen, false);
 		return 0;

@@ -97,16 +97,16 @@ static __always_inline enum drops_kind retransmit_kind(const struct sock *sk)
 
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_SENT)
 		return KIND_SYN;
-	/* tcp_write_timer_handler clears it before a timeout's work, tcp_send_loss_probe only after its own. */
-	if (BPF_CORE_READ(icsk, icsk_pending) == ICSK_TIME_LOSS_PROBE)
-		return KIND_TLP;
+	/* A probe that is waited for stays pending while an acknowledgement begins a recovery, so what the connection is in
+	 * comes first; a new probe is never scheduled in either (tcp_schedule_loss_probe). */
 	switch (BPF_CORE_READ_BITFIELD_PROBED(icsk, icsk_ca_state)) {
 	case TCP_CA_Loss:
 		return KIND_RTO;
 	case TCP_CA_Recovery:
 		return KIND_FAST;
 	}
-	return KIND_UNKNOWN;
+	/* tcp_write_timer_handler clears it before a timeout's work, tcp_send_loss_probe only after its own. */
+	return BPF_CORE_READ(icsk, icsk_pending) == ICSK_TIME_LOSS_PROBE ? KIND_TLP : KIND_UNKNOWN;
 }
 
 /* Hook: tcp:tcp_retransmit_skb, a segment of a connection is sent again. */

@@ -63,7 +63,7 @@ void remember_drop(const DropLine& line, CauseJoin& causes) {
 void find_cause(DropLine& line, const drops_event& e, const CauseJoin& causes) {
   const auto window = cause_window(e.srtt_us, e.rttvar_us,
                                    std::max<unsigned>(e.backoff, e.kind == KIND_SYN_ACK ? e.retransmits : 0));
-  const auto cause = causes.find(flow_of(line), line.origin.time, line.sequence, window);
+  const auto cause = causes.find(flow_of(line), line.origin.time, {line.sequence, e.length}, window);
   if (!cause) return;
   line.cause = cause->reason.empty() ? cause->location : cause->reason;
   line.cause_location = cause->location;

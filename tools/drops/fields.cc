@@ -311,9 +311,9 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .width = 10,
       .types = kRetransmit,
       .values = kCertainties,
-      .help = "segment: this very sequence number was dropped; connection: another segment of the connection "
-              "was, within "
-              "its last retransmission timeouts."},
+      .help =
+          "segment: this very segment, or a part of it, was dropped; connection: one of the connection was, within its "
+          "last retransmission timeouts, and it is not known which."},
      [](const DropLine& l) -> Value {
        return l.cause.empty() ? Value{None{}} : Value{Name{kCertainties[l.cause_is_segment ? 0 : 1]}};
      }},

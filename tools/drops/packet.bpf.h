@@ -39,8 +39,15 @@ static __always_inline struct net_device *device_by_index(struct net *net, int i
 struct place {
 	__u32 netns;   /* 0: not known */
 	__u32 ifindex; /* 0: not known */
-	char name[DROPS_DEV_NAME];
+	const struct net_device *dev; /* NULL: not known */
 };
+
+/* Read only where it is told: most drops of a storm are counted under a key that has it already. */
+static __always_inline void read_device_name(char name[DROPS_DEV_NAME], const struct place *place)
+{
+	if (place->dev)
+		bpf_probe_read_kernel(name, DROPS_DEV_NAME, &place->dev->name);
+}
 
 /* The device of the packet's route; NULL: it has none (any more). */
 static __always_inline struct net_device *route_device(const struct sk_buff *skb)
@@ -79,7 +86,7 @@ static __always_inline void read_place(struct place *place, const struct sk_buff
 	if (is_kernel_pointer(dev)) {
 		place->netns = dev->nd_net.net->ns.inum;
 		place->ifindex = dev->ifindex;
-		bpf_probe_read_kernel(place->name, sizeof(place->name), dev->name);
+		place->dev = dev;
 		return;
 	}
 	net = net_without_device(skb, sk);
@@ -89,7 +96,7 @@ static __always_inline void read_place(struct place *place, const struct sk_buff
 	dev = skb->skb_iif > 0 ? device_by_index(net, skb->skb_iif) : 0;
 	if (dev) {
 		place->ifindex = BPF_CORE_READ(dev, ifindex);
-		BPF_CORE_READ_INTO(&place->name, dev, name);
+		place->dev = dev;
 	}
 }
 
@@ -141,6 +148,13 @@ static __always_inline bool has_ports(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
+static __always_inline void take_ports(struct flow *flow, const __be16 ports[2])
+{
+	flow->src_port = bpf_ntohs(ports[0]);
+	flow->dst_port = bpf_ntohs(ports[1]);
+	flow->has_ports = 1;
+}
+
 /* `end`: of the packet's linear part. What lies behind it is another packet's. */
 static __always_inline void read_ports(struct flow *flow, const unsigned char *at, const unsigned char *end)
 {
@@ -148,22 +162,30 @@ static __always_inline void read_ports(struct flow *flow, const unsigned char *a
 
 	if (!has_ports(flow->protocol) || at + sizeof(ports) > end || bpf_probe_read_kernel(ports, sizeof(ports), at))
 		return;
-	flow->src_port = bpf_ntohs(ports[0]);
-	flow->dst_port = bpf_ntohs(ports[1]);
-	flow->has_ports = 1;
+	take_ports(flow, ports);
 }
 
 static __always_inline void read_flow_v4(struct flow *flow, const unsigned char *ip, const unsigned char *end)
 {
-	__u8 header[20];
+	struct {
+		__u8 header[20];
+		__be16 ports[2]; /* of a header without options, which nearly all are: one read for both */
+	} first;
+	__u8 *header = first.header;
+	bool with_ports = ip + sizeof(first) <= end;
 
-	if (ip + sizeof(header) > end || bpf_probe_read_kernel(header, sizeof(header), ip) || header[0] >> 4 != 4)
+	if (ip + sizeof(first.header) > end ||
+	    bpf_probe_read_kernel(&first, with_ports ? sizeof(first) : sizeof(first.header), ip) || header[0] >> 4 != 4)
 		return;
 	flow->family = AF_INET;
 	flow->protocol = header[9];
 	__builtin_memcpy(flow->src, header + 12, 4);
 	__builtin_memcpy(flow->dst, header + 16, 4);
-	if (!((header[6] & 0x1f) | header[7])) /* fragment offset */
+	if ((header[6] & 0x1f) | header[7]) /* fragment offset */
+		return;
+	if (header[0] == 0x45 && with_ports && has_ports(flow->protocol))
+		take_ports(flow, first.ports);
+	else
 		read_ports(flow, ip + (header[0] & 15) * 4, end);
 }
 

@@ -66,6 +66,7 @@ class Drops final : public Tool {
   std::vector<AnyProbe*> probes() override { return {&packets_.probe()}; }
 
   Result<void> finish() override {
+    ended_ = true;
     search_owners(true);
     if (stacks_) add_stacks();
     if (lines()) tell_folded();
@@ -197,7 +198,7 @@ class Drops final : public Tool {
     if (pending_.empty()) return;
     const BootTime now = session_->clock.now();
     if (pending_since_ == 0) pending_since_ = now.ns;
-    if (owners_.due(now)) {
+    if (owners_.due(now) || ended_) {  // the last one is for all that still wait
       owners_.run(now);
     } else if (!now_or_never && now.ns - pending_since_ < kMaxWait) {
       return;
@@ -332,6 +333,7 @@ class Drops final : public Tool {
   OwnerSearch owners_;
   std::vector<std::vector<std::byte>> pending_;  // records that wait for a search
   std::uint64_t pending_since_ = 0;
+  bool ended_ = false;
   SocketOwners namespaces_;
   std::optional<LossCounters> counters_;
   CauseJoin causes_;

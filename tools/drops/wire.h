@@ -15,6 +15,7 @@
 #define DROPS_MAX_OTHER_REASONS 16
 #define DROPS_MAX_DEVS 8
 #define DROPS_MAX_PROTOCOLS 8
+#define DROPS_RATES 64 /* places for the rates of network namespaces; their numbers follow one another */
 
 enum drops_type { DROPS_DROP, DROPS_RETRANSMIT, DROPS_RESET, DROPS_COUNTER, DROPS_TYPES };
 

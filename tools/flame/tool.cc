@@ -14,6 +14,7 @@
 #include "flame/names.h"
 #include "flame/options.h"
 #include "flame/probe.h"
+#include "profile/threshold.h"
 #include "profile/write.h"
 #include "run/tool.h"
 
@@ -86,6 +87,13 @@ class Flame final : public Tool {
     return {};
   }
 
+  bool judges_itself() const override { return true; }
+  std::vector<Judged> verdicts() override {
+    std::vector<Judged> verdicts;
+    for (const auto& t : thresholds_) verdicts.push_back({t.text(), {}, t.evaluate(named_->profile)});
+    return verdicts;
+  }
+
   void remark() override {
     say("plumb: {}", profile::quality_text(named_->profile));
     if (common().verbose) say("plumb: {}", ends_text(collector_->counts()));
@@ -97,7 +105,15 @@ class Flame final : public Tool {
   }
 
  private:
-  Result<void> check() override { return check_flame_options(options_); }
+  Result<void> check() override {
+    if (auto r = check_flame_options(options_); !r) return r;
+    for (const std::string& text : common().fail_if) {
+      auto threshold = profile::ProfileThreshold::compile(text);
+      if (!threshold) return std::move(threshold).error();
+      thresholds_.push_back(*std::move(threshold));
+    }
+    return {};
+  }
 
   void describe(profile::Description& d) const {
     const bool waits = options_.waits();
@@ -142,6 +158,7 @@ class Flame final : public Tool {
   std::optional<KernelSymbols> kernel_;
   std::optional<Collector> collector_;
   std::optional<NamedProfile> named_;
+  std::vector<profile::ProfileThreshold> thresholds_;  // of --fail-if
 };
 
 constexpr std::string_view kFormats[] = {"folded", "svg",  "pprof", "speedscope", "firefox",
@@ -152,6 +169,8 @@ constexpr Example kExamples[] = {
     {"plumb flame -p 4711 -d 30s | less", "one process, a line a stack"},
     {"plumb flame --event offcpu -p 4711 -d 10s -o waits.svg", "where it waits, and for how long"},
     {"plumb flame -o build.svg -- make -j8", "one command and its children"},
+    {"plumb flame -o cpu.svg --fail-if 'rooted < 95% || self(\"memcpy\") > 10%' -- ./bench",
+     "a verdict for CI: exit status 3 when it holds"},
 };
 
 // Kernel symbols; what other users' processes have mapped, and those files.
@@ -166,7 +185,9 @@ const ToolInfo kFlame{
     .description =
         "Takes stacks of running threads at a steady rate, or of what --event names, and adds them up. "
         "Stacks of binaries without frame pointers are walked by their call-frame information, so that "
-        "distributions' packages need not be built again.",
+        "distributions' packages need not be built again.\n\n"
+        "--fail-if is over the figures of the capture: count, lost, rooted, truncated and unsymbolised, in samples or in percent "
+        "of them; unsymbolised(\"FILE\") of one file; self(\"FUNCTION\") and total(\"FUNCTION\"), in percent of the weight.",
     .schema = &kStackSchema,
     .summary_schema = nullptr,
     .examples = kExamples,

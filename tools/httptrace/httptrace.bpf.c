@@ -4,10 +4,11 @@
  * One function, traffic(), is told each send and receive by one of two variants of hooks: the tracepoints behind
  * sock_sendmsg and sock_recvmsg (Linux 6.3), or fexit on inet's own functions. Neither gives the bytes; they lie in the
  * caller's memory, where the registers of its system call say. */
-#include "httptrace/capture.bpf.h"
 #include "bpf/address_filter.bpf.h"
 #include "bpf/filter.bpf.h"
 #include "bpf/socket.bpf.h"
+#include "httptrace/capture.bpf.h"
+#include "httptrace/search.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -15,6 +16,10 @@ enum {
 	ECONNRESET = 104,
 	ETIMEDOUT = 110,
 };
+
+/* Whether tracing programs may use socket storage: Linux 5.11, which also brought bpf_sock_from_file(). Constant once
+ * relocated, so that the verifier does not see the call elsewhere. */
+#define STORAGE_IN_KERNEL bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_sock_from_file)
 
 /* State of each TCP connection that carried bytes. Key: its socket. traffic() inserts; the kernel deletes it with the
  * socket. */
@@ -53,7 +58,7 @@ static __always_inline struct connection *connection_by_address(const void *sk, 
 /* Of a socket that the verifier trusts. */
 static __always_inline struct connection *connection_of(struct sock *sk, bool create)
 {
-	if (config.socket_storage)
+	if (STORAGE_IN_KERNEL && config.socket_storage)
 		return bpf_sk_storage_get(&connections, sk, 0, create ? BPF_SK_STORAGE_GET_F_CREATE : 0);
 	return connection_by_address(sk, create);
 }
@@ -159,11 +164,11 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 		c->kind = KIND_UNKNOWN;
 	if (c->kind == KIND_FOREIGN || c->kind == KIND_UNWANTED || c->kind == KIND_TLS)
 		return 0;
-	source_of_current_call(&ws->source, ws->registers);
+	find_source(direction);
 	if (!c->started[dir])
 		first = went_first(sk, direction, length);
 	c->started[dir] = 1;
-	if (!connection_wanted(c, ws, direction, length, first))
+	if (!connection_wanted(c, direction, length, first))
 		return 0;
 	now = bpf_ktime_get_boot_ns();
 	if ((!c->told || c->pid != pid) && !tell_owner(c, sk, direction, pid, now))
@@ -191,6 +196,10 @@ static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int 
 	struct connection *c;
 
 	if (!is_tcp(sk))
+		return 0;
+	socket_used(sk);
+	/* Nothing to read yet, or it broke, which socket_state() tells. */
+	if (ret < 0)
 		return 0;
 	c = connection_of(sk, ret > 0);
 	if (!c || c->kind == KIND_FOREIGN)

@@ -5,8 +5,9 @@
 namespace plumb {
 namespace {
 
-// Room for 100 ms of 100,000 requests a second on both sides, of which each makes two records of some 400 bytes.
-constexpr std::uint32_t kRingBytes = 16 << 20;
+// Room for 50 ms of 100,000 requests a second on both sides, of which each makes two records of some 400 bytes; a quarter
+// of it wakes the user side. Mapped twice, it counts twice as memory of the process.
+constexpr std::uint32_t kRingBytes = 8 << 20;
 
 Feature both(const Feature& a, const Feature& b) {
   return a.works ? b : a;
@@ -47,7 +48,8 @@ std::vector<Hook> HttpProbe::hooks() {
   };
 }
 
-Result<void> HttpProbe::start(Session& session, const Wants& wants, OnRecord on_record) {
+Result<void> HttpProbe::start(Session& session, const Wants& wants, const TlsProbe::Search& search,
+                              OnRecord on_record) {
   on_record_ = std::move(on_record);
   if (auto r = probe_.open(session.features, session.filter, hooks()); !r) return r;
   httptrace_config& config = probe_->rodata->config;
@@ -56,6 +58,11 @@ Result<void> HttpProbe::start(Session& session, const Wants& wants, OnRecord on_
   config.snaplen = wants.snaplen;
   config.socket_storage = session.features.socket_storage().works;
   if (!config.socket_storage) bpf_map__set_autocreate(probe_->maps.connections, false);
+  for (const auto& [map, fd] : {std::pair{probe_->maps.searching, search.searching},
+                                std::pair{probe_->maps.searchers, search.searchers}}) {
+    if (const int e = bpf_map__reuse_fd(map, fd); e != 0)
+      return bpf_error("cannot share maps between the BPF objects", -e);
+  }
   set_addresses(probe_->rodata->addresses, wants.ports, wants.hosts);
   return probe_.start<&HttpProbe::record>(kRingBytes, *this);
 }

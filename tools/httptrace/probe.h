@@ -8,6 +8,7 @@
 
 #include "bpf/address_filter.h"
 #include "bpf/filter_config.h"
+#include "httptrace/tls_probe.h"
 #include "httptrace/wire.h"
 #include "probe/probe.h"
 #include "run/address_options.h"
@@ -31,8 +32,10 @@ class HttpProbe {
 
   static std::vector<Hook> hooks();
 
-  // Every program is attached when it returns. `session` outlives the probe.
-  Result<void> start(Session& session, const Wants& wants, OnRecord on_record);
+  // Every program is attached when it returns. `session` outlives the probe. `search`: the maps of the TLS programs,
+  // which are told what sockets they use.
+  Result<void> start(Session& session, const Wants& wants, const TlsProbe::Search& search,
+                     OnRecord on_record);
   AnyProbe& probe() { return probe_; }
 
  private:

@@ -208,7 +208,8 @@ static __always_inline void source_of_current_call(struct source *source, __u8 *
 	struct task_struct___stack *task;
 	const char *stack;
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) &&
+	    bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
 		source_of_call(source, (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf()));
 		return;
 	}

@@ -13,41 +13,41 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #if defined(__TARGET_ARCH_x86)
-#define ARG1(regs) ((regs)->di)
-#define ARG2(regs) ((regs)->si)
-#define ARG3(regs) ((regs)->dx)
-#define ARG4(regs) ((regs)->cx)
-#define RESULT(regs) ((regs)->ax)
-#define STACK(regs) ((regs)->sp)
+#define ARG1(regs)	  ((regs)->di)
+#define ARG2(regs)	  ((regs)->si)
+#define ARG3(regs)	  ((regs)->dx)
+#define ARG4(regs)	  ((regs)->cx)
+#define RESULT(regs)	  ((regs)->ax)
+#define STACK(regs)	  ((regs)->sp)
 /* internal/abi: integers and pointers in RAX, RBX, RCX, ...; the goroutine in R14. */
 #define GO_RECEIVER(regs) ((regs)->ax)
-#define GO_POINTER(regs) ((regs)->bx)
-#define GO_LENGTH(regs) ((regs)->cx)
-#define GO_RESULT(regs) ((regs)->ax)
-#define GO_ROUTINE(regs) ((regs)->r14)
+#define GO_POINTER(regs)  ((regs)->bx)
+#define GO_LENGTH(regs)	  ((regs)->cx)
+#define GO_RESULT(regs)	  ((regs)->ax)
+#define GO_ROUTINE(regs)  ((regs)->r14)
 #elif defined(__TARGET_ARCH_arm64)
-#define ARG1(r) ((r)->regs[0])
-#define ARG2(r) ((r)->regs[1])
-#define ARG3(r) ((r)->regs[2])
-#define ARG4(r) ((r)->regs[3])
-#define RESULT(r) ((r)->regs[0])
-#define STACK(r) ((r)->sp)
+#define ARG1(r)	       ((r)->regs[0])
+#define ARG2(r)	       ((r)->regs[1])
+#define ARG3(r)	       ((r)->regs[2])
+#define ARG4(r)	       ((r)->regs[3])
+#define RESULT(r)      ((r)->regs[0])
+#define STACK(r)       ((r)->sp)
 #define GO_RECEIVER(r) ((r)->regs[0])
-#define GO_POINTER(r) ((r)->regs[1])
-#define GO_LENGTH(r) ((r)->regs[2])
-#define GO_RESULT(r) ((r)->regs[0])
-#define GO_ROUTINE(r) ((r)->regs[28])
+#define GO_POINTER(r)  ((r)->regs[1])
+#define GO_LENGTH(r)   ((r)->regs[2])
+#define GO_RESULT(r)   ((r)->regs[0])
+#define GO_ROUTINE(r)  ((r)->regs[28])
 #endif
 
 enum { SIGSTOP = 19 };
 
 /* A call of a C library begins. */
-static __noinline int enter(__u64 place, __u64 object, __u64 buffer, __u64 size_at, __u8 library)
+static __noinline int enter(__u64 place, __u64 object, __u64 buffer, __u64 size_at, __u32 how)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct call_key key = {.owner = thread, .place = place};
-	struct call call = {.object = object, .buffer = buffer, .size_at = size_at};
-	struct connection *c = connection_of(object, library);
+	struct call call = {.object = object, .buffer = buffer, .size_at = size_at, .how = how};
+	struct connection *c = connection_of(object, how >> CALL_LIBRARY);
 
 	if (!c || c->ignored)
 		return 0;
@@ -61,39 +61,43 @@ static __noinline int enter(__u64 place, __u64 object, __u64 buffer, __u64 size_
 	return 0;
 }
 
-/* It returns. `n`: bytes it moved; 0 or negative: none. */
-static __always_inline int leave(__u64 place, __s64 n, __u8 direction, const bool size_elsewhere)
+/* It returns. */
+static __always_inline int leave(struct pt_regs *regs)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct call_key key = {.owner = thread, .place = place};
-	struct call *call = bpf_map_lookup_elem(&calls, &key);
+	struct call_key key = {.owner = thread, .place = STACK(regs)};
+	struct call *kept = bpf_map_lookup_elem(&calls, &key);
 	struct object_key object = {.pid = thread >> 32};
-	struct piece piece = {.direction = direction};
 	struct connection *c;
-	__u64 buffer;
+	struct call call;
+	bool sends;
+	__s64 n;
 
-	if (!call)
+	if (!kept)
 		return 0;
-	object.object = piece.object = call->object;
-	buffer = call->buffer;
-	if (size_elsewhere && n == 1) {
-		n = 0;
-		bpf_probe_read_user(&n, sizeof(n), (const void *)call->size_at);
-	} else if (size_elsewhere) {
-		n = -1;
-	}
-	/* What is sent begins with the call, what is received is there when it ends. */
-	piece.time_ns = direction == HTTPTRACE_SENT ? call->time_ns : bpf_ktime_get_boot_ns();
+	call = *kept;
 	bpf_map_delete_elem(&calls, &key);
+	n = call.how & CALL_WIDE ? (__s64)RESULT(regs) : (__s32)RESULT(regs);
+	if (call.how & CALL_SIZE_ELSEWHERE) {
+		bool done = n == 1;
+
+		n = done ? 0 : -1;
+		if (done)
+			bpf_probe_read_user(&n, sizeof(n), (const void *)call.size_at);
+	}
+	object.object = call.object;
+	sends = call.how & CALL_SENDS;
 	c = bpf_map_lookup_elem(&connections, &object);
 	if (!c)
 		return 0;
 	if (!c->sock)
 		end_search(thread, c);
+	/* What is sent begins with the call, what is received is there when it ends. */
 	if (n > 0)
-		record_plaintext(c, &piece, buffer, n);
-	else if (!n && direction == HTTPTRACE_RECEIVED)
-		record_close(c, piece.object, END_RECEIVED);
+		record_plaintext(call.object, sends ? call.time_ns : bpf_ktime_get_boot_ns(), call.buffer, n,
+				 sends ? HTTPTRACE_SENT : HTTPTRACE_RECEIVED);
+	else if (!n && !sends)
+		record_close(c, call.object, END_RECEIVED);
 	return 0;
 }
 
@@ -112,20 +116,19 @@ static __noinline int forget(__u64 object)
 
 #define UPROBE(name) SEC("uprobe") int name(struct pt_regs *regs)
 
-/* OpenSSL, and BoringSSL and LibreSSL with the same functions. */
-UPROBE(ssl_read_entry) { return enter(STACK(regs), ARG1(regs), ARG2(regs), 0, LIBRARY_OPENSSL); }
-UPROBE(ssl_read_return) { return leave(STACK(regs), (__s32)RESULT(regs), HTTPTRACE_RECEIVED, false); }
-UPROBE(ssl_write_entry) { return enter(STACK(regs), ARG1(regs), ARG2(regs), 0, LIBRARY_OPENSSL); }
-UPROBE(ssl_write_return) { return leave(STACK(regs), (__s32)RESULT(regs), HTTPTRACE_SENT, false); }
-UPROBE(ssl_read_ex_entry) { return enter(STACK(regs), ARG1(regs), ARG2(regs), ARG4(regs), LIBRARY_OPENSSL); }
-UPROBE(ssl_read_ex_return) { return leave(STACK(regs), (__s32)RESULT(regs), HTTPTRACE_RECEIVED, true); }
-UPROBE(ssl_write_ex_entry) { return enter(STACK(regs), ARG1(regs), ARG2(regs), ARG4(regs), LIBRARY_OPENSSL); }
-UPROBE(ssl_write_ex_return) { return leave(STACK(regs), (__s32)RESULT(regs), HTTPTRACE_SENT, true); }
+#define ENTER(size_at, how, library)                                                                                   \
+	return enter(STACK(regs), ARG1(regs), ARG2(regs), size_at, (how) | (library) << CALL_LIBRARY)
 
-UPROBE(gnutls_recv_entry) { return enter(STACK(regs), ARG1(regs), ARG2(regs), 0, LIBRARY_GNUTLS); }
-UPROBE(gnutls_recv_return) { return leave(STACK(regs), RESULT(regs), HTTPTRACE_RECEIVED, false); }
-UPROBE(gnutls_send_entry) { return enter(STACK(regs), ARG1(regs), ARG2(regs), 0, LIBRARY_GNUTLS); }
-UPROBE(gnutls_send_return) { return leave(STACK(regs), RESULT(regs), HTTPTRACE_SENT, false); }
+/* OpenSSL, and BoringSSL and LibreSSL with the same functions. */
+UPROBE(ssl_read_entry) { ENTER(0, 0, LIBRARY_OPENSSL); }
+UPROBE(ssl_write_entry) { ENTER(0, CALL_SENDS, LIBRARY_OPENSSL); }
+UPROBE(ssl_read_ex_entry) { ENTER(ARG4(regs), CALL_SIZE_ELSEWHERE, LIBRARY_OPENSSL); }
+UPROBE(ssl_write_ex_entry) { ENTER(ARG4(regs), CALL_SIZE_ELSEWHERE | CALL_SENDS, LIBRARY_OPENSSL); }
+
+UPROBE(gnutls_recv_entry) { ENTER(0, CALL_WIDE, LIBRARY_GNUTLS); }
+UPROBE(gnutls_send_entry) { ENTER(0, CALL_WIDE | CALL_SENDS, LIBRARY_GNUTLS); }
+
+UPROBE(call_return) { return leave(regs); }
 
 /* SSL_free, gnutls_deinit. */
 UPROBE(object_freed) { return forget(ARG1(regs)); }
@@ -156,16 +159,14 @@ UPROBE(go_read_return)
 	struct call_key key = {.owner = GO_ROUTINE(regs), .place = pid};
 	struct call *call = bpf_map_lookup_elem(&calls, &key);
 	struct object_key object = {.pid = pid};
-	struct piece piece = {.direction = HTTPTRACE_RECEIVED};
 	__s64 n = GO_RESULT(regs);
 	struct connection *c;
 	__u64 buffer;
 
 	if (!call)
 		return 0;
-	object.object = piece.object = call->object;
+	object.object = call->object;
 	buffer = call->buffer;
-	piece.time_ns = bpf_ktime_get_boot_ns();
 	bpf_map_delete_elem(&calls, &key);
 	c = bpf_map_lookup_elem(&connections, &object);
 	if (!c)
@@ -173,7 +174,7 @@ UPROBE(go_read_return)
 	if (!c->sock)
 		end_search(goroutine_key(key.owner, pid), c);
 	if (n > 0)
-		record_plaintext(c, &piece, buffer, n);
+		record_plaintext(object.object, bpf_ktime_get_boot_ns(), buffer, n, HTTPTRACE_RECEIVED);
 	return 0;
 }
 
@@ -184,9 +185,8 @@ UPROBE(go_read_return)
 UPROBE(go_write_entry)
 {
 	__u64 pid = bpf_get_current_pid_tgid() >> 32;
-	struct piece piece = {.direction = HTTPTRACE_SENT, .object = GO_RECEIVER(regs)};
-	struct call call = {.object = piece.object, .buffer = GO_POINTER(regs), .size = GO_LENGTH(regs)};
-	struct connection *c = connection_of(piece.object, LIBRARY_GO);
+	struct call call = {.object = GO_RECEIVER(regs), .buffer = GO_POINTER(regs), .size = GO_LENGTH(regs)};
+	struct connection *c = connection_of(call.object, LIBRARY_GO);
 	struct call_key key = {.owner = GO_ROUTINE(regs), .place = pid | 1ULL << 32};
 	struct call *begun;
 
@@ -195,31 +195,30 @@ UPROBE(go_write_entry)
 	begun = bpf_map_lookup_elem(&calls, &key);
 	if (begun && begun->object == call.object && begun->buffer == call.buffer && begun->size == call.size)
 		return 0;
-	call.time_ns = piece.time_ns = bpf_ktime_get_boot_ns();
+	call.time_ns = bpf_ktime_get_boot_ns();
 	call.recorded = c->sock != 0;
 	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY))
 		count_loss(LOSS_MAP_FULL);
 	if (call.recorded)
-		record_plaintext(c, &piece, call.buffer, call.size);
+		record_plaintext(call.object, call.time_ns, call.buffer, call.size, HTTPTRACE_SENT);
 	else
-		start_search(goroutine_key(key.owner, pid), piece.object);
+		start_search(goroutine_key(key.owner, pid), call.object);
 	return 0;
 }
 
 UPROBE(go_write_return)
 {
 	__u64 pid = bpf_get_current_pid_tgid() >> 32;
-	struct piece piece = {.direction = HTTPTRACE_SENT};
 	struct call_key key = {.owner = GO_ROUTINE(regs), .place = pid | 1ULL << 32};
 	struct call *call = bpf_map_lookup_elem(&calls, &key);
 	struct object_key object = {.pid = pid};
 	struct connection *c;
-	__u64 buffer, size;
+	__u64 buffer, size, time_ns;
 
 	if (!call)
 		return 0;
-	object.object = piece.object = call->object;
-	piece.time_ns = call->time_ns;
+	object.object = call->object;
+	time_ns = call->time_ns;
 	buffer = call->buffer;
 	size = call->recorded ? 0 : call->size;
 	bpf_map_delete_elem(&calls, &key);
@@ -231,37 +230,7 @@ UPROBE(go_write_return)
 	if (!c->sock)
 		end_search(goroutine_key(key.owner, pid), c);
 	if ((__s64)GO_RESULT(regs) > 0)
-		record_plaintext(c, &piece, buffer, size);
-	return 0;
-}
-
-/* Hook: data was sent or received through a socket. Context: the thread that does it, in its system call. */
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(socket_sent, struct sock *sk, int length, int flags)
-{
-	socket_used(sk, true);
-	return 0;
-}
-
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(socket_received, struct sock *sk, int length, int flags)
-{
-	socket_used(sk, true);
-	return 0;
-}
-
-/* The same before Linux 6.3. */
-SEC("fentry/tcp_sendmsg")
-int BPF_PROG(tcp_sent, struct sock *sk)
-{
-	socket_used(sk, true);
-	return 0;
-}
-
-SEC("fentry/tcp_recvmsg")
-int BPF_PROG(tcp_received, struct sock *sk)
-{
-	socket_used(sk, true);
+		record_plaintext(object.object, time_ns, buffer, size, HTTPTRACE_SENT);
 	return 0;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
-/* The state of the TLS programs: connections, calls that have not returned, and who a socket's traffic belongs to. */
+/* The state of the TLS programs: connections and calls that have not returned. */
 #ifndef PLUMB_HTTPTRACE_TLS_CALL_H
 #define PLUMB_HTTPTRACE_TLS_CALL_H
 
 #include "bpf/filter.bpf.h"
 #include "bpf/kernel.h"
-#include "bpf/socket.bpf.h"
+#include "httptrace/search.bpf.h"
 #include "httptrace/tls_wire.h"
 #include "httptrace/wire.h"
 
@@ -64,7 +64,17 @@ struct call {
 		__u64 size;    /* of what Go writes */
 	};
 	__u64 time_ns;
-	__u64 recorded; /* its bytes were recorded as it began */
+	__u32 how;	/* of a C library: enum call_how, or-ed */
+	__u32 recorded; /* its bytes were recorded as it began */
+};
+
+/* What a C function does, so that one program serves at the return instructions of all. */
+enum call_how {
+	CALL_SENDS = 1 << 0,
+	CALL_SIZE_ELSEWHERE =
+		1 << 1,	    /* returns whether it did it, and the number of bytes at size_at; else the number */
+	CALL_WIDE = 1 << 2, /* returns ssize_t; else int */
+	CALL_LIBRARY = 8,   /* shift: enum httptrace_library */
 };
 
 /* Inserted at entry, deleted at return. A return that is never reached (longjmp, exit within) leaves its entry to be
@@ -75,28 +85,6 @@ struct {
 	__type(key, struct call_key);
 	__type(value, struct call);
 } calls SEC(".maps");
-
-/* Threads (pid and tid) and goroutines (runtime.g ^ pid << 48) inside a call of a connection whose socket is not known
- * yet. Inserted at entry, deleted at return; the socket that is used meanwhile is the connection's. */
-struct running {
-	__u64 object;
-	__u64 sock;
-	struct endpoints ends;
-	__u32 netns;
-	__u32 padding;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, __u64);
-	__type(value, struct running);
-} searching SEC(".maps");
-
-/* How many calls search. While none does, the socket hooks return at once. */
-int searchers;
-
-static __always_inline __u64 goroutine_key(__u64 g, __u32 pid) { return g ^ ((__u64)pid << 48); }
 
 /* The connection of an object; made known, and judged by the filters, when it is new. NULL: the map is full. */
 static __noinline struct connection *connection_of(__u64 object, __u8 library)
@@ -117,14 +105,7 @@ static __noinline struct connection *connection_of(__u64 object, __u8 library)
 	return bpf_map_lookup_elem(&connections, &key);
 }
 
-static __always_inline void start_search(__u64 who, __u64 object)
-{
-	struct running running = {.object = object};
-
-	if (!bpf_map_update_elem(&searching, &who, &running, BPF_ANY))
-		__sync_fetch_and_add(&searchers, 1);
-}
-
+/* What the search of `who` found is the connection's. */
 static __always_inline void end_search(__u64 who, struct connection *connection)
 {
 	struct running *running = bpf_map_lookup_elem(&searching, &who);
@@ -136,38 +117,7 @@ static __always_inline void end_search(__u64 who, struct connection *connection)
 		connection->ends = running->ends;
 		connection->netns = running->netns;
 	}
-	bpf_map_delete_elem(&searching, &who);
-	__sync_fetch_and_add(&searchers, -1);
-}
-
-/* Traffic at a socket: is it that of a call that searches? `current` is the thread that sends or receives. */
-static __always_inline void socket_used(struct sock *sk, const bool typed)
-{
-	__u64 who = bpf_get_current_pid_tgid();
-	struct running *running;
-	__u16 family;
-
-	if (!searchers)
-		return;
-	running = bpf_map_lookup_elem(&searching, &who);
-#if defined(__TARGET_ARCH_x86)
-	/* Go's system calls leave r14, which holds the goroutine, alone (internal/runtime/syscall). The helper came with
-	 * Linux 5.15; before, Go's connections have no addresses. */
-	if (!running && config.go && bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-
-		who = goroutine_key(BPF_CORE_READ(regs, r14), who >> 32);
-		running = bpf_map_lookup_elem(&searching, &who);
-	}
-#endif
-	if (!running || running->sock)
-		return;
-	family = SOCK_READ(sk, __sk_common.skc_family);
-	if (family != AF_INET && family != AF_INET6)
-		return;
-	read_endpoints(&running->ends, sk, typed);
-	running->netns = socket_netns(sk);
-	running->sock = (__u64)sk;
+	stop_search(who);
 }
 
 #endif

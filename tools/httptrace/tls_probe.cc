@@ -12,21 +12,15 @@
 namespace plumb {
 namespace {
 
-constexpr std::uint32_t kRingBytes = 8 << 20;
+constexpr std::uint32_t kRingBytes = 4 << 20;
 
-Feature both(const Feature& a, const Feature& b) {
-  return a.works ? b : a;
-}
-
-// The order of entry_program() and return_program(); calls that end an object have no program for their return.
+// In the order of entry_program() and return_program().
 std::vector<bpf_program*> uprobes(const tls_bpf& skel) {
   const auto& p = skel.progs;
-  return {p.ssl_read_entry,    p.ssl_read_return,    p.ssl_write_entry,    p.ssl_write_return,
-          p.ssl_read_ex_entry, p.ssl_read_ex_return, p.ssl_write_ex_entry, p.ssl_write_ex_return,
-          p.gnutls_recv_entry, p.gnutls_recv_return, p.gnutls_send_entry,  p.gnutls_send_return,
-          p.go_read_entry,     p.go_read_return,     p.go_write_entry,     p.go_write_return,
-          p.object_freed,      p.object_freed,       p.go_closed,          p.go_closed,
-          p.libraries_mapped};
+  return {p.ssl_read_entry,    p.ssl_write_entry,   p.ssl_read_ex_entry, p.ssl_write_ex_entry,
+          p.gnutls_recv_entry, p.gnutls_send_entry, p.go_read_entry,     p.go_write_entry,
+          p.object_freed,      p.go_closed,         p.call_return,       p.go_read_return,
+          p.go_write_return,   p.libraries_mapped};
 }
 
 }  // namespace
@@ -35,21 +29,7 @@ TlsProbe::TlsProbe() = default;
 TlsProbe::~TlsProbe() = default;
 
 std::vector<Hook> TlsProbe::hooks(bool wanted) {
-  return {{.name = "tls-socket",
-           .purpose = "which socket a TLS connection uses",
-           .variants = {{"sock_length",
-                         {"socket_sent", "socket_received"},
-                         [](Features& f) {
-                           return both(f.tracepoint("sock_send_length"), f.tracepoint("sock_recv_length"));
-                         },
-                         "nothing but while a connection's socket is searched"},
-                        {"fentry",
-                         {"tcp_sent", "tcp_received"},
-                         [](Features& f) { return both(f.fentry("tcp_sendmsg"), f.fentry("tcp_recvmsg")); },
-                         "nothing but while a connection's socket is searched"}},
-           .required = false,
-           .wanted = wanted},
-          {.name = "tls-exec",
+  return {{.name = "tls-exec",
            .purpose = "TLS in programs that start later",
            .variants = {{"tp_btf",
                          {"program_started"},
@@ -73,7 +53,6 @@ Result<void> TlsProbe::load(Session& session) {
     for (bpf_program* p : programs)
       bpf_program__set_expected_attach_type(p, static_cast<bpf_attach_type>(kUprobeMultiAttachType));
   }
-  probe_->rodata->config.go = true;
   probe_->rodata->config.hold = session.filter.follow;
   if (auto r = probe_.start<&TlsProbe::record>(kRingBytes, *this); !r) return r;
   std::vector<int> fds;

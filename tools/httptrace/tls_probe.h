@@ -44,6 +44,13 @@ class TlsProbe {
   Result<void> attach_running();
   AnyProbe& probe() { return probe_; }
 
+  // Descriptors of the maps of search.bpf.h, for the programs that see sockets. After start().
+  struct Search {
+    int searching = -1;
+    int searchers = -1;
+  };
+  Search search() const { return {bpf_map__fd(probe_->maps.searching), bpf_map__fd(probe_->maps.searchers)}; }
+
   // What was probed and what could not be, for -v and the end of a run.
   struct Counts {
     std::size_t files = 0;      // with probes in them

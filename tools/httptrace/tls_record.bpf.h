@@ -61,17 +61,21 @@ static __always_inline bool starts_http2_frame(const __u8 *b, __u32 n)
 	return false;
 }
 
-static __always_inline void judge_protocol(struct connection *c, const __u8 *b, __u32 n)
+/* Global functions, which the verifier walks once and not for each way that leads to them; up to Linux 5.11 these take
+ * numbers only. This one: what `n` bytes at `buffer` begin with, on a connection of a protocol that is `known` so far.
+ * PROTOCOL_UNKNOWN: neither a message of HTTP/1 nor anything of HTTP/2. */
+__noinline int protocol_in(__u64 buffer, __u64 n, __u32 known)
 {
-	__u32 word = WORD(b[0], b[1], b[2], b[3]);
+	__u8 b[12] = {};
+	__u32 word;
 
-	if (c->protocol != PROTOCOL_HTTP2 && n >= 4 && starts_http1(word)) {
-		c->protocol = PROTOCOL_HTTP1;
-		c->one_direction = 0;
-	} else if (c->protocol == PROTOCOL_UNKNOWN &&
-		   ((n >= 4 && word == WORD('P', 'R', 'I', ' ')) || starts_http2_frame(b, n))) {
-		c->protocol = PROTOCOL_HTTP2;
-	}
+	bpf_probe_read_user(b, n >= 12 ? 12 : 4, (const void *)buffer);
+	word = WORD(b[0], b[1], b[2], b[3]);
+	if (n >= 4 && known != PROTOCOL_HTTP2 && starts_http1(word))
+		return PROTOCOL_HTTP1;
+	if (known == PROTOCOL_UNKNOWN && ((n >= 4 && word == WORD('P', 'R', 'I', ' ')) || starts_http2_frame(b, n)))
+		return PROTOCOL_HTTP2;
+	return PROTOCOL_UNKNOWN;
 }
 
 static __always_inline void fill_header(struct httptrace_header *h, struct connection *c, __u64 object, __u64 time_ns)
@@ -117,8 +121,7 @@ struct piece {
 	__u64 time_ns;
 	__u64 from;   /* address of what is captured */
 	__u32 length; /* of the stream, that the record stands for */
-	__u32 captured;
-	__u8 at_end; /* what is captured is the piece's end, not its beginning */
+	__u8 at_end;  /* what is captured is the piece's end, not its beginning */
 	__u8 direction;
 	__u8 flags;
 };
@@ -156,10 +159,23 @@ static __always_inline void fill_data(struct httptrace_data *d, struct connectio
 		submit_record(d);                                                                                      \
 	} while (0)
 
-static __noinline int record_piece(struct connection *c, const struct piece *p)
-{
-	__u32 n = p->captured;
+/* A record of `size` bytes of the stream in one of two directions (bit 0), of which those at `from` are captured: the
+ * piece's beginning, or its end (bit 1); from bit 8 on enum httptrace_flags. */
+#define PIECE_AT_END (1U << 1)
+#define PIECE_FLAGS  8
 
+__noinline int record_piece(__u64 object, __u64 time_ns, __u64 from, __u64 sizes, __u32 bits)
+{
+	struct object_key key = {.object = object, .pid = bpf_get_current_pid_tgid() >> 32};
+	struct connection *c = bpf_map_lookup_elem(&connections, &key);
+	struct piece piece = {.object = object, .time_ns = time_ns, .from = from, .length = (__u32)sizes}, *p = &piece;
+	__u32 n = sizes >> 32;
+
+	if (!c)
+		return 0;
+	piece.direction = bits & 1;
+	piece.at_end = !!(bits & PIECE_AT_END);
+	piece.flags = bits >> PIECE_FLAGS;
 	asm volatile("" : "+r"(n));
 	if (n <= 256)
 		RECORD_UP_TO(256);
@@ -174,51 +190,56 @@ full:
 	return 0;
 }
 
-/* `n` bytes of plaintext at `buffer` went over the connection. Called when the call that sent or received them ends,
- * or, where all of a call's bytes go for sure, as it begins. */
-static __noinline int record_plaintext(struct connection *c, struct piece *p, __u64 buffer, __u64 n)
+/* Captures up to config.snaplen of `left` bytes at `buffer`. */
+static __always_inline void record_from_beginning(__u64 object, __u64 time_ns, __u64 buffer, __u32 left, __u32 bits)
 {
-	__u8 first[12] = {};
-	__u8 bit = 1 << (p->direction & 1);
+	for (int i = 0; i < HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD && left; i++) {
+		bool last =
+			(i + 1) * HTTPTRACE_PAYLOAD >= config.snaplen || i + 1 == HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD;
+		__u32 captured = left < HTTPTRACE_PAYLOAD ? left : HTTPTRACE_PAYLOAD;
+		__u32 length = last ? left : captured;
 
-	if (n > 0x7fffffff || !n)
+		record_piece(object, time_ns, buffer, (__u64)captured << 32 | length, bits);
+		left -= length;
+		buffer += length;
+		bits = (bits & 1) | HTTPTRACE_CONTINUES << PIECE_FLAGS;
+	}
+}
+
+/* `n` bytes of plaintext at `buffer` went over an object's connection. Called when the call that sent or received them
+ * ends, or, where all of a call's bytes go for sure, as it begins. */
+__noinline int record_plaintext(__u64 object, __u64 time_ns, __u64 buffer, __u64 n, __u32 direction)
+{
+	struct object_key key = {.object = object, .pid = bpf_get_current_pid_tgid() >> 32};
+	struct connection *c = bpf_map_lookup_elem(&connections, &key);
+	__u32 bits = direction & 1, found;
+	__u8 bit = 1 << bits;
+
+	if (!c || n > 0x7fffffff || !n)
 		return 0;
-	if (c->last != p->direction)
+	if (c->last != bits)
 		c->one_direction = 0;
-	c->last = p->direction;
-	bpf_probe_read_user(first, n >= 12 ? 12 : 4, (const void *)buffer);
-	judge_protocol(c, first, n);
+	c->last = bits;
+	found = protocol_in(buffer, n, c->protocol);
+	if (found != PROTOCOL_UNKNOWN)
+		c->protocol = found;
+	if (found == PROTOCOL_HTTP1)
+		c->one_direction = 0;
 	if (!c->protocol)
 		return 0;
 	if (filter.netns && (!c->sock || !netns_selected(c->netns)))
 		return 0;
 	count_seen();
 	if (!c->opened || (!c->named && c->sock))
-		record_open(c, p->object, p->time_ns);
-	p->flags = c->seen & bit ? 0 : HTTPTRACE_FIRST;
+		record_open(c, object, time_ns);
+	bits |= (c->seen & bit ? 0 : HTTPTRACE_FIRST) << PIECE_FLAGS;
 	c->seen |= bit;
-	p->at_end = 0;
 	if (c->protocol == PROTOCOL_HTTP1 && c->one_direction > BULK_BYTES) {
-		p->at_end = 1;
-		p->captured = n < BULK_TAIL ? n : BULK_TAIL;
-		p->length = n;
-		p->from = buffer + n - p->captured;
-		record_piece(c, p);
+		__u64 captured = n < BULK_TAIL ? n : BULK_TAIL;
+
+		record_piece(object, time_ns, buffer + n - captured, captured << 32 | n, bits | PIECE_AT_END);
 	} else {
-		__u32 left = n;
-
-		for (int i = 0; i < HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD && left; i++) {
-			bool last = (i + 1) * HTTPTRACE_PAYLOAD >= config.snaplen ||
-				    i + 1 == HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD;
-
-			p->captured = left < HTTPTRACE_PAYLOAD ? left : HTTPTRACE_PAYLOAD;
-			p->length = last ? left : p->captured;
-			p->from = buffer;
-			record_piece(c, p);
-			left -= p->length;
-			buffer += p->length;
-			p->flags = HTTPTRACE_CONTINUES;
-		}
+		record_from_beginning(object, time_ns, buffer, n, bits);
 	}
 	c->one_direction += n;
 	return 0;

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "base/text.h"
 
@@ -128,12 +130,17 @@ void TlsTargets::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t
 
 bool TlsTargets::attach(std::uint32_t program, const UniqueFd& fd, const std::vector<std::uint64_t>& offsets,
                         std::uint32_t only_pid, std::string& why) {
-  auto link = attacher_.attach(program, {fd.get(), offsets, only_pid});
-  if (!link) {
-    why = link.error().why;
-    return false;
+  std::span<const std::uint64_t> left = offsets;
+  while (!left.empty()) {
+    const std::size_t count = std::min(left.size(), attacher::kMaxOffsets);
+    auto link = attacher_.attach(program, {fd.get(), left.first(count), only_pid});
+    if (!link) {
+      why = link.error().why;
+      return false;
+    }
+    links_.push_back(*std::move(link));
+    left = left.subspan(count);
   }
-  links_.push_back(*std::move(link));
   return true;
 }
 

@@ -14,15 +14,17 @@
 
 namespace plumb {
 
-// Programs of tls.bpf.c in the order in which the attacher knows them: entry and return of each TlsCall, then the one for
-// the dynamic linker.
+// Programs of tls.bpf.c in the order in which the attacher knows them: the one for the entry of each TlsCall, those for
+// return instructions (all C functions have the same), then the one for the dynamic linker.
 constexpr std::uint32_t entry_program(TlsCall call) {
-  return 2 * static_cast<std::uint32_t>(call);
+  return static_cast<std::uint32_t>(call);
 }
 constexpr std::uint32_t return_program(TlsCall call) {
-  return 2 * static_cast<std::uint32_t>(call) + 1;
+  const std::uint32_t go = call == TlsCall::go_read ? 1 : 2;
+  return static_cast<std::uint32_t>(kTlsCalls) +
+         (call == TlsCall::go_read || call == TlsCall::go_write ? go : 0);
 }
-constexpr std::uint32_t kLinkerProgram = 2 * kTlsCalls;
+constexpr std::uint32_t kLinkerProgram = kTlsCalls + 3;
 
 class TlsTargets {
  public:

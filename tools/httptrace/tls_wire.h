@@ -29,8 +29,7 @@ struct tls_process {
 struct tls_config {
 	__u32 snaplen; /* captured of one call, at most; a multiple of 4096 up to 16384 */
 	__u8 hold;     /* stop each new process of filter_pids until its probes are on */
-	__u8 go;       /* look for goroutines at socket hooks */
-	__u8 padding[2];
+	__u8 padding[3];
 };
 
 #ifdef __cplusplus

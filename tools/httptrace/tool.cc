@@ -39,6 +39,7 @@ class Httptrace final : public Tool {
                          .snaplen = options_.snaplen,
                          .ports = options_.ports,
                          .hosts = options_.hosts},
+                        tls_.search(),
                         [this](std::span<const std::byte> record) { return connections_->take(record); });
   }
   Result<void> confined() override {

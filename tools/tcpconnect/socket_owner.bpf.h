@@ -35,9 +35,10 @@ static __always_inline void child_accepted(const struct sock *sk)
 	__u64 key = (__u64)sk;
 	struct conn conn = {};
 
-	/* One that the peer has reset meanwhile was told when that happened. */
+	/* One that the peer has reset meanwhile was told when that happened; the error stands before state_changed runs, the
+	 * state only after it. */
 	if (!bpf_map_lookup_elem(&conns, &key) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP &&
-	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE) {
+	    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE && !BPF_CORE_READ(sk, sk_err)) {
 		conn.role = ROLE_SERVER;
 		conn.netns = socket_netns(sk);
 		if (!netns_selected(conn.netns))
