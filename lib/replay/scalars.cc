@@ -1,5 +1,6 @@
 #include "replay/scalars.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -66,22 +67,23 @@ std::optional<UnixTime> parse_time(std::string_view text) {
 }
 
 std::optional<Duration> parse_milliseconds(std::string_view text) {
-  // The common form, digits [ "." up to six digits ], without a detour through a double.
+  // The common form, up to 13 digits [ "." up to six ], without a detour through a double: 19 digits fit into 64 bits.
   const bool negative = text.starts_with('-');
-  std::size_t i = negative ? 1 : 0;
-  std::int64_t ns = 0;
-  const std::size_t whole = i;
-  while (i < text.size() && is_digit(text[i])) ns = i - whole < 12 ? ns * 10 + (text[i++] - '0') : (++i, ns);
-  const bool fits = i - whole <= 12;
-  std::size_t decimals = 0;
-  if (i < text.size() && text[i] == '.') {
-    ++i;
-    for (; i < text.size() && is_digit(text[i]) && decimals < 6; ++i, ++decimals)
-      ns = ns * 10 + (text[i] - '0');
-  }
-  if (fits && i == text.size()) {
-    for (; decimals < 6; ++decimals) ns *= 10;
-    return Duration{negative ? -ns : ns};
+  const std::size_t first = negative ? 1 : 0;
+  const std::size_t point = std::min(text.find('.', first), text.size());
+  const std::size_t decimals = point == text.size() ? 0 : text.size() - point - 1;
+  if (point - first <= 13 && decimals <= 6) {
+    std::uint64_t ns = 0;
+    std::size_t i = first;
+    for (; i < text.size() && (i == point || is_digit(text[i])); ++i) {
+      if (i != point) ns = ns * 10 + static_cast<std::uint64_t>(text[i] - '0');
+    }
+    for (std::size_t n = decimals; n < 6; ++n) ns *= 10;
+    const std::uint64_t most = static_cast<std::uint64_t>(INT64_MAX) + (negative ? 1 : 0);
+    if (i == text.size()) {
+      if (ns > most) return std::nullopt;
+      return Duration{static_cast<std::int64_t>(negative ? ~ns + 1 : ns)};
+    }
   }
   const auto ms = parse_number<double>(text);
   constexpr double kMost = 9.2e18;

@@ -100,6 +100,9 @@ class Run {
   Result<void> replay() {
     if (auto r = open_sinks(); !r) return r;
     progress_.emplace(options_, outputs_.front());
+    if (auto r = drop_privileges(false); !r) return r;  // lines are bytes from outside
+    standard_error();
+    if (auto r = forbid_system_calls({.network = push_.has_value()}); !r) return r;
     if (push_) {
       if (auto r = start_push(*push_); !r) return r;
     }

@@ -47,9 +47,9 @@ Result<void> check_idle(const CommonOptions& o) {
 }
 
 // Opening an output would empty the file.
-Result<void> check_outputs_differ(int fd, const CommonOptions& options) {
+Result<void> check_outputs_differ(const CommonOptions& options) {
   struct stat input {};
-  if (::fstat(fd, &input) != 0 || !S_ISREG(input.st_mode)) return {};
+  if (::stat(options.from->c_str(), &input) != 0 || !S_ISREG(input.st_mode)) return {};
   for (const std::string& path : options.outputs) {
     struct stat output {};
     if (path == "-" || ::stat(path.c_str(), &output) != 0) continue;
@@ -72,16 +72,19 @@ SavedLines::SavedLines(const ToolInfo& written_by, Tool& tool)
   time_field_ = info_.schema->find("time");
 }
 
+Result<void> SavedLines::check(const CommonOptions& options) {
+  if (auto r = check_idle(options); !r) return r;
+  return check_outputs_differ(options);
+}
+
 Result<std::unique_ptr<SavedLines>> SavedLines::open(const ToolInfo& written_by, Tool& tool,
                                                      const CommonOptions& options) {
-  if (auto r = check_idle(options); !r) return std::move(r).error();
   std::unique_ptr<SavedLines> saved(new SavedLines(written_by, tool));
   const bool standard = *options.from == "-";
   saved->name_ = standard ? "standard input" : *options.from;
   saved->fd_.reset(standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
                             : ::open(options.from->c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!saved->fd_) return Error{"cannot read " + saved->name_, errno_text(errno)};
-  if (auto r = check_outputs_differ(saved->fd_.get(), options); !r) return std::move(r).error();
   return saved;
 }
 

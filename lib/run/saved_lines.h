@@ -19,8 +19,9 @@ namespace plumb {
 
 class SavedLines final : public Tool {
  public:
-  // `written_by` is bound to the options already and outlives this. An Error is a wrong command line: options that mean
-  // nothing without a kernel, or a file that cannot be read or would be written over.
+  // An Error is a wrong command line: options that mean nothing without a kernel, a file that would be written over.
+  static Result<void> check(const CommonOptions& options);
+  // `tool`, which wrote the lines, is bound to the options already and outlives this.
   static Result<std::unique_ptr<SavedLines>> open(const ToolInfo& written_by, Tool& tool,
                                                   const CommonOptions& options);
 
@@ -46,6 +47,7 @@ class SavedLines final : public Tool {
   std::uint64_t rows() const { return rows_; }
   // From the first event to the last.
   Duration span() const { return rows_ == 0 ? Duration{} : between(first_, last_); }
+  UnixTime first() const { return first_; }
   const std::string& name() const { return name_; }
 
  private:

@@ -71,8 +71,9 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (!options.top && !options.summary && !options.from) options.default_format = default_format(info);
   if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
   if (!options.from) return run_bound(info, *tool, options, nullptr);
+  if (auto r = SavedLines::check(options); !r) return wrong_command_line(r.error());
   auto saved = SavedLines::open(info, *tool, options);
-  if (!saved) return wrong_command_line(saved.error());
+  if (!saved) return print_error(saved.error(), options.verbose), kFailed;
   return run_bound((*saved)->info(), **saved, options, saved->get());
 }
 
