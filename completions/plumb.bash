@@ -25,6 +25,7 @@ _plumb_tcpconnect_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -36,6 +37,7 @@ _plumb_tcpconnect_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -44,10 +46,10 @@ _plumb_tcpconnect_value() {
 
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
+        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
+        --top --interval --otlp --fail-if --report --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -77,6 +79,7 @@ _plumb_httptrace_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -88,6 +91,7 @@ _plumb_httptrace_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -97,9 +101,9 @@ _plumb_httptrace_value() {
 _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
-        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
-        --summary --by --top --interval --otlp --fail-if --list-fields --json-schema --ready-file \
-        --stats --quiet -q --verbose -v --help -h --version --
+        --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
+        --color --summary --by --top --interval --otlp --fail-if --report --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -128,6 +132,7 @@ _plumb_drops_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' 'pprof' 'speedscope' 'firefox' ;;
@@ -139,6 +144,7 @@ _plumb_drops_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -147,10 +153,10 @@ _plumb_drops_value() {
 
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
+        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
+        --top --interval --otlp --fail-if --report --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -176,6 +182,7 @@ _plumb_flame_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'folded' 'svg' 'pprof' 'speedscope' 'firefox' 'table' 'json' 'csv' 'tsv' ;;
@@ -187,6 +194,7 @@ _plumb_flame_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -196,9 +204,10 @@ _plumb_flame_value() {
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
         --min-block --stack-size --raw-names --icicle --pid -p --comm --uid -u --cgroup --container \
-        --pod --netns --where --duration -d --count -n --format -f --json -j --output -o --columns \
-        --wide --time --color --summary --by --top --interval --otlp --fail-if --list-fields \
-        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --pod --netns --where --from --duration -d --count -n --format -f --json -j --output -o \
+        --columns --wide --time --color --summary --by --top --interval --otlp --fail-if --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -257,6 +266,7 @@ _plumb_dnsx_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -268,6 +278,7 @@ _plumb_dnsx_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -276,9 +287,10 @@ _plumb_dnsx_value() {
 
 _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
-        --netns --where --duration -d --count -n --format -f --json -j --output -o --columns --wide \
-        --time --color --summary --by --top --interval --otlp --fail-if --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
+        --wide --time --color --summary --by --top --interval --otlp --fail-if --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

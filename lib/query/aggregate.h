@@ -26,6 +26,8 @@ class Aggregate {
   void observe(const Row& row);
   // Nanoseconds, bytes, a fraction of 1, or as the field counts.
   std::optional<double> value(Duration elapsed) const;
+  // How many rows the value is of.
+  std::uint64_t rows() const { return takes_field() ? values_.count() : rows_; }
   // `value` as people read it. It gets more digits where rounding would bring it to the other side of
   // `limit`.
   std::string show(std::optional<double> value, std::optional<double> limit) const;

@@ -155,8 +155,10 @@ Verdict Threshold::evaluate(Duration elapsed) const {
   for (std::size_t i = 0; i < state_->aggregates.size(); ++i) {
     const query::Aggregate& a = state_->aggregates[i];
     values.push_back(a.value(elapsed));
-    verdict.measured.push_back(
-        {a.text(), a.show(values.back(), state_->shown_against[i]), a.number(values.back())});
+    const std::optional<double>& limit = state_->shown_against[i];
+    verdict.measured.push_back({a.text(), a.show(values.back(), limit), a.number(values.back()),
+                                limit ? a.show(limit, std::nullopt) : std::string{}, a.number(limit),
+                                a.rows()});
   }
   verdict.holds = state_->holds(state_->syntax.root, values);
   return verdict;

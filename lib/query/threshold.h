@@ -43,6 +43,9 @@ struct Measured {
   std::string text;              // as written, printable: "p99(latency_ms)"
   std::string value;             // "12.3 ms", "50.0 %", "17", "null"
   std::optional<double> number;  // in ms, bytes, a fraction of 1, or as the field counts; nothing for null
+  std::string limit = {};        // what it is compared with first, as `value`; empty: with null, or nothing
+  std::optional<double> limit_number = {};
+  std::uint64_t rows = 0;  // that the value is of
 };
 
 struct Verdict {

@@ -88,6 +88,14 @@ Result<void> append(std::vector<std::string>& list, std::string_view value) {
   return {};
 }
 
+Result<void> add_report(CommonOptions& o, std::string_view path) {
+  for (const std::string_view ending : {".md", ".xml", ".json"}) {
+    if (path.ends_with(ending)) return o.reports.emplace_back(path), Result<void>{};
+  }
+  return Error{"not a report's file: " + std::string(path),
+               "expected an ending that says what it is: .md, .xml or .json"};
+}
+
 constexpr std::string_view kWhich = "Which events";
 constexpr std::string_view kHowLong = "How long";
 constexpr std::string_view kOut = "What comes out";
@@ -161,8 +169,9 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .metavar = "FILE",
       .completes = Completes::file,
       .group = kWhich,
-      .help = "The JSON lines of an earlier run (-: from standard input) instead of the kernel's events: every view, "
-              "expression and verdict again, without privileges."},
+      .help =
+          "The JSON lines of an earlier run (-: from standard input) instead of the kernel's events: every view, "
+          "expression and verdict again, without privileges."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        if (v.empty()) return Error{"no file", "expected the name of a file, or - for standard input"};
        return o.from = std::string(v), Result<void>{};
@@ -296,6 +305,15 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.fail_if.emplace_back(v), Result<void>{};
      }},
+    {{.name = "report",
+      .metavar = "FILE",
+      .repeatable = true,
+      .completes = Completes::file,
+      .group = kRun,
+      .help =
+          "Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: "
+          ".md Markdown, .xml JUnit, .json. --json-schema beside it prints the schema of the last."},
+     add_report},
     {{.name = "list-fields",
       .group = kOut,
       .help = "Describe the tool's fields and exit; needs no privileges."},

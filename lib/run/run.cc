@@ -35,6 +35,7 @@
 #include "run/progress.h"
 #include "run/push_down.h"
 #include "run/ready_file.h"
+#include "run/report_files.h"
 #include "run/stacks.h"
 #include "run/stats.h"
 #include "run/syscall_filter.h"
@@ -67,7 +68,7 @@ class Run {
     if (!ready) return std::move(ready).error();
     if (auto r = open_sinks(); !r) return r;
     if (auto r = prepare(); !r) return r;
-    if (options_.stats) stats_.enable();
+    if (options_.stats || !options_.reports.empty()) stats_.enable();
     progress_.emplace(options_, outputs_.front());
     if (auto r = attach(); !r) return r;
     if (auto r = ready->arm(); !r) return r;
@@ -135,8 +136,12 @@ class Run {
       push_.emplace(*std::move(push));
       sinks.push_back(push_->make_sink(rows_, std::string(info_.name)));
     }
+    auto reports = ReportFiles::open(options_);
+    if (!reports) return std::move(reports).error();
+    reports_.emplace(*std::move(reports));
     stages_.emplace(std::move(sinks), expressions_,
-                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)});
+                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_),
+                                  reports_->wanted() ? info_.schema->find("pid") : Schema::npos});
     session_.emplace(Session{options_, filter_, conditions_, features_, processes_, clock_, *stages_});
     return {};
   }
@@ -238,11 +243,14 @@ class Run {
     stages_->end();
     live_.reset();  // the terminal is back before anything is said
     if (finished && !options_.quiet) tool_.remark();
-    judge(finished);
+    std::vector<Judged> verdicts = judge(finished);
     print_losses();
+    if (reports_->wanted()) {
+      const std::optional<Error>& error = result ? stages_->error() : result.error();
+      if (auto r = write_report(std::move(verdicts), error); !r && result) result = r;
+    }
     if (push_) finish_push(*push_, options_.stats);
-    if (options_.stats)
-      stats_.print(info_.name, {events_seen(), stages_->kept(), all_lost()});
+    if (options_.stats) stats_.print(info_.name, {events_seen(), stages_->kept(), all_lost()});
     if (result && stages_->error()) return *stages_->error();
     return result;
   }
@@ -265,7 +273,7 @@ class Run {
   }
 
   // Each --fail-if with its measured values, on standard error; with --by the groups where one holds.
-  void judge(bool finished) {
+  std::vector<Judged> judge(bool finished) {
     const Judge& judge = expressions_.judge;
     std::map<std::string, std::size_t> failed;  // by expression: in how many groups
     std::vector<Judged> verdicts = judge.evaluate(elapsed());
@@ -278,12 +286,41 @@ class Run {
       say("plumb: {}: {}: {}{}{}", j.verdict.holds ? "FAILED" : "passed", j.expression, j.group,
           j.group.empty() ? "" : ": ", j.verdict.text());
     }
-    if (!judge.by_group() || judge.groups() == 0) return;
+    if (!judge.by_group() || judge.groups() == 0) return verdicts;
     for (const auto& [expression, groups] : failed) {
       if (options_.quiet && groups == 0) continue;
       say("plumb: {}: {}: in {} of {} groups", groups == 0 ? "passed" : "FAILED", expression, groups,
           judge.groups());
     }
+    return verdicts;
+  }
+
+  Result<void> write_report(std::vector<Judged> verdicts, const std::optional<Error>& error) {
+    report::Report report = describe_run(std::move(verdicts));
+    report.tool = info_.name;
+    report.started = saved_ != nullptr ? saved_->first() : clock_.to_unix(started_);
+    report.duration = elapsed();
+    if (error) report.error = error->what + (error->why.empty() ? "" : ": " + error->why);
+    report.seen = events_seen();
+    report.kept = stages_->kept();
+    report.filtered = stages_->filtered();
+    if (info_.schema->find("pid") != Schema::npos) report.without_owner = stages_->without_owner();
+    add_losses(report);
+    for (const AnyProbe* probe : probes_) add_hooks(report, probe->choices());
+    for (const RunStats::Program& p : stats_.programs()) report.programs.push_back({p.name, p.runs, p.ns});
+    return reports_->write(std::move(report));
+  }
+
+  void add_losses(report::Report& report) const {
+    const auto add = [&report](std::uint64_t count, std::string_view why) {
+      if (count != 0) report.losses.push_back({count, std::string(why)});
+    };
+    add(reported_lost_, kNoRoom);
+    add(reported_missed_, kMissedRuns);
+    if (saved_ == nullptr) return;
+    report.source = saved_->name();
+    add(saved_->lost(), "when the lines were saved");
+    add(saved_->broken(), "broken lines");
   }
 
   std::uint64_t all_lost() const {
@@ -387,7 +424,8 @@ class Run {
       pollfd fds[] = {{signals_.fd(), POLLIN, 0},
                       {taken ? fd : -1, POLLIN, 0},
                       {live_ ? live_->key_fd() : -1, POLLIN, 0}};
-      if (::poll(fds, std::size(fds), taken ? kDrainIntervalMs : kRetryMs) < 0 && errno != EINTR) return false;
+      if (::poll(fds, std::size(fds), taken ? kDrainIntervalMs : kRetryMs) < 0 && errno != EINTR)
+        return false;
       if (fds[kSignals].revents != 0 && signals_say_end()) return false;
       if (taken && fds[kLines].revents != 0) return true;
     }
@@ -484,6 +522,7 @@ class Run {
   std::vector<AnyProbe*> probes_;  // of the tool, once attached
   std::optional<Command> command_;
   std::optional<Progress> progress_;  // while events come
+  std::optional<ReportFiles> reports_;
   RunStats stats_;
   BootTime started_;
   BootTime last_second_;

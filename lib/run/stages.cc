@@ -26,10 +26,13 @@ bool Stages::push(const Row& row) {
   if (done()) return false;
   if (&row.schema() == &setup_.events) {
     const auto& where = expressions_.where;
-    if (!std::all_of(where.begin(), where.end(), [&](const Predicate& p) { return p(row); })) return true;
+    if (!std::all_of(where.begin(), where.end(), [&](const Predicate& p) { return p(row); }))
+      return ++filtered_, true;
     if ((setup_.judged >> row.type() & 1U) != 0) {
       expressions_.judge.observe(row);
       ++kept_;
+      if (setup_.owner != Schema::npos && std::holds_alternative<None>(row.get(setup_.owner)))
+        ++without_owner_;
     }
     if (setup_.summary != nullptr) {
       setup_.summary->add(row);

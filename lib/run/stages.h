@@ -30,6 +30,7 @@ class Stages final : public Pipeline {
     TypeMask judged = kAllTypes;         // the types of rows that --fail-if and --count are about
     std::optional<std::uint64_t> limit;  // of --count
     std::unique_ptr<Summary> summary;    // nullptr: rows go to the sinks as they come
+    std::size_t owner = Schema::npos;    // the field that names a row's owner, whose unknown ones are counted
   };
   Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup);
 
@@ -47,6 +48,9 @@ class Stages final : public Pipeline {
   std::uint64_t lost() const { return setup_.summary == nullptr ? 0 : setup_.summary->lost(); }
   bool done() const { return error_.has_value() || (setup_.limit && kept_ >= *setup_.limit); }
   std::uint64_t kept() const { return kept_; }
+  // Rows that --where left out, and kept ones whose owner nobody knows.
+  std::uint64_t filtered() const { return filtered_; }
+  std::uint64_t without_owner() const { return without_owner_; }
   // The number of events that end the run; nothing: they do not.
   const std::optional<std::uint64_t>& limit() const { return setup_.limit; }
   // The first that a sink had; after it nothing more is wanted.
@@ -60,6 +64,8 @@ class Stages final : public Pipeline {
   Expressions& expressions_;
   Setup setup_;
   std::uint64_t kept_ = 0;
+  std::uint64_t filtered_ = 0;
+  std::uint64_t without_owner_ = 0;
   std::optional<Error> error_;
 };
 

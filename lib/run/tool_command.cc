@@ -5,6 +5,7 @@
 
 #include "cli/help.h"
 #include "cli/parse.h"
+#include "report/report.h"
 #include "run/common_options.h"
 #include "run/otlp_output.h"
 #include "run/outputs.h"
@@ -47,6 +48,7 @@ int run_bound(const ToolInfo& info, Tool& tool, CommonOptions& options, SavedLin
   if (!summary) return wrong_command_line(summary.error());
   const Schema& rows = *summary != nullptr ? (*summary)->schema() : tool.schema();
   if (options.list_fields) return print(field_list(rows));
+  if (options.json_schema && !options.reports.empty()) return print(report::json_report_schema());
   if (options.json_schema) return print(json_schema(rows, std::string(info.name)));
   if (auto r = check_outputs(info, tool, options); !r) return wrong_command_line(r.error());
   if (auto r = chosen_columns(tool, rows, options); !r) return wrong_command_line(r.error());
