@@ -37,6 +37,7 @@ _plumb_tcpconnect_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --baseline) _plumb_files ;;
         --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -48,8 +49,8 @@ _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
         --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --top --interval --otlp --fail-if --report --list-fields --json-schema --ready-file --stats \
-        --quiet -q --verbose -v --help -h --version --
+        --top --interval --otlp --fail-if --baseline --strict --report --list-fields --json-schema \
+        --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -91,6 +92,7 @@ _plumb_httptrace_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --baseline) _plumb_files ;;
         --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -102,8 +104,9 @@ _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
         --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
-        --color --summary --by --top --interval --otlp --fail-if --report --list-fields \
-        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --color --summary --by --top --interval --otlp --fail-if --baseline --strict --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -144,6 +147,7 @@ _plumb_drops_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --baseline) _plumb_files ;;
         --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -155,8 +159,8 @@ _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
         --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --top --interval --otlp --fail-if --report --list-fields --json-schema --ready-file --stats \
-        --quiet -q --verbose -v --help -h --version --
+        --top --interval --otlp --fail-if --baseline --strict --report --list-fields --json-schema \
+        --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -194,6 +198,7 @@ _plumb_flame_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --baseline) _plumb_files ;;
         --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -205,9 +210,9 @@ _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
         --min-block --stack-size --raw-names --icicle --pid -p --comm --uid -u --cgroup --container \
         --pod --netns --where --from --duration -d --count -n --format -f --json -j --output -o \
-        --columns --wide --time --color --summary --by --top --interval --otlp --fail-if --report \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --columns --wide --time --color --summary --by --top --interval --otlp --fail-if --baseline \
+        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
+        --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -278,6 +283,7 @@ _plumb_dnsx_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
+        --baseline) _plumb_files ;;
         --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
@@ -288,8 +294,8 @@ _plumb_dnsx_value() {
 _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
-        --wide --time --color --summary --by --top --interval --otlp --fail-if --report \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --wide --time --color --summary --by --top --interval --otlp --fail-if --baseline --strict \
+        --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
         --version --
 }
 

@@ -22,11 +22,15 @@ Json verdict_json(const Verdict& v) {
                         {"value", number_or_null(m.number)},
                         {"text", m.value},
                         {"limit", number_or_null(m.limit_number)},
-                        {"n", m.n}});
+                        {"n", m.n},
+                        {"low", number_or_null(m.low)},
+                        {"high", number_or_null(m.high)}});
   }
   return {{"expression", v.expression},
           {"group", text_or_null(v.group)},
-          {"verdict", v.failed ? "failed" : "passed"},
+          {"verdict", outcome(v)},
+          {"failed", v.failed},
+          {"rows_needed", v.rows_needed ? Json(*v.rows_needed) : Json(nullptr)},
           {"measured", std::move(measured)}};
 }
 
@@ -75,11 +79,20 @@ Json verdict_schema() {
        {"value", nullable("number", "In milliseconds, bytes or a fraction of 1; null: nothing seen.")},
        {"text", typed("string", "The value as people read it.")},
        {"limit", nullable("number", "What it is compared with, in the same unit.")},
-       {"n", count("Rows that it is of.")}});
-  return object_schema({{"expression", typed("string", "As written.")},
-                        {"group", nullable("string", "With --by: whose rows; null: all.")},
-                        {"verdict", {{"enum", {"passed", "failed"}}}},
-                        {"measured", list_of(std::move(measured))}});
+       {"n", count("Rows that it is of.")},
+       {"low", nullable("number",
+                        "Beside a baseline: the value is at least this, with 95 % "
+                        "confidence on both sides; null: no bound.")},
+       {"high", nullable("number", "And at most this.")}});
+  return object_schema(
+      {{"expression", typed("string", "As written.")},
+       {"group", nullable("string", "With --by: whose rows; null: all.")},
+       {"verdict", {{"enum", {"passed", "failed", "inconclusive"}}}},
+       {"failed", typed("boolean", "Whether it made the run fail: with --strict an inconclusive one, too.")},
+       {"rows_needed",
+        {{"type", {"integer", "null"}},
+         {"description", "Inconclusive: about how many rows each run would need."}}},
+       {"measured", list_of(std::move(measured))}});
 }
 
 Json certificate_schema() {

@@ -41,7 +41,9 @@ void append_case(std::string& out, const Report& r, const Verdict& v) {
   out += fmt::format("    <testcase classname=\"plumb.{}\" name=\"{}\" time=\"{:.3f}\"", escaped(r.tool),
                      escaped(name), seconds(r.duration));
   const std::string text = escaped(measured_text(v));
-  if (v.failed) {
+  if (v.inconclusive && !v.failed) {
+    out += fmt::format(">\n      <skipped message=\"inconclusive: {}\"/>\n    </testcase>\n", text);
+  } else if (v.failed) {
     out += fmt::format(">\n      <failure message=\"{}\" type=\"threshold\">{}</failure>\n    </testcase>\n",
                        text, text);
   } else {
@@ -53,7 +55,11 @@ void append_case(std::string& out, const Report& r, const Verdict& v) {
 
 std::string to_junit(const Report& r) {
   std::size_t failures = 0;
-  for (const Verdict& v : r.verdicts) failures += v.failed ? 1 : 0;
+  std::size_t skipped = 0;
+  for (const Verdict& v : r.verdicts) {
+    failures += v.failed ? 1 : 0;
+    skipped += v.inconclusive && !v.failed ? 1 : 0;
+  }
   // A run that ended early is a test that could not be judged.
   const int errors = r.error.empty() ? 0 : 1;
   std::string started = time_text(r.started);
@@ -63,8 +69,8 @@ std::string to_junit(const Report& r) {
                   r.verdicts.size() + static_cast<std::size_t>(errors), failures, errors);
   std::string out = fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"plumb\" {0} time=\"{3:.3f}\">\n"
-      "  <testsuite name=\"plumb {1}\" {0} skipped=\"0\" time=\"{3:.3f}\" timestamp=\"{2}\">\n    <properties>\n",
-      counts, escaped(r.tool), started, seconds(r.duration));
+      "  <testsuite name=\"plumb {1}\" {0} skipped=\"{4}\" time=\"{3:.3f}\" timestamp=\"{2}\">\n    <properties>\n",
+      counts, escaped(r.tool), started, seconds(r.duration), skipped);
   for (const auto& [name, value] : certificate(r))
     out += fmt::format("      <property name=\"{}\" value=\"{}\"/>\n", escaped(name), escaped(value));
   out += "    </properties>\n";

@@ -31,7 +31,7 @@ std::string code(std::string_view text) {
 
 // A group that failed before one that did not.
 void append_verdicts(std::string& out, const Report& r) {
-  out += "| | expression | group | measured | limit | n |\n|---|---|---|---:|---:|---:|\n";
+  out += "| | expression | group | measured | limit or interval | n |\n|---|---|---|---:|---:|---:|\n";
   std::size_t rows = 0;
   for (const bool failed : {true, false}) {
     for (const Verdict& v : r.verdicts) {
@@ -40,10 +40,13 @@ void append_verdicts(std::string& out, const Report& r) {
       for (const Measured& m : v.measured) {
         const std::string_view next = values.empty() ? "" : "<br>";
         values += fmt::format("{}{} {}", next, code(m.text), escaped(m.value));
-        limits += fmt::format("{}{}", next, escaped(m.limit));
+        limits += fmt::format("{}{}", next, escaped(m.interval.empty() ? m.limit : m.interval));
         counts += fmt::format("{}{}", next, m.n);
       }
-      out += fmt::format("| {} | {} | {} | {} | {} | {} |\n", failed ? "**FAILED**" : "passed",
+      out += fmt::format("| {} | {} | {} | {} | {} | {} |\n",
+                         v.inconclusive ? "inconclusive"
+                         : failed       ? "**FAILED**"
+                                        : "passed",
                          code(v.expression), code(v.group), values, limits, counts);
     }
   }
@@ -54,12 +57,23 @@ void append_verdicts(std::string& out, const Report& r) {
 
 std::string to_markdown(const Report& r) {
   std::size_t failed = 0;
-  for (const Verdict& v : r.verdicts) failed += v.failed ? 1 : 0;
+  std::size_t open = 0;
+  for (const Verdict& v : r.verdicts) {
+    failed += v.failed ? 1 : 0;
+    open += v.inconclusive ? 1 : 0;
+  }
   std::string out = fmt::format("## plumb {}: ", escaped(r.tool));
   if (r.verdicts.empty()) {
     out += fmt::format("{} events\n\n", r.kept);
   } else {
-    out += fmt::format("{} of {} failed\n\n", failed, r.verdicts.size());
+    out += fmt::format("{} of {} failed{}\n\n", failed, r.verdicts.size(),
+                       open == 0 ? std::string{} : fmt::format(", {} inconclusive", open));
+    for (const Verdict& v : r.verdicts) {
+      if (v.inconclusive && v.rows_needed)
+        out +=
+            fmt::format("{}: about {} rows in each run would tell.\n\n", code(v.expression), *v.rows_needed);
+      if (v.inconclusive) break;  // of groups, the first
+    }
     append_verdicts(out, r);
   }
   if (r.lost() != 0)

@@ -16,12 +16,22 @@ std::uint64_t Report::lost() const {
   return sum;
 }
 
+std::string_view outcome(const Verdict& verdict) {
+  return verdict.inconclusive ? "inconclusive" : verdict.failed ? "failed" : "passed";
+}
+
 std::string measured_text(const Verdict& verdict) {
   std::string text;
   for (const Measured& m : verdict.measured) {
     if (!text.empty()) text += ", ";
     text += m.text + " = " + m.value;
     if (!m.limit.empty()) text += " (limit " + m.limit + ", n " + std::to_string(m.n) + ")";
+    if (!m.interval.empty()) text += " (" + m.interval + ", n " + std::to_string(m.n) + ")";
+  }
+  if (verdict.inconclusive) {
+    text += verdict.rows_needed
+                ? "; about " + std::to_string(*verdict.rows_needed) + " rows in each run would tell"
+                : "; no number of rows would tell";
   }
   return text;
 }

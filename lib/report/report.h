@@ -22,12 +22,17 @@ struct Measured {
   std::string limit;             // what it is compared with, as `value`; empty: with nothing
   std::optional<double> limit_number;
   std::uint64_t n = 0;  // rows that it is of
+  // Beside a baseline: where the value lies with 95 % confidence; nothing: no bound.
+  std::optional<double> low, high;
+  std::string interval;  // "10.1 ms to 19.0 ms"; empty: none was asked for
 };
 
 struct Verdict {
   std::string expression;
   std::string group;  // "remote_addr 192.0.2.1"; empty: all rows
   bool failed = false;
+  bool inconclusive = false;  // too few rows to tell; with --strict failed, too
+  std::optional<std::uint64_t> rows_needed;
   std::vector<Measured> measured;
 };
 

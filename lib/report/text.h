@@ -15,6 +15,8 @@ namespace plumb::report {
 std::string printable(std::string_view text);
 // RFC 3339 in UTC, to the second.
 std::string time_text(UnixTime time);
+// "failed", "passed" or "inconclusive".
+std::string_view outcome(const Verdict& verdict);
 // "p99(latency) = 12.3 ms (limit 10.0 ms, n 4711), count = 4711"
 std::string measured_text(const Verdict& verdict);
 // The certificate as names and values.

@@ -305,6 +305,20 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.fail_if.emplace_back(v), Result<void>{};
      }},
+    {{.name = "baseline",
+      .metavar = "FILE",
+      .completes = Completes::file,
+      .group = kRun,
+      .help =
+          "The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as "
+          "'p99(latency) > 1.2 * base(p99(latency))'. What the rows are too few to tell is inconclusive: said, and no "
+          "failure."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       if (v.empty() || v == "-") return Error{"no file", "expected the name of a file"};
+       return o.baseline = std::string(v), Result<void>{};
+     }},
+    {{.name = "strict", .group = kRun, .help = "What is inconclusive fails too."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.strict = true, Result<void>{}; }},
     {{.name = "report",
       .metavar = "FILE",
       .repeatable = true,

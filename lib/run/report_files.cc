@@ -101,13 +101,16 @@ Result<void> ReportFiles::write(report::Report report) const {
   return {};
 }
 
-report::Report describe_run(std::vector<Judged> verdicts) {
+report::Report describe_run(std::vector<Judged> verdicts, bool strict) {
   report::Report report;
   for (Judged& j : verdicts) {
-    report::Verdict v{std::move(j.expression), std::move(j.group), j.verdict.holds, {}};
+    report::Verdict v{std::move(j.expression), std::move(j.group)};
+    v.failed = j.verdict.holds || (j.verdict.inconclusive && strict);
+    v.inconclusive = j.verdict.inconclusive;
+    v.rows_needed = j.verdict.rows_needed;
     for (Measured& m : j.verdict.measured) {
-      v.measured.push_back(
-          {std::move(m.text), std::move(m.value), m.number, std::move(m.limit), m.limit_number, m.rows});
+      v.measured.push_back({std::move(m.text), std::move(m.value), m.number, std::move(m.limit),
+                            m.limit_number, m.rows, m.low, m.high, std::move(m.interval)});
     }
     report.verdicts.push_back(std::move(v));
   }

@@ -34,8 +34,8 @@ class ReportFiles {
   std::string command_line_;  // words, each ended by a NUL
 };
 
-// The verdicts as a report has them.
-report::Report describe_run(std::vector<Judged> verdicts);
+// The verdicts as a report has them. `strict`: what is inconclusive fails.
+report::Report describe_run(std::vector<Judged> verdicts, bool strict);
 void add_hooks(report::Report& report, const std::vector<HookChoice>& choices);
 
 }  // namespace plumb

@@ -59,6 +59,7 @@ class Run {
         expressions_(setup.expressions),
         push_config_(setup.push),
         saved_(setup.saved),
+        baseline_(setup.baseline),
         summary_(std::move(setup.summary)),
         rows_(summary_ != nullptr ? summary_->schema() : tool_.schema()) {}
 
@@ -110,7 +111,9 @@ class Run {
     started_ = clock_.now();
     stages_->begin();
     stages_->flush();
-    return end_trace(saved_->read(*stages_, [this](int fd) { return wait_for_lines(fd); }));
+    return end_trace(saved_->read({[this](const Row& row) { return stages_->push(row); },
+                                   [this](const Loss& loss) { stages_->lost(loss); }},
+                                  [this](int fd) { return wait_for_lines(fd); }));
   }
 
   // The command's exit status; 0 without one.
@@ -243,6 +246,7 @@ class Run {
     stages_->end();
     live_.reset();  // the terminal is back before anything is said
     if (finished && !options_.quiet) tool_.remark();
+    if (result && finished && baseline_ != nullptr) result = read_baseline();
     std::vector<Judged> verdicts = judge(finished);
     print_losses();
     if (reports_->wanted()) {
@@ -272,31 +276,54 @@ class Run {
     return {static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
   }
 
+  struct Tally {
+    std::size_t failed = 0, open = 0;  // in how many groups
+  };
+
+  // Once the trace is over, so that reading holds up nothing, and without privileges.
+  Result<void> read_baseline() {
+    const SavedLines::Out out{[this](const Row& row) { return stages_->push_base(row); }, [](const Loss&) {}};
+    if (auto r = baseline_->read(out, [](int) { return true; }); !r) return r;
+    expressions_.judge.set_base_elapsed(baseline_->span());
+    if (!options_.quiet) baseline_->remark();
+    if (const std::uint64_t lost = baseline_->lost() + baseline_->broken(); lost != 0)
+      say("plumb: {}: {} event{} lost there", baseline_->name(), lost, lost == 1 ? "" : "s");
+    return {};
+  }
+
   // Each --fail-if with its measured values, on standard error; with --by the groups where one holds.
   std::vector<Judged> judge(bool finished) {
     const Judge& judge = expressions_.judge;
-    std::map<std::string, std::size_t> failed;  // by expression: in how many groups
+    std::map<std::string, Tally> tallies;  // by expression
     std::vector<Judged> verdicts = judge.evaluate(elapsed());
     if (finished) std::ranges::move(tool_.verdicts(), std::back_inserter(verdicts));
     for (const Judged& j : verdicts) {
-      failed[j.expression] += j.verdict.holds ? 1 : 0;
-      threshold_held_ = threshold_held_ || j.verdict.holds;
-      if (options_.quiet && !j.verdict.holds) continue;
-      if (!j.group.empty() && (!j.verdict.holds || failed[j.expression] > kFailedGroupsSaid)) continue;
-      say("plumb: {}: {}: {}{}{}", j.verdict.holds ? "FAILED" : "passed", j.expression, j.group,
-          j.group.empty() ? "" : ": ", j.verdict.text());
+      const Verdict& v = j.verdict;
+      Tally& tally = tallies[j.expression];
+      tally.failed += v.holds ? 1 : 0;
+      tally.open += v.inconclusive ? 1 : 0;
+      threshold_held_ = threshold_held_ || v.holds || (v.inconclusive && options_.strict);
+      const bool tells = v.holds || v.inconclusive;
+      if (options_.quiet && !tells) continue;
+      if (!j.group.empty() && (!tells || tally.failed + tally.open > kFailedGroupsSaid)) continue;
+      say("plumb: {}: {}: {}{}{}",
+          v.holds          ? "FAILED"
+          : v.inconclusive ? "inconclusive"
+                           : "passed",
+          j.expression, j.group, j.group.empty() ? "" : ": ", v.text());
     }
     if (!judge.by_group() || judge.groups() == 0) return verdicts;
-    for (const auto& [expression, groups] : failed) {
-      if (options_.quiet && groups == 0) continue;
-      say("plumb: {}: {}: in {} of {} groups", groups == 0 ? "passed" : "FAILED", expression, groups,
-          judge.groups());
+    for (const auto& [expression, tally] : tallies) {
+      if (options_.quiet && tally.failed + tally.open == 0) continue;
+      say("plumb: {}: {}: in {} of {} groups{}", tally.failed != 0 ? "FAILED" : "passed", expression,
+          tally.failed, judge.groups(),
+          tally.open == 0 ? std::string{} : fmt::format(", inconclusive in {}", tally.open));
     }
     return verdicts;
   }
 
   Result<void> write_report(std::vector<Judged> verdicts, const std::optional<Error>& error) {
-    report::Report report = describe_run(std::move(verdicts));
+    report::Report report = describe_run(std::move(verdicts), options_.strict);
     report.tool = info_.name;
     report.started = saved_ != nullptr ? saved_->first() : clock_.to_unix(started_);
     report.duration = elapsed();
@@ -502,6 +529,7 @@ class Run {
   Expressions& expressions_;
   const std::optional<otlp::Config>& push_config_;
   SavedLines* saved_;                 // --from; nullptr: a trace
+  SavedLines* baseline_;              // --baseline
   std::unique_ptr<Summary> summary_;  // until the stages have it
   const Schema& rows_;                // of what comes out
   EndSignals signals_;

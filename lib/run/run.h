@@ -20,6 +20,7 @@ struct RunSetup {
   const std::optional<otlp::Config>& push;  // --otlp's, where it is on
   std::unique_ptr<Summary> summary;         // the stage of --summary; nullptr: rows go out as they come
   SavedLines* saved = nullptr;              // --from: `tool` is this, and nothing is traced
+  SavedLines* baseline = nullptr;           // --baseline
 };
 
 // Runs the tool until a signal, --duration, --count, a closed reader or an error ends it. Returns the exit status.

@@ -78,22 +78,22 @@ Result<void> SavedLines::check(const CommonOptions& options) {
 }
 
 Result<std::unique_ptr<SavedLines>> SavedLines::open(const ToolInfo& written_by, Tool& tool,
-                                                     const CommonOptions& options) {
+                                                     const std::string& path) {
   std::unique_ptr<SavedLines> saved(new SavedLines(written_by, tool));
-  const bool standard = *options.from == "-";
-  saved->name_ = standard ? "standard input" : *options.from;
+  const bool standard = path == "-";
+  saved->name_ = standard ? "standard input" : path;
   saved->fd_.reset(standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-                            : ::open(options.from->c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+                            : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!saved->fd_) return Error{"cannot read " + saved->name_, errno_text(errno)};
   return saved;
 }
 
-void SavedLines::take_broken(Stages& stages, std::string_view why) {
+void SavedLines::take_broken(const Out& out, std::string_view why) {
   if (++broken_ <= kBrokenSaid) say("plumb: {}: line {} is broken: {}", name_, line_, why);
-  stages.lost({rows_ == 0 ? UnixTime{} : last_, 1, kBroken});
+  out.lost({rows_ == 0 ? UnixTime{} : last_, 1, kBroken});
 }
 
-bool SavedLines::take_row(Stages& stages) {
+bool SavedLines::take_row(const Out& out) {
   if (time_field_ != Schema::npos) {
     if (const auto* t = std::get_if<UnixTime>(&reader_.row()[time_field_])) {
       first_ = rows_ == 0 ? *t : std::min(first_, *t);
@@ -101,21 +101,21 @@ bool SavedLines::take_row(Stages& stages) {
     }
   }
   ++rows_;
-  return stages.push(Row(reader_.schema(), reader_.row()));
+  return out.row(Row(reader_.schema(), reader_.row()));
 }
 
 // False: no more is wanted.
-bool SavedLines::take(std::string_view line, Stages& stages) {
+bool SavedLines::take(std::string_view line, const Out& out) {
   ++line_;
   switch (reader_.read(line)) {
     case replay::LineKind::row:
-      return take_row(stages);
+      return take_row(out);
     case replay::LineKind::lost:
       lost_ += reader_.lost_count();
-      stages.lost({reader_.lost_at(), reader_.lost_count(), kSaved});
+      out.lost({reader_.lost_at(), reader_.lost_count(), kSaved});
       return true;
     case replay::LineKind::broken:
-      take_broken(stages, reader_.why());
+      take_broken(out, reader_.why());
       return true;
     case replay::LineKind::empty:
       return true;
@@ -130,15 +130,15 @@ bool SavedLines::take(std::string_view line, Stages& stages) {
 }
 
 // What is whole in the buffer. Of a line that is too long only the newline is waited for.
-bool SavedLines::take_chunk(Stages& stages) {
+bool SavedLines::take_chunk(const Out& out) {
   std::string_view rest = buffer_;
   bool more = true;
   for (std::size_t end = rest.find('\n'); more && end != std::string_view::npos; end = rest.find('\n')) {
     if (too_long_) {
       ++line_;
-      take_broken(stages, "longer than 1 MiB");
+      take_broken(out, "longer than 1 MiB");
     } else {
-      more = take(rest.substr(0, end), stages);
+      more = take(rest.substr(0, end), out);
     }
     too_long_ = false;
     rest.remove_prefix(end + 1);
@@ -148,7 +148,7 @@ bool SavedLines::take_chunk(Stages& stages) {
   return more;
 }
 
-Result<void> SavedLines::read(Stages& stages, const std::function<bool(int fd)>& wait) {
+Result<void> SavedLines::read(const Out& out, const std::function<bool(int fd)>& wait) {
   while (wait(fd_.get())) {
     const std::size_t kept = buffer_.size();
     buffer_.resize(kept + kChunk);
@@ -159,11 +159,11 @@ Result<void> SavedLines::read(Stages& stages, const std::function<bool(int fd)>&
     if (n == 0) {
       if (!buffer_.empty() || too_long_) {  // the last line has no end
         buffer_ += '\n';
-        take_chunk(stages);
+        take_chunk(out);
       }
       return check_kind();
     }
-    if (!take_chunk(stages)) return {};
+    if (!take_chunk(out)) return {};
   }
   return {};
 }

@@ -12,7 +12,6 @@
 
 #include "base/fd.h"
 #include "replay/line.h"
-#include "run/stages.h"
 #include "run/tool.h"
 
 namespace plumb {
@@ -21,9 +20,15 @@ class SavedLines final : public Tool {
  public:
   // An Error is a wrong command line: options that mean nothing without a kernel, a file that would be written over.
   static Result<void> check(const CommonOptions& options);
+  // Where the lines go. row() returns false once no more is wanted.
+  struct Out {
+    std::function<bool(const Row&)> row;
+    std::function<void(const Loss&)> lost;
+  };
+
   // `tool`, which wrote the lines, is bound to the options already and outlives this.
   static Result<std::unique_ptr<SavedLines>> open(const ToolInfo& written_by, Tool& tool,
-                                                  const CommonOptions& options);
+                                                  const std::string& path);
 
   // The tool as the run sees it: without formats that are of stacks, with the fields of these lines.
   const ToolInfo& info() const { return info_; }
@@ -39,7 +44,7 @@ class SavedLines final : public Tool {
   void remark() override;
 
   // Pushes every line. `wait` waits until `fd` can be read and the outputs took what there was; false: no more is wanted.
-  Result<void> read(Stages& stages, const std::function<bool(int fd)>& wait);
+  Result<void> read(const Out& out, const std::function<bool(int fd)>& wait);
 
   // Losses that the lines tell of, and broken lines.
   std::uint64_t lost() const { return lost_; }
@@ -53,10 +58,10 @@ class SavedLines final : public Tool {
  private:
   SavedLines(const ToolInfo& written_by, Tool& tool);
 
-  bool take(std::string_view line, Stages& stages);
-  bool take_row(Stages& stages);
-  void take_broken(Stages& stages, std::string_view why);
-  bool take_chunk(Stages& stages);
+  bool take(std::string_view line, const Out& out);
+  bool take_row(const Out& out);
+  void take_broken(const Out& out, std::string_view why);
+  bool take_chunk(const Out& out);
   Result<void> check_kind() const;
 
   Tool& tool_;

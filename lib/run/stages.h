@@ -35,6 +35,8 @@ class Stages final : public Pipeline {
   Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup);
 
   bool push(const Row& row) override;
+  // A row of the baseline, which only base(...) of --fail-if is about.
+  bool push_base(const Row& row);
   void lost(const Loss& loss);
   void begin() { for_each(&Sink::begin); }
   void flush() { for_each(&Sink::flush); }
@@ -59,6 +61,7 @@ class Stages final : public Pipeline {
  private:
   void for_each(Result<void> (Sink::*step)());
   void note(Result<void> r);
+  bool wanted(const Row& row) const;
 
   std::vector<std::unique_ptr<Sink>> sinks_;
   Expressions& expressions_;

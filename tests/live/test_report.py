@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import tempfile
 import unittest
@@ -59,7 +60,7 @@ class FromSavedLines(ReportTest):
         self.assertTrue(report["failed"])
         self.assertEqual([v["verdict"] for v in report["verdicts"]], ["failed", "passed"])
         self.assertEqual(report["verdicts"][0]["measured"],
-                         [{"aggregate": "count", "value": 11, "text": "11", "limit": 3, "n": 11}])
+                         [{"aggregate": "count", "value": 11, "text": "11", "limit": 3, "n": 11, "low": None, "high": None}])
         self.assertEqual(report["verdicts"][1]["measured"][0]["limit"], 3600000)
         self.assertEqual(report["certificate"]["lost"], 18)
         self.assertEqual(report["certificate"]["losses"], [{"count": 18, "why": "when the lines were saved"}])
@@ -135,6 +136,72 @@ class FromSavedLines(ReportTest):
             self.assertNotIn("secret", self.text(name))
 
 
+@needs("xmllint")
+class Baseline(ReportTest):
+    WORSE = "p99(latency) > 1.2 * base(p99(latency))"
+
+    def lines(self, name, count, times, comm="curl"):
+        generator = random.Random(name)
+        with open(self.path(name), "w", encoding="utf-8") as f:
+            for _ in range(count):
+                latency = round(generator.lognormvariate(1, 0.6) * times, 6)
+                line = {"time": "2026-11-21T06:49:26Z", "type": "connect", "comm": comm, "outcome": "established", "latency_ms": latency}
+                f.write(json.dumps(line) + "\n")
+        return self.path(name)
+
+    def compare(self, now, before, *args, status=0):
+        with open(now, "rb") as f:
+            return self.reports("--baseline", before, "--fail-if", self.WORSE, *args, text=f.read(), status=status)
+
+    def test_worse_the_same_and_too_few(self):
+        before = self.lines("before", 20000, 1)
+        err = self.compare(self.lines("slow", 20000, 1.6), before, status=3)
+        self.assertRegex(err, r"FAILED: p99.*base\(p99\(latency\)\) = [\d.]+ ms \([\d.]+ ms to [\d.]+ ms, n 20000\)")
+        measured = valid_json(self.text("r.json"))["verdicts"][0]["measured"]
+        self.assertEqual([m["aggregate"] for m in measured], ["p99(latency)", "base(p99(latency))"])
+        for m in measured:
+            self.assertLess(m["low"], m["value"])
+            self.assertLess(m["value"], m["high"])
+        self.assertIn("passed", self.compare(self.lines("same", 20000, 1), before))
+        few = self.lines("few", 50, 1.6)
+        self.assertRegex(self.compare(few, before), r"inconclusive: .*; about \d+ rows in each run would tell")
+        verdict = valid_json(self.text("r.json"))["verdicts"][0]
+        self.assertEqual((verdict["verdict"], verdict["failed"]), ("inconclusive", False))
+        self.assertGreater(verdict["rows_needed"], 300)
+        suite = valid_junit(self.path("r.xml")).find("testsuite")
+        self.assertEqual((suite.get("skipped"), suite.get("failures")), ("1", "0"))
+        self.assertIn("| inconclusive |", self.text("r.md"))
+        self.compare(few, before, "--strict", status=3)
+        self.assertEqual(valid_junit(self.path("r.xml")).find("testsuite").get("failures"), "1")
+
+    def test_each_group_has_its_own(self):
+        before = self.lines("before", 5000, 1, "a")
+        with open(self.lines("more", 5000, 3, "b"), "rb") as more, open(before, "ab") as f:
+            f.write(more.read())
+        now = self.lines("now", 5000, 1, "a")
+        with open(self.lines("then", 5000, 3, "b"), "rb") as more, open(now, "ab") as f:
+            f.write(more.read())
+        err = self.compare(now, before, "--by", "comm")
+        self.assertIn("in 0 of 2 groups", err)
+        self.assertNotIn("inconclusive", err)
+
+    def test_where_is_about_both(self):
+        before = self.lines("before", 5000, 1)
+        now = self.lines("now", 5000, 1)
+        with open(self.lines("slow", 5000, 9, "wget"), "rb") as more, open(now, "ab") as f:
+            f.write(more.read())
+        self.compare(now, before, status=3)
+        self.compare(now, before, "--where", 'comm == "curl"')
+
+    def test_what_has_no_effect_or_cannot_be_read(self):
+        for status, args in ((2, ["--baseline", GOLDEN]), (2, ["--strict", "--fail-if", "count > 100"]),
+                             (2, ["--fail-if", self.WORSE]), (1, ["--baseline", "/nonexistent", "--fail-if", self.WORSE])):
+            self.assertEqual(run_plumb("tcpconnect", "--from", GOLDEN, *args).returncode, status, args)
+        done = run_plumb("tcpconnect", "--from", GOLDEN, "--baseline", GOLDEN.replace("tcpconnect", "dnsx"), "--fail-if", self.WORSE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"no line of tcpconnect", done.stderr)
+
+
 class Errors(unittest.TestCase):
     def test_a_program_can_read_why_plumb_ended(self):
         for status, args in ((1, ["--from", "/nonexistent", "--json"]), (2, ["--whre", "x", "-j"]),
@@ -151,6 +218,22 @@ class Errors(unittest.TestCase):
 
 
 class OfARun(TcpTest):
+    def test_beside_a_baseline(self):
+        """A run beside the lines of the run before, by a field that live events and saved lines tell in different ways."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "before.json")
+            for args, status in ((("-o", path), 0),
+                                 (("--baseline", path, "--by", "error,outcome", "--fail-if", "count != base(count)"), 0),
+                                 (("--baseline", path, "--fail-if", "count >= base(count)"), 3)):
+                with Plumb("tcpconnect", "--netns", self.ns.path, *args, expect_status=status) as plumb:
+                    listener, closed = self.listener(), self.closed_port()
+                    for target in (listener.getsockname()[1], closed) * 5:
+                        with self.socket() as s:
+                            s.connect_ex(("127.0.0.1", target))
+                if "--by" in args:
+                    self.assertIn("in 0 of 2 groups", plumb.stderr)
+                    self.assertNotIn("inconclusive", plumb.stderr)
+
     def test_certificate(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "r.json")

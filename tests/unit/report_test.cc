@@ -18,8 +18,14 @@ Report sample_report() {
   r.command = {"plumb", "tcpconnect", "--fail-if", "p99(latency) > 10ms"};
   r.started = {1'795'244'966'000'000'000};
   r.duration = {1'500'000'000};
-  r.verdicts = {{"p99(latency) > 10ms", "", true, {{"p99(latency)", "12.3 ms", 12.3, "10.0 ms", 10.0, 4711}}},
-                {"count == 0", "", false, {{"count", "4711", 4711.0, "0", 0.0, 4711}}}};
+  r.verdicts = {
+      {"p99(latency) > 10ms",
+       "",
+       true,
+       false,
+       {},
+       {{"p99(latency)", "12.3 ms", 12.3, "10.0 ms", 10.0, 4711, {}, {}, {}}}},
+      {"count == 0", "", false, false, {}, {{"count", "4711", 4711.0, "0", 0.0, 4711, {}, {}, {}}}}};
   r.seen = 5000;
   r.kept = 4711;
   r.losses = {{7, "the reader stalled"}, {2, "broken lines"}};
