@@ -37,6 +37,7 @@ struct {
 	__type(value, __u32);
 } filter_cgroups SEC(".maps");
 
+#include "bpf/executable.bpf.h"
 #include "bpf/follow.bpf.h"
 
 /* The leader's name is taken, as ps(1) shows it; a thread's own name is not. */

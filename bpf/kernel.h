@@ -149,6 +149,12 @@ struct file {
 	void *private_data;
 } RELOCATED;
 
+/* `interp`: what was loaded in the end, a script's interpreter. */
+struct linux_binprm {
+	struct file *file;
+	const char *interp;
+} RELOCATED;
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;

@@ -32,6 +32,11 @@ struct task_struct___stack {
 	void *stack;
 } RELOCATED;
 
+/* A request to a block device. */
+struct request {
+	unsigned int __data_len;
+} RELOCATED;
+
 /* User space's own structures: ABI. */
 struct user_iovec {
 	__u64 base;

@@ -25,7 +25,6 @@ _plumb_tcpconnect_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
-        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -37,8 +36,6 @@ _plumb_tcpconnect_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
-        --baseline) _plumb_files ;;
-        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -47,10 +44,10 @@ _plumb_tcpconnect_value() {
 
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
-        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --top --interval --otlp --fail-if --baseline --strict --report --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
+        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
+        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -80,7 +77,6 @@ _plumb_httptrace_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
-        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -92,8 +88,6 @@ _plumb_httptrace_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
-        --baseline) _plumb_files ;;
-        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -103,10 +97,9 @@ _plumb_httptrace_value() {
 _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
-        --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
-        --color --summary --by --top --interval --otlp --fail-if --baseline --strict --report \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
+        --summary --by --top --interval --otlp --fail-if --list-fields --json-schema --ready-file \
+        --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -135,7 +128,6 @@ _plumb_drops_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
-        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' 'pprof' 'speedscope' 'firefox' ;;
@@ -147,8 +139,6 @@ _plumb_drops_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
-        --baseline) _plumb_files ;;
-        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -157,10 +147,10 @@ _plumb_drops_value() {
 
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
-        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --top --interval --otlp --fail-if --baseline --strict --report --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
+        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
+        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -186,7 +176,6 @@ _plumb_flame_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
-        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'folded' 'svg' 'pprof' 'speedscope' 'firefox' 'table' 'json' 'csv' 'tsv' ;;
@@ -198,8 +187,6 @@ _plumb_flame_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
-        --baseline) _plumb_files ;;
-        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -208,11 +195,11 @@ _plumb_flame_value() {
 
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
-        --min-block --stack-size --raw-names --icicle --pid -p --comm --uid -u --cgroup --container \
-        --pod --netns --where --from --duration -d --count -n --format -f --json -j --output -o \
-        --columns --wide --time --color --summary --by --top --interval --otlp --fail-if --baseline \
-        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
-        --help -h --version --
+        --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
+        --container --pod --netns --where --duration -d --count -n --format -f --json -j --output \
+        -o --columns --wide --time --color --summary --by --top --interval --otlp --fail-if \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -271,7 +258,6 @@ _plumb_dnsx_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) ;;
-        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -283,8 +269,6 @@ _plumb_dnsx_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) ;;
-        --baseline) _plumb_files ;;
-        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -293,10 +277,9 @@ _plumb_dnsx_value() {
 
 _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
-        --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
-        --wide --time --color --summary --by --top --interval --otlp --fail-if --baseline --strict \
-        --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --netns --where --duration -d --count -n --format -f --json -j --output -o --columns --wide \
+        --time --color --summary --by --top --interval --otlp --fail-if --list-fields --json-schema \
+        --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

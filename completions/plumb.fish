@@ -118,6 +118,7 @@ function __plumb_tcpconnect_fields
             remote_addr\t'client: the destination; null for a server' \
             port\t'client: the destination\'s port; server: the local port' \
             attempts\t'Attempts decided, or connections accepted' \
+            failed\t'Of these: not established' \
             established\t'Of these: established' \
             refused\t'Of these: refused by the peer' \
             timeout\t'Of these: no answer' \
@@ -142,7 +143,7 @@ function __plumb_tcpconnect_fields
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that called connect or accept' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -186,8 +187,7 @@ function __plumb_tcpconnect
     complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
     complete -c $argv[1] -n $argv[2] -l pod -fr -d 'Only this Kubernetes pod: all of its containers that run now'
     complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
-    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
-    complete -c $argv[1] -n $argv[2] -l from -rF -d 'The JSON lines of an earlier run (-: from standard input) instead of the kernel\'s events: every view, expression and verdict again, without privileges'
+    complete -c $argv[1] -n $argv[2] -l where -fr -a '(__plumb_tcpconnect_fields __plumb_expression)' -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
     complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
@@ -195,17 +195,15 @@ function __plumb_tcpconnect
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_tcpconnect_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
-    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_tcpconnect_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
+    complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
-    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
-    complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
-    complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_tcpconnect_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
@@ -224,7 +222,7 @@ function __plumb_httptrace_fields
         pid\t'The process whose connection it is; null when that is not known' \
         tid\t'The thread that sent or received the request\'s beginning' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -284,8 +282,7 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
     complete -c $argv[1] -n $argv[2] -l pod -fr -d 'Only this Kubernetes pod: all of its containers that run now'
     complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
-    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
-    complete -c $argv[1] -n $argv[2] -l from -rF -d 'The JSON lines of an earlier run (-: from standard input) instead of the kernel\'s events: every view, expression and verdict again, without privileges'
+    complete -c $argv[1] -n $argv[2] -l where -fr -a '(__plumb_httptrace_fields __plumb_expression)' -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
     complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
@@ -293,17 +290,15 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
-    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
+    complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
-    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
-    complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
-    complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_httptrace_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
@@ -341,7 +336,7 @@ function __plumb_drops_fields
         pid\t'The process that owns the socket; null when that is not known or there is none' \
         tid\t'Always null: a socket belongs to a process, not to one of its threads' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -402,8 +397,7 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
     complete -c $argv[1] -n $argv[2] -l pod -fr -d 'Only this Kubernetes pod: all of its containers that run now'
     complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
-    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
-    complete -c $argv[1] -n $argv[2] -l from -rF -d 'The JSON lines of an earlier run (-: from standard input) instead of the kernel\'s events: every view, expression and verdict again, without privileges'
+    complete -c $argv[1] -n $argv[2] -l where -fr -a '(__plumb_drops_fields __plumb_expression)' -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
     complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\' \'folded\' \'svg\' \'pprof\' \'speedscope\' \'firefox\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
@@ -411,17 +405,15 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_drops_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
-    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_drops_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
+    complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
-    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
-    complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
-    complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_drops_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
@@ -447,7 +439,7 @@ end
 
 # For the command $argv[1], where $argv[2] holds.
 function __plumb_flame
-    complete -c $argv[1] -n $argv[2] -l event -fr -d 'What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by its time; runq, each wait for a CPU; faults, page faults; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function'
+    complete -c $argv[1] -n $argv[2] -l event -fr -d 'What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by its time; runq, each wait for a CPU; faults, page faults; block, requests to block devices, weighted by their time, block:bytes by their bytes; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function'
     complete -c $argv[1] -n $argv[2] -s F -l frequency -fr -d 'Samples a second on each CPU (default 99)'
     complete -c $argv[1] -n $argv[2] -l tid -fr -d 'Only these threads'
     complete -c $argv[1] -n $argv[2] -l user -f -d 'Only the part of stacks that is in user space'
@@ -458,6 +450,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l min-block -fr -d 'With --event offcpu or runq: only waits of at least this long (default: 1ms of offcpu, 0 of runq)'
     complete -c $argv[1] -n $argv[2] -l stack-size -fr -d 'How much of a thread\'s stack to copy at most (default 65536, up to 131072)'
     complete -c $argv[1] -n $argv[2] -l raw-names -f -d 'Names as they stand in the files, not demangled'
+    complete -c $argv[1] -n $argv[2] -l inline -f -d 'Functions that the compiler inlined, and source lines, of binaries with debug information (DWARF)'
     complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Flame graph with the root at the top'
     complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
     complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'
@@ -466,8 +459,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
     complete -c $argv[1] -n $argv[2] -l pod -fr -d 'Only this Kubernetes pod: all of its containers that run now'
     complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
-    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
-    complete -c $argv[1] -n $argv[2] -l from -rF -d 'The JSON lines of an earlier run (-: from standard input) instead of the kernel\'s events: every view, expression and verdict again, without privileges'
+    complete -c $argv[1] -n $argv[2] -l where -fr -a '(__plumb_flame_fields __plumb_expression)' -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
     complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'folded\' \'svg\' \'pprof\' \'speedscope\' \'firefox\' \'table\' \'json\' \'csv\' \'tsv\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
@@ -475,17 +467,15 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
-    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
+    complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
-    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
-    complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
-    complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_flame_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'
@@ -529,7 +519,7 @@ function __plumb_dnsx_fields
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that sent the query, or the answer; null when that is not known' \
         comm\t'The owner\'s command name' \
-        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once' \
+        exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
         parent_comm\t'The parent\'s command name' \
         uid\t'The owner\'s user id' \
@@ -575,8 +565,7 @@ function __plumb_dnsx
     complete -c $argv[1] -n $argv[2] -l container -fr -a '(__plumb_containers)' -d 'Only this container, by name or by the start of its id'
     complete -c $argv[1] -n $argv[2] -l pod -fr -d 'Only this Kubernetes pod: all of its containers that run now'
     complete -c $argv[1] -n $argv[2] -l netns -rF -d 'Only this network namespace: a process in it, a path such as /run/netns/NAME, or a name of ip-netns(8)'
-    complete -c $argv[1] -n $argv[2] -l where -fr -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
-    complete -c $argv[1] -n $argv[2] -l from -rF -d 'The JSON lines of an earlier run (-: from standard input) instead of the kernel\'s events: every view, expression and verdict again, without privileges'
+    complete -c $argv[1] -n $argv[2] -l where -fr -a '(__plumb_dnsx_fields __plumb_expression)' -d 'Only events for which EXPR holds, such as \'latency > 20ms && remote_addr in 10.0.0.0/8\''
     complete -c $argv[1] -n $argv[2] -s d -l duration -fr -d 'Stop after this time: 500ms, 10s, 2m'
     complete -c $argv[1] -n $argv[2] -s n -l count -fr -d 'Stop after this many events'
     complete -c $argv[1] -n $argv[2] -s f -l format -fr -a '\'table\' \'json\' \'csv\' \'tsv\'' -d 'How it is written (default: by the ending of --output, else the first of these)'
@@ -584,17 +573,15 @@ function __plumb_dnsx
     complete -c $argv[1] -n $argv[2] -s o -l output -rF -d 'Write there instead of standard output (-: there), to several files at once if given several times; the format follows the ending unless --format is given'
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_dnsx_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
-    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_dnsx_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
+    complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry log record as well, over OTLP/HTTP to URL (/v1/logs is appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
-    complete -c $argv[1] -n $argv[2] -l fail-if -fr -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
-    complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
-    complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
+    complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_dnsx_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l json-schema -f -d 'Print a JSON Schema of the lines and exit; needs no privileges'
     complete -c $argv[1] -n $argv[2] -l ready-file -rF -d 'Create FILE once every probe is attached'

@@ -85,6 +85,10 @@ IpAddress IpAddress::v6(const std::uint8_t bytes[16]) {
   return a;
 }
 
+IpAddress IpAddress::of(unsigned family, const std::uint8_t* bytes) {
+  return family == AF_INET ? v4(bytes) : family == AF_INET6 ? v6(bytes) : IpAddress{};
+}
+
 Result<IpAddress> IpAddress::parse(std::string_view text) {
   char copy[kMaxText + 1];
   std::uint8_t bytes[16];

@@ -19,6 +19,8 @@ class IpAddress {
   // From network byte order. v6 that is v4-mapped (::ffff:0:0/96, RFC 4291 section 2.5.5.2) turns into v4.
   static IpAddress v4(const std::uint8_t bytes[4]);
   static IpAddress v6(const std::uint8_t bytes[16]);
+  // By an address family of the kernel (AF_INET, AF_INET6); none for any other. `bytes`: as many as the family has.
+  static IpAddress of(unsigned family, const std::uint8_t* bytes);
   static Result<IpAddress> parse(std::string_view text);
 
   Family family() const { return family_; }

@@ -42,10 +42,11 @@ Error unknown_command(std::span<const CommandInfo> table, std::string_view name)
   std::vector<std::string_view> known{"help"};
   for (const CommandInfo& command : table) known.push_back(command.name);
   const auto near = suggestions(name, known, 1);
-  return Error{
-      "no tool '" + std::string(name) + "'",
-      {},
-      near.empty() ? "plumb --help lists the tools" : "did you mean '" + std::string(near.front()) + "'?"};
+  return Error{"no tool '" + std::string(name) + "'",
+               {},
+               near.empty() ? "plumb --help lists the tools; to trace a command: plumb tcpconnect -- " +
+                                  std::string(name) + " ..."
+                            : "did you mean '" + std::string(near.front()) + "'?"};
 }
 
 // `plumb help`, `plumb help flame diff`.

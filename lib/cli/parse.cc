@@ -63,6 +63,20 @@ Error unknown_option(const std::string& given, std::span<const OptionTable> tabl
   return Error{"unknown option " + std::string(name), {}, hint};
 }
 
+// What CLI11 says of a value that is missing names no option's value: "--duration: 1 required  missing".
+Error parse_error(const CLI::ParseError& e, std::span<const OptionTable> tables) {
+  const std::string said = e.what();
+  const std::string name = said.substr(0, said.find(':'));
+  for (const OptionTable& t : tables) {
+    for (std::size_t i = 0; i < t.size() && e.get_name() == "ArgumentMismatch"; ++i) {
+      const OptionSpec& spec = t.spec(i);
+      if (name != "--" + std::string(spec.name)) continue;
+      return Error{name + " needs a value", std::string(spec.metavar), std::string(spec.help)};
+    }
+  }
+  return Error{said, {}, "try --help"};
+}
+
 // Options in the order in which CLI11 met them, applied after the parse so that a wrong command line has no
 // effect.
 struct Met {
@@ -124,7 +138,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
     std::reverse(reversed.begin(), reversed.end());  // CLI11 takes a stack
     app.parse(std::move(reversed));
   } catch (const CLI::ParseError& e) {
-    return Error{e.what(), {}, "try --help"};
+    return parse_error(e, tables);
   }
   if (line.help || line.version) return line;
   for (const std::string& extra : app.remaining()) {  // a lone dash is an operand: standard input

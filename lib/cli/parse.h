@@ -1,4 +1,10 @@
 // The command line against option tables. CLI11 splits and matches; messages and suggestions are ours.
+//
+// It is used as a tokenizer alone. Its subcommands, groups and validators would be a second description of what the tables
+// describe already, for help, manual pages, completions and doctor as well; its messages know neither why a value is wrong
+// nor what was meant. As a tokenizer (forms of long and short options, optional values, -abc, what is left over) it is
+// 30 lines here instead of some 150 of our own, for 178 KB of the executable, 5 s of one compilation, and 0.2 % of the CPU
+// time of tcpconnect's start (CLI11 2.1.2, GCC 12.2).
 #pragma once
 
 #include <span>

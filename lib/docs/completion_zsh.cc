@@ -2,78 +2,14 @@
 // reach the line through compadd, which quotes them; `_describe` wants its colons escaped.
 #include <fmt/format.h>
 
+#include "completion_files.h"
 #include "docs/completion.h"
+#include "docs/sections.h"
 
 namespace plumb {
 namespace {
 
 using namespace shell;
-
-constexpr std::string_view kHelpers = R"zsh(
-# Behind the last comma of a list: offers the specifications NAME:DESCRIPTION (in the name, `\:` stands for a colon)
-# whose names the list does not hold yet.
-_plumb_list() {
-    local tag=$1 spec name
-    local -a left held
-    shift
-    [[ $PREFIX == *,* ]] && held=("${(@s:,:)${(Q)PREFIX%,*}}")
-    compset -P '*,'
-    for spec; do
-        name=${spec//\\:/$'\0'}
-        name=${${${name%%:*}//$'\0'/:}//\\\\/\\}
-        (( ${held[(Ie)$name]} )) || left+=("$spec")
-    done
-    _describe -t $tag $tag left -q -S ,
-}
-
-_plumb_pids() {
-    local dir name
-    local -a list
-    for dir in /proc/<1->(N); do
-        name=
-        { IFS= read -r name < $dir/comm } 2>/dev/null
-        list+=("${dir:t}:${name//[^[:print:]]/?}")
-    done
-    _plumb_list process "${list[@]}"
-}
-
-_plumb_comms() {
-    local file name
-    local -aU list
-    for file in /proc/<1->/comm(N); do
-        { IFS= read -r name < $file } 2>/dev/null || continue
-        [[ -z $name || $name == *[^[:print:]]* || $name == *,* ]] || list+=("${${name//\\/\\\\}//:/\\:}")
-    done
-    _plumb_list command "${list[@]}"
-}
-
-# Container ids (12 digits) by the cgroups that docker, containerd, CRI-O and podman make.
-_plumb_containers() {
-    local path id
-    local -aU list
-    for path in /sys/fs/cgroup{,/unified}/{docker,system.slice,machine.slice,kubepods.slice{,/*.slice{,/*.slice}},kubepods{,/*}/pod*}/*(N/); do
-        id=${${path:t}%.scope}
-        id=${id##*-}
-        [[ $id =~ '^[0-9a-f]{64}$' ]] && list+=(${id[1,12]})
-    done
-    (( $#list )) && _describe -t container container list
-}
-
-_plumb_expression() {
-    local tag=$1
-    local -a names
-    shift
-    names=("$@")
-    compset -P '*[^a-z0-9_]'
-    _describe -t $tag $tag names -S ''
-}
-)zsh";
-
-std::vector<OptionSpec> all_options(const CommandDescription& c) {
-  std::vector<OptionSpec> all = c.own;
-  all.insert(all.end(), c.common.begin(), c.common.end());
-  return all;
-}
 
 bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
@@ -137,7 +73,8 @@ std::string specification(const OptionSpec& spec, std::string_view tool) {
   return fmt::format("{}{{{}{},{}}}{}", head, short_name, value ? "+" : "", long_form, quote(tail));
 }
 
-void append_field_specs(std::string& out, const Schema& schema) {
+std::string field_specs(const Schema& schema) {
+  std::string out;
   for (std::size_t i = 0; i < schema.size(); ++i) {
     const FieldSpec& f = schema.spec(i);
     std::string text;
@@ -145,86 +82,50 @@ void append_field_specs(std::string& out, const Schema& schema) {
       if (c == ':' || c == '\\') text += '\\';
       text += c;
     }
-    out += fmt::format("            {}\n", quote(fmt::format("{}:{}", f.key, text)));
+    out += fill(section(kZshFile, "field"), {{"FIELD", quote(fmt::format("{}:{}", f.key, text))}});
   }
+  return out;
 }
 
 void append_fields(std::string& out, const CommandDescription& c) {
   if (c.lines == nullptr) return;
-  out += fmt::format(
-      "\n# $1 with the names of the fields and what they mean.\n_plumb_{}_fields() {{\n    local -a names\n",
-      c.name);
-  if (c.summary_lines != nullptr) {
-    out += "    if (( ${words[(I)--summary]} )); then\n        names=(\n";
-    append_field_specs(out, *c.summary_lines);
-    out += "        )\n    else\n        names=(\n";
-    append_field_specs(out, *c.lines);
-    out += "        )\n    fi\n";
-  } else {
-    out += "    names=(\n";
-    append_field_specs(out, *c.lines);
-    out += "    )\n";
-  }
-  out += "    $1 field \"${names[@]}\"\n}\n";
+  const bool both = c.summary_lines != nullptr;
+  out += fill(section(kZshFile, both ? "fields with summary" : "fields"),
+              {{"COMMAND", c.name},
+               {"FIELDS", field_specs(*c.lines)},
+               {"SUMMARY", both ? field_specs(*c.summary_lines) : std::string{}}});
 }
 
 void append_arguments(std::string& out, const CommandDescription& c) {
-  out += fmt::format("\n_plumb_{}() {{\n    _arguments -s", c.joined_name('_'));
-  for (const OptionSpec& o : all_options(c)) out += " \\\n        " + specification(o, c.name);
-  if (c.takes_files()) out += " \\\n        '*:file:_files'";
-  out += "\n}\n";
-}
-
-// A second word that belongs to the command's name: it is offered, and skipped once it stands.
-void append_subcommands(std::string& out, std::span<const CommandDescription> commands) {
-  for (const CommandDescription& c : commands) {
-    if (!c.is_sub()) continue;
-    out += fmt::format(
-        "    if [[ $tool == {0} && CURRENT -eq 2 ]]; then\n        commands=({1})\n"
-        "        _describe -t subcommands subcommand commands\n"
-        "    elif [[ $tool == {0} && $words[2] == {2} ]]; then\n        tool={3}\n        shift words\n"
-        "        (( CURRENT-- ))\n    fi\n",
-        c.first_word(), quote(fmt::format("{}:{}", c.subcommand(), c.summary)), c.subcommand(),
-        c.joined_name('_'));
-  }
+  std::string options;
+  const auto add = [&](std::string_view specified) {
+    options += fill(section(kZshFile, "option"), {{"OPTION", specified}});
+    options.pop_back();  // the line goes on
+  };
+  for (const OptionSpec& o : c.options()) add(specification(o, c.name));
+  if (c.takes_files()) add("'*:file:_files'");
+  out += fill(section(kZshFile, "arguments"), {{"COMMAND", c.joined_name('_')}, {"OPTIONS", options}});
 }
 
 }  // namespace
 
 std::string zsh_completion(std::span<const CommandDescription> commands) {
-  std::string out = "#compdef plumb";
+  std::string tools, words, subcommands, functions;
   for (const CommandDescription& c : commands) {
-    if (c.is_tool()) out += fmt::format(" {}", c.name);
+    append_fields(functions, c);
+    append_arguments(functions, c);
+    if (c.is_tool()) tools += " " + std::string(c.name);
+    if (!c.is_sub()) continue;
+    subcommands += fill(section(kZshFile, "subcommand"),
+                        {{"FIRST", c.first_word()},
+                         {"SECOND", c.subcommand()},
+                         {"DESCRIBED", quote(fmt::format("{}:{}", c.subcommand(), c.summary))},
+                         {"COMMAND", c.joined_name('_')}});
   }
-  out +=
-      "\n# zsh completion for plumb(1), written from its option and field tables: do not edit.\n"
-      "# Belongs into a directory of $fpath, as `_plumb`.\n";
-  out += kHelpers;
-  for (const CommandDescription& c : commands) {
-    append_fields(out, c);
-    append_arguments(out, c);
-  }
-  out +=
-      "\n_plumb() {\n    local tool=$service end\n    local -a commands\n    if [[ $tool == plumb ]]; then\n"
-      "        if (( CURRENT == 2 )); then\n            commands=(\n";
-  for (const auto& [word, summary] : first_words(commands)) {
-    out += fmt::format("                {}\n", quote(fmt::format("{}:{}", word, summary)));
-  }
-  out +=
-      "            )\n            _describe -t commands tool commands\n"
-      "            _arguments '(-h --help)'{-h,--help}'[Show the tools and exit]' '--version[Print the "
-      "version and exit]'\n"
-      "            return\n        fi\n        tool=$words[2]\n        shift words\n        (( CURRENT-- "
-      "))\n    fi\n";
-  append_subcommands(out, commands);
-  out +=
-      "    (( $+functions[_plumb_$tool] )) || return 1\n"
-      "    # Behind `--` stands a command with its own completion.\n"
-      "    end=${words[(ie)--]}\n"
-      "    if (( end < CURRENT )); then\n        shift $end words\n        (( CURRENT -= end ))\n        "
-      "_normal\n"
-      "        return\n    fi\n    _plumb_$tool\n}\n\n_plumb \"$@\"\n";
-  return out;
+  for (const auto& [word, summary] : first_words(commands))
+    words += fill(section(kZshFile, "command"), {{"COMMAND", quote(fmt::format("{}:{}", word, summary))}});
+  return fill(section(kZshFile, "head"), {{"TOOLS", tools}}) + functions +
+         fill(section(kZshFile, "main"), {{"COMMANDS", words}, {"SUBCOMMANDS", subcommands}});
 }
 
 }  // namespace plumb

@@ -26,6 +26,11 @@ struct CommandDescription {
   std::span<const Example> examples;
   std::vector<Hook> hooks;
 
+  std::vector<OptionSpec> options() const {
+    std::vector<OptionSpec> all = own;
+    all.insert(all.end(), common.begin(), common.end());
+    return all;
+  }
   bool is_tool() const { return lines != nullptr; }
   // "flame" and "diff" of "flame diff".
   std::string_view first_word() const { return name.substr(0, name.find(' ')); }

@@ -47,11 +47,16 @@ struct FieldSpec {
   std::string_view key;      // JSON key and the name in expressions, snake_case
   std::string_view heading;  // table heading, upper case
   FieldType type = FieldType::text;
-  std::uint8_t width = 0;  // usual columns in a table; a longer value widens its line, it is never cut
+  std::uint8_t width =
+      0;  // usual columns in a table; a longer value widens its line, or is cut on a terminal
   TypeMask types = kAllTypes;
-  bool group = false;                             // --top and --summary group rows by it
-  bool shown = false;                             // a table column without --columns or --wide
-  std::string_view otlp = {};                     // OpenTelemetry attribute; empty: "plumb.<key>"
+  bool group = false;     // --top and --summary group rows by it
+  bool shown = false;     // a table column without --columns or --wide
+  bool if_any = false;    // as `shown`; a summary's table leaves it out where all rows have none of it, or 0
+  std::uint8_t rank = 0;  // a terminal that is too narrow leaves out the columns with the highest first
+  bool below = false;     // a list that a table shows below its line, the last item first
+  std::string_view port = {};  // of an address: the key of its port; a table shows both as one column
+  std::string_view otlp = {};  // OpenTelemetry attribute; empty: "plumb.<key>"
   std::span<const std::string_view> values = {};  // for enumeration
   std::span<const std::string_view> alerts = {};  // those of `values` that mean trouble; a table colours them
   std::span<const std::string_view> warnings = {};  // those that a log warns of, though nothing failed

@@ -58,7 +58,7 @@ using Btf = std::unique_ptr<btf, void (*)(btf*)>;
 
 Btf kernel_enums(const KernelBtf& kernel, std::string_view suffix) {
   const std::vector<char> bytes =
-      kernel.subset([&](std::string_view name) { return name.ends_with(suffix); });
+      kernel.subset([&](std::string_view name) { return without_flavour(name).ends_with(suffix); });
   return {btf__new(bytes.data(), static_cast<std::uint32_t>(bytes.size())), btf__free};
 }
 

@@ -349,7 +349,7 @@ std::vector<char> KernelBtf::subset(const std::function<bool(std::string_view)>&
       case BTF_KIND_ENUM:
       case BTF_KIND_ENUM64:
       case BTF_KIND_TYPEDEF:
-        if (wanted(without_flavour(text(names_[id])))) out.add(id);
+        if (wanted(text(names_[id]))) out.add(id);
         break;
       default:
         break;

@@ -35,9 +35,8 @@ class KernelBtf {
   // How many arguments tp_btf programs see at this tracepoint; nothing when there is no such tracepoint.
   std::optional<unsigned> tracepoint_arguments(std::string_view name) const;
 
-  // The bytes of a BTF with every struct, union, enum and typedef whose name is wanted (its flavour left off:
-  // all after
-  // "___"), and what they embed; pointers lead to void. Ids are new. It is all that CO-RE relocations of
+  // The bytes of a BTF with every struct, union, enum and typedef whose name is wanted (asked with its flavour), and
+  // what they embed; pointers lead to void. Ids are new. It is all that CO-RE relocations of
   // fields, sizes, existence and enumerators look at; not of type ids, nor of what a pointer points to.
   std::vector<char> subset(const std::function<bool(std::string_view)>& wanted) const;
 

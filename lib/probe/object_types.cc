@@ -1,3 +1,28 @@
+// libbpf resolves two things against the kernel's types: CO-RE relocations, and the id of what a tracing program attaches
+// to. For both it reads all of /sys/kernel/btf/vmlinux, indexes its 130,000 types, and compares the name of each with each
+// name that the object uses: 15 ms of the start, most of it for types that no program of ours has heard of.
+//
+// For relocations there is a door: btf_custom_path takes a file, and fill() writes one in memory that holds just the types
+// that the object names. For attach ids there is none. As soon as an object has a tracing program, libbpf loads all types
+// (obj_needs_vmlinux_btf, prog_needs_vmlinux_btf), whatever file relocations go by; and a custom BTF is not asked for attach
+// ids, rightly, since its ids are not the kernel's. The one exception is a program that attaches to another BPF program:
+// its types are that program's.
+//
+// So each tracing section gets a handler of ours (libbpf_register_prog_handler, made for sections of one's own; the newest
+// handler of a pattern wins). It tells libbpf at open that the program attaches to some BPF program, and puts the truth in
+// its place in the last call before BPF_PROG_LOAD: no such program, and the id that KernelBtf found.
+//
+// Why it is global to the process: libbpf keeps handlers in one table for all objects, and gives them a cookie that is
+// fixed when they are registered, long before there is an object. Which kernel types an answer comes from is therefore
+// said beside it (kernel_of_load), by fill(), between the opening of an object and its load. Objects are opened and loaded one
+// after the other in one thread; nobody else in this process loads tracing programs by libbpf.
+//
+// Why not simpler ways: a kernel BTF cut down to what is needed has other ids; loading by bpf(2) ourselves means to write
+// relocations, maps and function information ourselves; a patched libbpf is no package of the distribution.
+//
+// What it leans on, of libbpf 1.1: prog_setup_fn comes before the question whether vmlinux is needed, prog_prepare_load_fn
+// after everything else. Should another libbpf differ, or to find out whether a failure is ours: PLUMB_KERNEL_TYPES=libbpf
+// leaves all to libbpf.
 #include "probe/object_types.h"
 
 #include <bpf/btf.h>
@@ -5,7 +30,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <bitset>
 #include <cerrno>
+#include <cstdlib>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
@@ -62,6 +89,14 @@ int attach(const bpf_program* program, long, bpf_link** link) {
   return *link == nullptr ? -errno : 0;
 }
 
+bool left_to_libbpf() {
+  static const bool left = [] {
+    const char* who = std::getenv("PLUMB_KERNEL_TYPES");
+    return who != nullptr && std::string_view(who) == "libbpf";
+  }();
+  return left;
+}
+
 int register_handlers() {
   LIBBPF_OPTS(libbpf_prog_handler_opts, options);
   options.prog_setup_fn = setup;
@@ -74,6 +109,29 @@ int register_handlers() {
   }
   return 0;
 }
+
+// Names by their first three letters: most of the kernel's 60,000 are told apart by these, without a look-up.
+class Beginnings {
+ public:
+  void add(std::string_view name) {
+    for (const std::string_view after :
+         {std::string_view{}, std::string_view("___")}) {  // a flavour may follow
+      begins_.set(place(std::string(name) + std::string(after)));
+    }
+  }
+  bool may_have(std::string_view name) const { return begins_.test(place(name)); }
+
+ private:
+  static constexpr std::size_t kPlaces = 1 << 15;
+  static std::size_t place(std::string_view name) {
+    std::size_t place = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      place = place * 33 + (i < name.size() ? static_cast<unsigned char>(name[i]) : 0U);
+    }
+    return place % kPlaces;
+  }
+  std::bitset<kPlaces> begins_;
+};
 
 Error no_types(int error) {
   return {"cannot hand the kernel's types to libbpf", errno_text(error)};
@@ -101,6 +159,7 @@ bool put_in_kernel_functions(bpf_program* program, const KernelBtf& kernel) {
 }
 
 Result<ObjectTypes> ObjectTypes::create() {
+  if (left_to_libbpf()) return ObjectTypes{};
   static const int registered = register_handlers();
   if (registered < 0) return no_types(-registered);
   ObjectTypes out;
@@ -112,20 +171,30 @@ Result<ObjectTypes> ObjectTypes::create() {
 
 bpf_object_open_opts ObjectTypes::open_options() const {
   LIBBPF_OPTS(bpf_object_open_opts, options);
-  options.btf_custom_path = path_.c_str();
+  if (!path_.empty()) options.btf_custom_path = path_.c_str();
   return options;
 }
 
 Result<void> ObjectTypes::fill(bpf_object* object, const KernelBtf& kernel) {
+  if (path_.empty()) {
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object) put_in_kernel_functions(program, kernel);
+    return {};
+  }
   const btf* own = bpf_object__btf(object);
   std::unordered_set<std::string_view> names;
+  Beginnings beginnings;
   for (std::uint32_t id = 1; own != nullptr && id < btf__type_cnt(own); ++id) {
     const btf_type* type = btf__type_by_id(own, id);
     if (btf_is_composite(type) || btf_is_any_enum(type) || btf_is_typedef(type)) {
-      names.insert(without_flavour(btf__name_by_offset(own, type->name_off)));
+      const std::string_view name = without_flavour(btf__name_by_offset(own, type->name_off));
+      names.insert(name);
+      beginnings.add(name);
     }
   }
-  const std::vector<char> bytes = kernel.subset([&](std::string_view name) { return names.contains(name); });
+  const std::vector<char> bytes = kernel.subset([&](std::string_view name) {
+    return beginnings.may_have(name) && names.contains(without_flavour(name));
+  });
   for (std::size_t at = 0; at < bytes.size();) {
     const ssize_t n = ::pwrite(file_.get(), bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;

@@ -3,8 +3,8 @@
 // of a tool's start.
 //
 // Two of libbpf's public doors are used: a BTF of one's own for CO-RE (btf_custom_path), and handlers of
-// program sections, which may fill in what a program attaches to. Types of modules are not looked at: plumb
-// reads none.
+// program sections, which may fill in what a program attaches to; object_types.cc says why. Types of modules are not
+// looked at: plumb reads none. With PLUMB_KERNEL_TYPES=libbpf in the environment libbpf reads all by itself.
 #pragma once
 
 #include <bpf/libbpf.h>

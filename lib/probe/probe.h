@@ -42,6 +42,8 @@ class AnyProbe {
   virtual std::uint64_t missed() const = 0;
   // nullptr before it is open.
   virtual const bpf_object* object() const = 0;
+  // The map of programs that started while it traced (bpf/executable.bpf.h); -1: none.
+  virtual int executables() const { return -1; }
   // The variants that run, in the order of the hooks that open() got.
   virtual const std::vector<HookChoice>& choices() const = 0;
 };
@@ -100,6 +102,7 @@ class Probe final : public AnyProbe {
   std::uint64_t seen() const override { return skeleton_ ? (**this).bss->seen_events : 0; }
   std::uint64_t missed() const override { return made_up_ ? made_up_(**this) : missed_runs(object()); }
   const bpf_object* object() const override { return skeleton_ ? (**this).obj : nullptr; }
+  int executables() const override { return skeleton_ ? bpf_map__fd((**this).maps.executables) : -1; }
   const std::vector<HookChoice>& choices() const override { return choices_; }
 
   // For an object in which another program takes what one misses: how many runs are missed after all.

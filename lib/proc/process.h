@@ -68,13 +68,18 @@ class ProcessCache {
   explicit ProcessCache(const ProcFs& procfs = system_procfs(), std::size_t max_entries = kMaxEntries);
   ~ProcessCache();
 
-  // The container and the executable of a process; the executable only of one that lives when it is first asked for.
+  // The container and the executable of a process; the executable of one that lives when it is first
+  // asked for, or that ask_of_gone() knows.
   // `cgroup_id` (0: unknown) finds it even when the process is gone; a process
   // that moved to another cgroup is looked up anew. Without it, /proc/PID/cgroup is read, and believed only
   // when the process that has the pid now is the one that started at `start_ns`. In the steady state one hash
   // look-up and no allocation. Bounded: at most kMaxEntries; those not asked for lately leave (the clock
   // algorithm).
   ProcessNames find(const ProcessKey& key, std::uint64_t cgroup_id);
+
+  // Who may know the executable of a process that is gone; empty: it does not. Asked once for each.
+  using ExeOfGone = std::function<std::string(const ProcessKey&)>;
+  void ask_of_gone(ExeOfGone exe);
 
   std::size_t size() const;
 

@@ -90,6 +90,7 @@ struct ProcessCache::State {
 
   const ProcFs& fs;
   std::size_t max_entries;
+  ExeOfGone exe_of_gone = [](const ProcessKey&) { return std::string{}; };
   std::vector<Slot> slots;  // grows to max_entries, then the hand goes round
   std::size_t hand = 0;
   std::unordered_map<ProcessKey, std::size_t, KeyHash> index;  // into slots
@@ -219,16 +220,20 @@ KnownPtr ProcessCache::State::resolve(const ProcessKey& key, std::uint64_t cgrou
 std::string ProcessCache::State::exe_of(const ProcessKey& key) const {
   const std::string directory = "/proc/" + std::to_string(key.pid);
   auto path = fs.read_link(directory + "/exe");
-  if (!path) return {};
+  if (!path) return exe_of_gone(key);
   // After the link: had the pid changed hands before, this start would be another one.
   const auto stat = fs.read(directory + "/stat");
   const auto ticks = stat ? start_ticks(*stat) : std::nullopt;
-  return ticks && same_start(key.start_ns, *ticks) ? *std::move(path) : std::string{};
+  return ticks && same_start(key.start_ns, *ticks) ? *std::move(path) : exe_of_gone(key);
 }
 
 ProcessCache::ProcessCache(const ProcFs& procfs, std::size_t max_entries)
     : state_(std::make_unique<State>(procfs, max_entries)) {}
 ProcessCache::~ProcessCache() = default;
+
+void ProcessCache::ask_of_gone(ExeOfGone exe) {
+  state_->exe_of_gone = std::move(exe);
+}
 
 std::size_t ProcessCache::size() const {
   return state_->slots.size();

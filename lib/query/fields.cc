@@ -42,6 +42,13 @@ Result<std::size_t> resolve_field(std::string_view text, Span at, std::string_vi
       if (key.ends_with(suffix) && find_field(bare, schema) == k) short_forms.push_back(bare);
     }
   }
+  std::vector<std::string_view> longer;  // remote_port, for port
+  for (const std::string_view key : keys) {
+    if (key.ends_with("_" + std::string(name))) longer.push_back(key);
+  }
+  if (!longer.empty()) {
+    return error_at(text, at, "there is no field " + quoted(name), "there is " + enumerate(longer));
+  }
   const std::string otherwise = did_you_mean(name, short_forms, "--list-fields shows all of them");
   return error_at(text, at, "there is no field " + quoted(name), did_you_mean(name, keys, otherwise));
 }

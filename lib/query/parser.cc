@@ -283,7 +283,8 @@ class Parser {
     if (is_word(t, "and")) why = "and is written &&";
     if (is_word(t, "or")) why = "or is written ||";
     if (t.kind == TokenKind::close) why = "no parenthesis is open";
-    if (t.kind == TokenKind::word && next_ > 0 && tokens_[next_ - 1].kind == TokenKind::number) {
+    const bool joins = is_word(t, "and") || is_word(t, "or");
+    if (!joins && t.kind == TokenKind::word && next_ > 0 && tokens_[next_ - 1].kind == TokenKind::number) {
       why = "a unit follows its number without a space";
     }
     return error_at(text_, t.at, "unexpected " + quoted(source(t.at)), why);

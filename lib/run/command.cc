@@ -102,7 +102,11 @@ Result<void> Command::release() {
   failed_.reset();
   if (got != sizeof failure) return {};
   wait();
-  if (!failure.of_user) return Error{"cannot run " + name_, errno_text(failure.error)};
+  if (!failure.of_user) {
+    return Error{
+        "cannot run " + name_, errno_text(failure.error),
+        failure.error == ENOENT ? "give its path, or see that PATH has it (sudo has a PATH of its own)" : ""};
+  }
   return Error{"cannot run " + name_ + " as the user who called sudo", errno_text(failure.error),
                "that takes CAP_SETUID and CAP_SETGID; unset SUDO_UID to run it as root"};
 }

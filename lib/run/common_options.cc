@@ -17,7 +17,7 @@
 namespace plumb {
 namespace {
 
-constexpr std::string_view kTimeStyles[] = {"local", "utc", "relative", "none"};
+constexpr std::string_view kTimeStyles[] = {"local", "utc", "iso", "relative", "none"};
 constexpr std::string_view kColorModes[] = {"auto", "always", "never"};
 
 // Values out of a fixed set were checked by the parser (OptionSpec::values), so the search always succeeds.
@@ -160,6 +160,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
     {{.name = "where",
       .metavar = "EXPR",
       .repeatable = true,
+      .completes = Completes::field,
       .group = kWhich,
       .help = "Only events for which EXPR holds, such as 'latency > 20ms && remote_addr in 10.0.0.0/8'."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
@@ -242,9 +243,13 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .values = kTimeStyles,
       .completes = Completes::values,
       .group = kOut,
-      .help = "Times in the table: local (default), utc, relative to the start, or none."},
+      .help =
+          "Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to "
+          "the start, or none."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
-       return o.time = pick<TimeStyle>(kTimeStyles, v), Result<void>{};
+       o.time = pick<TimeStyle>(kTimeStyles, v);
+       o.time_given = true;
+       return {};
      }},
     {{.name = "color",
       .metavar = "WHEN",
@@ -271,6 +276,10 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .help = "A live table, most important rows first. Keys: q quit, s next sort column, r reverse, p "
               "pause, / filter."},
      [](CommonOptions& o, std::string_view) -> Result<void> { return o.top = true, Result<void>{}; }},
+    {{.name = "once",
+      .group = kOut,
+      .help = "With --top: one table, after one --interval or --duration, for a script."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.once = true, Result<void>{}; }},
     {{.name = "interval",
       .metavar = "TIME",
       .group = kOut,
@@ -297,6 +306,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
     {{.name = "fail-if",
       .metavar = "EXPR",
       .repeatable = true,
+      .completes = Completes::field,
       .group = kRun,
       .help =
           "Exit with status 3 when EXPR over all events holds at the end, such as 'p99(latency) > 50ms'; the "

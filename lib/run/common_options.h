@@ -20,7 +20,7 @@ inline constexpr std::string_view kFormatNames[] = {"table", "json",  "csv",    
 // others.
 inline constexpr std::span<const std::string_view> kLineFormats = std::span(kFormatNames).first(4);
 inline constexpr std::span<const std::string_view> kLineAndStackFormats = std::span(kFormatNames);
-enum class TimeStyle : std::uint8_t { local, utc, relative, none };
+enum class TimeStyle : std::uint8_t { local, utc, iso, relative, none };  // as TableStyle::Time
 enum class ColorMode : std::uint8_t { automatic, always, never };
 
 struct CommonOptions {
@@ -47,10 +47,12 @@ struct CommonOptions {
   std::vector<std::string> columns;
   bool wide = false;
   TimeStyle time = TimeStyle::local;
+  bool time_given = false;
   ColorMode color = ColorMode::automatic;
   bool summary = false;
   std::vector<std::string> by;  // keys of fields: groups of --summary, --top and --fail-if
   bool top = false;
+  bool once = false;
   std::int64_t interval_ns = 1'000'000'000;
   bool interval_given = false;
   bool list_fields = false;

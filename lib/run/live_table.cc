@@ -1,5 +1,7 @@
 #include "run/live_table.h"
 
+#include <unistd.h>
+
 #include "run/outputs.h"
 #include "run/terminal.h"
 
@@ -26,8 +28,9 @@ class PlainScreen final : public Screen {
   explicit PlainScreen(Output& output) : output_(output) {}
 
   std::size_t columns() const override {
-    return static_cast<std::size_t>(-1);
-  }  // lines are as long as they need
+    if (output_.is_terminal()) return terminal_size(STDOUT_FILENO).columns;
+    return static_cast<std::size_t>(-1);  // lines are as long as they need
+  }
   std::size_t rows() const override { return 0; }
   Result<void> show(std::string_view frame) override {
     if (output_.caught_up()) output_.buffer().append(frame).append("\n");  // else the reader misses this one
@@ -43,7 +46,7 @@ class PlainScreen final : public Screen {
 Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
                                   Output& output) {
   LiveTable live;
-  if (output.is_terminal()) {
+  if (output.is_terminal() && !options.once) {
     auto screen = FullScreen::enter();
     if (!screen) return std::move(screen).error();
     auto terminal = std::make_unique<TerminalScreen>(*std::move(screen));
@@ -51,8 +54,11 @@ Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const 
   } else {
     live.screen_ = std::make_unique<PlainScreen>(output);
   }
-  TopStyle style{
-      std::string(info.name), options.interval_ns, use_color(options.color, output.is_terminal()), {}};
+  TopStyle style{.title = std::string(info.name),
+                 .interval_ns = options.interval_ns,
+                 .color = use_color(options.color, output.is_terminal()),
+                 .counted = tool.counted_types(),
+                 .once = options.once};
   auto group = groups_of(info, tool, options);
   if (!group) return std::move(group).error();
   style.group = *std::move(group);
@@ -66,6 +72,10 @@ LiveTable::~LiveTable() = default;
 
 std::unique_ptr<Sink> LiveTable::take_sink() {
   return std::move(sink_);
+}
+
+const std::string& LiveTable::last_frame() const {
+  return top_->last_frame();
 }
 
 int LiveTable::key_fd() const {

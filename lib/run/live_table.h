@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/result.h"
 #include "run/common_options.h"
@@ -23,6 +24,9 @@ class LiveTable {
   std::unique_ptr<Sink> take_sink();
   // The user asked to leave.
   bool quit() const { return top_->quit(); }
+  // Once the sink has ended: what stays to be seen when the terminal has been given back; it outlives the LiveTable's
+  // terminal, not the sink.
+  const std::string& last_frame() const;
   // Readable when keys wait; -1: no keyboard.
   int key_fd() const;
 

@@ -1,11 +1,11 @@
 #include "run/outputs.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 #include <utility>
 
 #include "query/group_summary.h"
@@ -14,17 +14,25 @@
 namespace plumb {
 namespace {
 
-TableStyle table_style(std::vector<std::size_t> columns, const CommonOptions& options, const Output& output,
-                       const BootClock& clock) {
+TableStyle table_style(const Tool& tool, std::vector<std::size_t> columns, const CommonOptions& options,
+                       const Output& output, const BootClock& clock) {
   TableStyle style;
   style.time = static_cast<TableStyle::Time>(options.time);
+  // A file may be read on another day, in another place.
+  if (!options.time_given && output.is_stored()) style.time = TableStyle::Time::iso;
   style.color = use_color(options.color, output.is_terminal());
   style.columns = std::move(columns);
-  if (winsize size{}; output.is_terminal() && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
-    style.terminal_columns = size.ws_col;
-    style.terminal_rows = size.ws_row;
-  }
+  style.chosen = options.wide || !options.columns.empty();
+  style.contents = options.summary;
+  style.sentences = tool.sentences();
   style.started = clock.to_unix(clock.now());
+  if (!output.is_terminal()) return style;
+  style.size = [] {
+    const TerminalSize size = terminal_size(STDOUT_FILENO);
+    return std::pair(size.columns, size.rows);
+  };
+  std::tie(style.terminal_columns, style.terminal_rows) = style.size();
+  style.footer = !style.chosen && !options.quiet;
   return style;
 }
 
@@ -100,6 +108,7 @@ Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonO
   const std::vector<OutputSpec> specs = output_specs(options);
   if (auto r = check_formats(info, specs); !r) return r;
   if (auto r = check_idle(tool, options, specs); !r) return r;
+  if (options.once && !options.top) return Error{"--once has no effect without --top"};
   if (options.top && options.summary) return Error{"--top and --summary exclude each other"};
   const std::string name(name_of(specs.front().format));
   if (options.top && (specs.size() != 1 || specs.front().format != Format::table)) {
@@ -130,7 +139,7 @@ Result<std::unique_ptr<Sink>> make_sink(Format format, const Tool& tool, const S
     case Format::json:
       return make_json_sink(rows, output, options.columns.empty() ? std::vector<std::size_t>{} : *columns);
     case Format::table:
-      return make_table_sink(rows, output, table_style(*std::move(columns), options, output, clock));
+      return make_table_sink(rows, output, table_style(tool, *std::move(columns), options, output, clock));
     case Format::csv:
       return make_csv_sink(rows, output, *std::move(columns));
     case Format::tsv:

@@ -7,12 +7,14 @@
 
 #include "base/say.h"
 #include "run/outputs.h"
+#include "run/tally.h"
 #include "run/terminal.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kSilence = 5 * kSecond;
 constexpr std::string_view kEraseLine = "\r\033[K";
 
 // 0:07, 12:34, 1:02:03
@@ -39,6 +41,12 @@ bool write_now(std::string_view text) {
 
 }  // namespace
 
+std::string silence_text(Duration silence, std::uint64_t filtered) {
+  std::string text = fmt::format("no event for {}", elapsed_text({silence.ns / kSecond * kSecond}));
+  if (filtered != 0) text += fmt::format("; {} filtered out", filtered);
+  return text;
+}
+
 std::string progress_text(const ProgressFacts& facts, std::size_t columns) {
   const std::int64_t elapsed = facts.elapsed.ns / kSecond;
   std::string text = fmt::format("{} {}", facts.tool, clock_text(elapsed));
@@ -58,13 +66,22 @@ std::string progress_text(const ProgressFacts& facts, std::size_t columns) {
 
 Progress::Progress(const CommonOptions& options, const Output& output)
     : on_(!options.quiet && ::isatty(STDERR_FILENO) == 1 && !dumb_terminal() &&
-          silent_until_the_end(options, output)) {}
+          silent_until_the_end(options, output)),
+      says_silence_(!options.quiet && ::isatty(STDERR_FILENO) == 1 && !dumb_terminal() && !options.top &&
+                    options.command.empty() && !silent_until_the_end(options, output)) {}
 
 void Progress::show(const ProgressFacts& facts) {
-  if (!on_) return;
+  if (on_) show_line(progress_text(facts, std::string::npos));
+}
+
+void Progress::show_silence(Duration silence, std::uint64_t filtered) {
+  if (says_silence_ && silence.ns >= kSilence) show_line(silence_text(silence, filtered));
+}
+
+void Progress::show_line(const std::string& text) {
   // The last column stays free: a cursor behind it would stand on the next line in some terminals.
   const std::size_t columns = terminal_size(STDERR_FILENO).columns;
-  if (write_now(std::string(kEraseLine) + progress_text(facts, columns - 1))) shown_ = true;
+  if (write_now(std::string(kEraseLine) + text.substr(0, columns - 1))) shown_ = true;
 }
 
 void Progress::erase() {

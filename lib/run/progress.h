@@ -1,6 +1,7 @@
 // How far a capture is, on standard error, while nothing else is to be seen: one line, redrawn in place.
 //
 //   drops 0:07 of 1:00, 0:53 left, 1234 events seen (Ctrl-C ends it)
+//   no event for 5 s; 214 filtered out
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,8 @@ struct ProgressFacts {
   std::optional<std::uint64_t> count;  // --count
 };
 
+// "no event for 5 s; 214 filtered out"
+std::string silence_text(Duration silence, std::uint64_t filtered);
 // The line, at most `columns` wide, without its end.
 std::string progress_text(const ProgressFacts& facts, std::size_t columns);
 
@@ -37,13 +40,18 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   bool on() const { return on_; }
+  // Lines come to be seen, and none has for a while: says so, in place. `filtered`: events that an expression left out.
+  void show_silence(Duration silence, std::uint64_t filtered);
   // Never waits for a terminal that is stopped (Ctrl-S), and leaves it alone when in the background.
   void show(const ProgressFacts& facts);
   // Before anything else is printed.
   void erase();
 
  private:
+  void show_line(const std::string& text);
+
   bool on_ = false;
+  bool says_silence_ = false;
   bool shown_ = false;
 };
 

@@ -24,8 +24,7 @@ Feature both(const Feature& a, const Feature& b) {
 }
 
 IpAddress address(std::uint16_t family, const __u32* words) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(words);
-  return family == AF_INET ? IpAddress::v4(bytes) : IpAddress::v6(bytes);
+  return IpAddress::of(family, reinterpret_cast<const std::uint8_t*>(words));
 }
 
 bool is_any(const IpAddress& a) {

@@ -20,7 +20,7 @@ Result<Expressions> Expressions::compile(const CommonOptions& options, const Sch
 }
 
 Stages::Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup)
-    : sinks_(std::move(sinks)), expressions_(expressions), setup_(std::move(setup)) {}
+    : sinks_(std::move(sinks)), expressions_(expressions), setup_(std::move(setup)), tally_(setup_.events) {}
 
 bool Stages::wanted(const Row& row) const {
   return std::ranges::all_of(expressions_.where, [&](const Predicate& p) { return p(row); });
@@ -34,7 +34,11 @@ bool Stages::push_base(const Row& row) {
 bool Stages::push(const Row& row) {
   if (done()) return false;
   if (&row.schema() == &setup_.events) {
-    if (!wanted(row)) return ++filtered_, true;
+    if (!wanted(row)) {
+      tally_.leave_out();
+      return true;
+    }
+    tally_.keep(row);
     if ((setup_.judged >> row.type() & 1U) != 0) {
       expressions_.judge.observe(row);
       ++kept_;

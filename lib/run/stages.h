@@ -8,6 +8,7 @@
 
 #include "query/judge.h"
 #include "query/predicate.h"
+#include "run/tally.h"
 #include "run/tool.h"
 #include "sink/sink.h"
 
@@ -50,8 +51,9 @@ class Stages final : public Pipeline {
   std::uint64_t lost() const { return setup_.summary == nullptr ? 0 : setup_.summary->lost(); }
   bool done() const { return error_.has_value() || (setup_.limit && kept_ >= *setup_.limit); }
   std::uint64_t kept() const { return kept_; }
-  // Rows that --where left out, and kept ones whose owner nobody knows.
-  std::uint64_t filtered() const { return filtered_; }
+  // What the events were; those of a summary that the kernel makes are not among them.
+  const Tally& tally() const { return tally_; }
+  // Kept ones whose owner nobody knows.
   std::uint64_t without_owner() const { return without_owner_; }
   // The number of events that end the run; nothing: they do not.
   const std::optional<std::uint64_t>& limit() const { return setup_.limit; }
@@ -66,8 +68,8 @@ class Stages final : public Pipeline {
   std::vector<std::unique_ptr<Sink>> sinks_;
   Expressions& expressions_;
   Setup setup_;
+  Tally tally_;
   std::uint64_t kept_ = 0;
-  std::uint64_t filtered_ = 0;
   std::uint64_t without_owner_ = 0;
   std::optional<Error> error_;
 };

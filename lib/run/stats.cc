@@ -45,7 +45,9 @@ void RunStats::collect(const bpf_object* object) {
 }
 
 void RunStats::print(std::string_view tool, const EventCounts& counts) const {
-  say("{}: {} events seen, {} kept, {} lost", tool, counts.seen, counts.kept, counts.lost);
+  say("{}: {} events seen, {} kept{}{}{}, {} filtered out, {} lost", tool, counts.seen, counts.kept,
+      counts.kinds.empty() ? "" : " (", counts.kinds, counts.kinds.empty() ? "" : ")", counts.filtered,
+      counts.lost);
   for (const Program& p : programs_) {
     const double each = p.runs == 0 ? 0 : static_cast<double>(p.ns) / static_cast<double>(p.runs);
     say("  {:<28} {:>12} runs {:>9.0f} ns each", p.name, p.runs, each);

@@ -13,9 +13,11 @@ struct bpf_object;
 namespace plumb {
 
 struct EventCounts {
-  std::uint64_t seen = 0;  // by the hooks
-  std::uint64_t kept = 0;  // after all filters
-  std::uint64_t lost = 0;  // no room
+  std::uint64_t seen = 0;      // by the hooks
+  std::uint64_t kept = 0;      // after all filters
+  std::uint64_t filtered = 0;  // by expressions
+  std::string kinds;           // what was kept, by type
+  std::uint64_t lost = 0;      // no room
 };
 
 class RunStats {

@@ -24,6 +24,7 @@
 #include "query/predicate.h"
 #include "query/summary.h"
 #include "run/common_options.h"
+#include "sink/formats.h"
 #include "sink/sink.h"
 
 namespace plumb {
@@ -66,6 +67,10 @@ class Tool {
   // The table's columns without --columns or --wide, by key; empty: the fields that the schema marks as
   // shown.
   virtual std::vector<std::string> columns() const { return {}; }
+  // Rows that its table tells in sentences.
+  virtual Sentences sentences() const { return {}; }
+  // The types of rows that --top counts; of the others it takes sizes and durations.
+  virtual TypeMask counted_types() const { return kAllTypes; }
   // What --top groups by in this run, by key; empty: the fields that the schema marks as `group`.
   virtual std::vector<std::string> group_by() const { return {}; }
   // How its flame graph looks; only asked of a tool with that format.

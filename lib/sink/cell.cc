@@ -12,6 +12,7 @@ namespace plumb {
 namespace {
 
 constexpr std::string_view kUnknown = "-";
+constexpr std::string_view kEllipsis = "\u2026";
 
 template <class Integer>
 void append_integer(std::string& out, Integer v) {
@@ -123,8 +124,72 @@ void append_human_bytes(std::string& out, std::uint64_t bytes) {
   out += kUnits[unit];
 }
 
+namespace {
+
+// Bytes of the UTF-8 character that `text` begins with.
+std::size_t character(std::string_view text) {
+  std::size_t n = 1;
+  while (n < text.size() && (static_cast<unsigned char>(text[n]) & 0xC0) == 0x80) ++n;
+  return n;
+}
+
+// Bytes at the front of `text` that take at most `columns`.
+std::size_t front(std::string_view text, std::size_t columns) {
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t n = character(text.substr(at));
+    const std::size_t width = display_width(text.substr(at, n));
+    if (width > columns) break;
+    columns -= width;
+    at += n;
+  }
+  return at;
+}
+
+}  // namespace
+
+void shorten(std::string& text, std::size_t columns) {
+  if (front(text, columns) == text.size()) return;
+  if (columns == 0) return text.clear();
+  text.resize(front(text, columns - 1));
+  text += kEllipsis;
+}
+
+void shorten_endpoint(std::string& text, std::size_t columns) {
+  std::size_t end = text.rfind(':');
+  const bool bracketed = text.starts_with('[');
+  if (!bracketed && text.find(':') != end) return shorten(text, columns);  // IPv6 alone
+  if (end != std::string::npos && bracketed && end > 0) --end;
+  constexpr std::size_t kLeast = 4;
+  if (end == std::string::npos || text.size() - end + kLeast > columns) return shorten(text, columns);
+  const std::string port = text.substr(end);
+  text.resize(end);
+  shorten(text, columns - port.size());
+  text += port;
+}
+
+std::size_t CellWriter::append_endpoint(std::string& out, const Value& address, const Value& port) {
+  const std::size_t before = out.size();
+  const auto* number = std::get_if<std::uint64_t>(&port);
+  const auto* ip = std::get_if<IpAddress>(&address);
+  if (ip == nullptr || number == nullptr) {
+    append(out, FieldType::address, address);
+    if (number == nullptr) return out.size() - before;
+    out += ':';
+  } else {
+    char text[IpAddress::kMaxText];
+    const std::string_view shown(text, ip->format(text));
+    const bool v6 = shown.find(':') != std::string_view::npos;
+    out.append(v6 ? "[" : "").append(shown).append(v6 ? "]:" : ":");
+  }
+  append_integer(out, *number);
+  return out.size() - before;
+}
+
 std::size_t CellWriter::time_width() const {
   switch (style_) {
+    case TableStyle::Time::iso:
+      return kIsoTimeSize;
     case TableStyle::Time::local:
       return kTimeOfDaySize;
     case TableStyle::Time::utc:
@@ -143,6 +208,12 @@ void CellWriter::append_time(std::string& out, UnixTime t) {
     if (ns < 0) out += '-';
     append_fixed(out, (ns < 0 ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns)) / 1'000,
                  6);
+    return;
+  }
+  if (style_ == TableStyle::Time::iso) {
+    char text[kIsoTimeSize];
+    write_iso_time(text, t, local_.seconds(t));
+    out.append(text, sizeof text);
     return;
   }
   char text[kTimeOfDaySize];

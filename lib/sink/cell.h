@@ -16,12 +16,19 @@ void append_human_duration(std::string& out, Duration d);
 // As ls -h: below 1024 exactly, then 1.2K, 12K, 123M with powers of 1024, rounded to the nearest.
 void append_human_bytes(std::string& out, std::uint64_t bytes);
 
+// Cuts printable text to at most `columns` of a terminal; what is cut ends in an ellipsis.
+void shorten(std::string& text, std::size_t columns);
+// The same for an address with its port, which stays: [2001:db8:…]:443.
+void shorten_endpoint(std::string& text, std::size_t columns);
+
 class CellWriter {
  public:
   CellWriter(TableStyle::Time style, UnixTime started) : style_(style), started_(started) {}
 
   // Appends `value` of a field of type `type` and returns the columns that it takes.
   std::size_t append(std::string& out, FieldType type, const Value& value);
+  // An address with its port: 192.0.2.1:443, [::1]:443; without the port where that is not known.
+  std::size_t append_endpoint(std::string& out, const Value& address, const Value& port);
 
   // The columns that times take in this style.
   std::size_t time_width() const;

@@ -32,7 +32,7 @@ Result<std::vector<std::size_t>> choose_columns(const Schema& schema, const std:
   }
   if (!chosen.empty()) return chosen;
   for (std::size_t i = 0; i < schema.size(); ++i) {
-    if (wide || schema.spec(i).shown) chosen.push_back(i);
+    if (wide || schema.spec(i).shown || schema.spec(i).if_any) chosen.push_back(i);
   }
   if (chosen.empty()) {  // a schema that singles nothing out shows everything
     chosen.resize(schema.size());

@@ -1,6 +1,7 @@
 // The sinks for rows, and how to make them. One file each; they share nothing but Sink and Output.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,14 +22,26 @@ std::unique_ptr<Sink> make_json_sink(const Schema& schema, Output& output,
 std::unique_ptr<Sink> make_csv_sink(const Schema& schema, Output& output, std::vector<std::size_t> columns);
 std::unique_ptr<Sink> make_tsv_sink(const Schema& schema, Output& output, std::vector<std::size_t> columns);
 
+// Rows that read better as a sentence than in columns.
+struct Sentences {
+  TypeMask types = 0;                                          // of rows
+  void (*append)(const Row& row, std::string& out) = nullptr;  // printable
+};
+
 struct TableStyle {
-  enum class Time : std::uint8_t { local, utc, relative, none };
+  enum class Time : std::uint8_t { local, utc, iso, relative, none };
   Time time = Time::local;
   bool color = false;
   std::vector<std::size_t> columns;  // indexes of the schema's fields, in order
+  bool chosen = false;  // by the user: none is left out, and addresses stand apart from their ports
   std::size_t terminal_columns = 0;  // 0: not a terminal, lines are as long as they need
   std::size_t terminal_rows = 0;     // the header is repeated after so many lines; 0: once
-  UnixTime started;                  // zero of Time::relative
+  // The terminal's columns and rows now, asked with each flush; nullptr: they stay.
+  std::function<std::pair<std::size_t, std::size_t>()> size;
+  bool footer = false;    // on a terminal: says at the end how many fields are not shown
+  bool contents = false;  // rows are few: keeps them until the end, and makes columns as wide as they need
+  Sentences sentences;    // unless columns are chosen
+  UnixTime started;       // zero of Time::relative
 };
 
 // An aligned table. `output` outlives the sink.

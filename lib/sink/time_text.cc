@@ -106,6 +106,17 @@ void write_time_of_day(char* out, UnixTime t, std::int64_t offset_seconds) {
   two_digits(out + 10, s.ns / 1'000'000 % 100);
 }
 
+void write_iso_time(char* out, UnixTime t, std::int64_t offset_seconds) {
+  write_date(out, split(t, offset_seconds).days);
+  out[10] = 'T';
+  write_time_of_day(out + 11, t, offset_seconds);
+  const std::int64_t minutes = (offset_seconds < 0 ? -offset_seconds : offset_seconds) / 60;
+  out[23] = offset_seconds < 0 ? '-' : '+';
+  two_digits(out + 24, minutes / 60 % 100);
+  out[26] = ':';
+  two_digits(out + 27, minutes % 60);
+}
+
 std::int64_t LocalOffset::seconds(UnixTime t) {
   const std::int64_t second = floor_div(t.ns, kNsPerSecond);
   const std::int64_t quarter = floor_div(second, 900);

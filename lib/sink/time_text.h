@@ -18,6 +18,10 @@ void write_rfc3339(char* out, UnixTime t);
 inline constexpr std::size_t kTimeOfDaySize = 12;
 void write_time_of_day(char* out, UnixTime t, std::int64_t offset_seconds);
 
+// Writes the date, the time to the millisecond and the offset: 2026-11-21T07:49:26.123+01:00.
+inline constexpr std::size_t kIsoTimeSize = 29;
+void write_iso_time(char* out, UnixTime t, std::int64_t offset_seconds);
+
 // Appends ns / 10^6, exact and without trailing zeros: 0.083412, 12, -0.5.
 void append_milliseconds(std::string& out, Duration d);
 

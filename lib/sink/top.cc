@@ -1,8 +1,12 @@
 // The live table. What one frame looks like:
 //
-//   tcpconnect  12.0 s  1,234 events  56.7/s  0 lost   sorted by TOTAL
-//      PID COMM             REMOTE          RPORT   TOTAL   RATE/s  FAILED     P50     P99      TX
-//    81234 curl             192.0.2.7         443     801     40.2       3  1.20ms  9.84ms    1.2M
+//   tcpconnect  12.0 s  1234 events  56.7/s  0 lost
+//      PID COMM             REMOTE                TOTAL↓   RATE/s  FAILED     P50     P99      TX
+//    81234 curl             192.0.2.7:443            801     40.2       3  1.20ms  9.84ms    1.2M
+//   27 more rows   q quit  s sort  r reverse  p pause  / filter
+//
+// A screen that is too narrow has fewer columns: a number that lacks digits is another number. A row that is longer than
+// the screen all the same ends in an ellipsis.
 //
 // An event finds its group by the printed text of its group fields (one hash look-up, a reused buffer), adds
 // to the group's numbers and is gone.
@@ -33,9 +37,12 @@ namespace {
 
 constexpr std::size_t kMaxGroups = 1024;
 constexpr std::size_t kKeptGroups = 512;
-constexpr std::size_t kLongestFilter = 256;  // what is pasted beyond is no filter
+constexpr std::size_t kLongestFilter = 256;
 constexpr std::string_view kBold = "\033[1m";
 constexpr std::string_view kReverse = "\033[7m";
+constexpr std::string_view kRed = "\033[31m";
+constexpr std::string_view kKeys = "q quit  s sort  r reverse  p pause  / filter";
+constexpr std::string_view kFilterKeys = "Enter keep  Escape clear";
 constexpr std::string_view kPlain = "\033[0m";
 
 struct Group {
@@ -47,6 +54,7 @@ struct Group {
   double rate = 0;
   Quantiles latency;
   std::vector<std::uint64_t> sums;  // of the schema's byte fields
+  std::vector<bool> summed;         // by field: there was something to add
 };
 
 struct TextHash {
@@ -62,7 +70,10 @@ struct TopColumn {
   std::size_t index = 0;  // of the group field or the sum
   std::size_t least = 0;  // the width below which it does not shrink
   bool right = true;
-  std::size_t width = 0;  // of this frame
+  std::uint8_t rank = 0;  // those with the highest go first where the screen is narrow
+  bool visible = true;    // in this frame
+  std::size_t floor = 0;  // in this frame: `least`, or what its numbers need
+  std::size_t width = 0;
   std::size_t start = 0;
 };
 
@@ -80,15 +91,17 @@ class Top final : public TopSink {
     started_ = last_frame_ = clock_.boot();
   }
 
-  Result<void> begin() override { return draw(); }
+  Result<void> begin() override { return style_.once ? Result<void>{} : draw(); }
 
   Result<void> row(const Row& row) override {
     Group& group = find(row);
-    ++group.total;
-    ++group.recent;
-    ++events_;
-    ++recent_events_;
-    if (failed(row)) ++group.failed;
+    if ((style_.counted >> row.type() & 1U) != 0) {
+      ++group.total;
+      ++group.recent;
+      ++events_;
+      ++recent_events_;
+      if (failed(row)) ++group.failed;
+    }
     if (latency_ != Schema::npos && row.carries(latency_)) {
       const Value v = row.get(latency_);
       if (const auto* d = std::get_if<Duration>(&v)) group.latency.observe(static_cast<double>(d->ns));
@@ -96,7 +109,10 @@ class Top final : public TopSink {
     for (std::size_t i = 0; i < sum_fields_.size(); ++i) {
       if (!row.carries(sum_fields_[i])) continue;
       const Value v = row.get(sum_fields_[i]);
-      if (const auto* n = std::get_if<std::uint64_t>(&v)) group.sums[i] += *n;
+      if (const auto* n = std::get_if<std::uint64_t>(&v)) {
+        group.sums[i] += *n;
+        group.summed[i] = true;
+      }
     }
     return {};
   }
@@ -111,46 +127,70 @@ class Top final : public TopSink {
     const BootTime now = clock_.boot();
     const bool due = static_cast<std::int64_t>(now.ns - last_frame_.ns) >= style_.interval_ns;
     if (due && !paused_) settle_rates(now);
-    if ((due && !paused_) || changed) return draw();
+    if (((due && !paused_) || changed) && !style_.once) return draw();
     return {};
   }
 
   Result<void> end() override {
-    settle_rates(clock_.boot());
-    return screen_.rows() == 0 ? draw() : Result<void>{};
+    // A rate over the moment since the last frame would be nonsense: the last whole interval's stays.
+    const BootTime now = clock_.boot();
+    const auto since = static_cast<std::int64_t>(now.ns - last_frame_.ns);
+    if (!settled_ || since >= style_.interval_ns / 2) settle_rates(now);
+    if (screen_.rows() == 0) return draw();
+    last_ = frame(screen_.rows(), false);
+    return {};
   }
 
   bool quit() const override { return quit_; }
+  const std::string& last_frame() const override { return last_; }
 
  private:
   void choose_fields(const Schema& schema) {
     for (std::size_t i = 0; i < schema.size(); ++i) {
       const FieldSpec& f = schema.spec(i);
-      if (groups_by(i, f)) {
+      if (groups_by(i, f) && !stands_with_its_address(schema, i)) {
         const bool right = f.type == FieldType::unsigned_integer || f.type == FieldType::integer;
-        columns_.push_back({std::string(f.heading), Measure::key, group_fields_.size(), f.width, right});
+        const std::size_t port = f.port.empty() ? Schema::npos : schema.find(f.port);
+        const bool endpoint = port != Schema::npos && groups_by(port, schema.spec(port));
+        columns_.push_back({std::string(f.heading), Measure::key, group_fields_.size(),
+                            least_width(f, right, endpoint), right, f.rank});
         group_fields_.push_back(i);
+        ports_.push_back(endpoint ? port : Schema::npos);
       }
       if (f.type == FieldType::duration && latency_ == Schema::npos) latency_ = i;
       if (f.type == FieldType::bytes) sum_fields_.push_back(i);
       if (!f.alerts.empty() && alert_ == Schema::npos) alert_ = i;
     }
     sort_ = columns_.size();
-    columns_.push_back({"TOTAL", Measure::total, 0, 7});
-    columns_.push_back({"RATE/s", Measure::rate, 0, 8});
+    columns_.push_back({"TOTAL", Measure::total, 0, 7, true, 0});
+    columns_.push_back({"RATE/s", Measure::rate, 0, 8, true, 4});
     if (alert_ != Schema::npos) {
-      columns_.push_back({"FAILED", Measure::failed, 0, 7});
+      columns_.push_back({"FAILED", Measure::failed, 0, 7, true, 1});
       alerts_ = schema.spec(alert_).alerts;
     }
     if (latency_ != Schema::npos) {
-      columns_.push_back({"P50", Measure::p50, 0, 7});
-      columns_.push_back({"P99", Measure::p99, 0, 7});
+      columns_.push_back({"P50", Measure::p50, 0, 7, true, 3});
+      columns_.push_back({"P99", Measure::p99, 0, 7, true, 2});
     }
     for (std::size_t i = 0; i < sum_fields_.size(); ++i) {
-      columns_.push_back({std::string(schema.spec(sum_fields_[i]).heading), Measure::sum, i, 6});
+      columns_.push_back({std::string(schema.spec(sum_fields_[i]).heading), Measure::sum, i, 6, true, 8});
     }
-    for (TopColumn& c : columns_) c.least = std::max(c.least, c.heading.size());
+    for (TopColumn& c : columns_) c.least = std::max(c.least, c.heading.size() + 1);  // and the mark
     schema_ = &schema;
+  }
+
+  static std::size_t least_width(const FieldSpec& f, bool right, bool endpoint) {
+    if (endpoint) return 17;  // 10.231.7.21:65535
+    return right || f.type == FieldType::address ? f.width : std::min<std::size_t>(f.width, 8);
+  }
+
+  // A port whose address is a group too has no column of its own.
+  bool stands_with_its_address(const Schema& schema, std::size_t port) const {
+    for (std::size_t i = 0; i < schema.size(); ++i) {
+      const FieldSpec& f = schema.spec(i);
+      if (!f.port.empty() && f.port == schema.spec(port).key && groups_by(i, f)) return true;
+    }
+    return false;
   }
 
   bool groups_by(std::size_t i, const FieldSpec& f) const {
@@ -160,8 +200,14 @@ class Top final : public TopSink {
 
   Group& find(const Row& row) {
     key_.clear();
-    for (const std::size_t i : group_fields_) {
-      cells_.append(key_, schema_->spec(i).type, row.carries(i) ? row.get(i) : Value{None{}});
+    const auto value = [&](std::size_t i) { return row.carries(i) ? row.get(i) : Value{None{}}; };
+    for (std::size_t n = 0; n < group_fields_.size(); ++n) {
+      const std::size_t i = group_fields_[n];
+      if (ports_[n] == Schema::npos) {
+        cells_.append(key_, schema_->spec(i).type, value(i));
+      } else {
+        cells_.append_endpoint(key_, value(i), value(ports_[n]));
+      }
       key_ += '\0';
     }
     if (const auto found = groups_.find(std::string_view(key_)); found != groups_.end()) return found->second;
@@ -174,6 +220,7 @@ class Top final : public TopSink {
       rest.remove_prefix(end + 1);
     }
     group.sums.resize(sum_fields_.size());
+    group.summed.resize(sum_fields_.size());
     group.before = forgotten_;
     return groups_.emplace(key_, std::move(group)).first->second;
   }
@@ -215,12 +262,21 @@ class Top final : public TopSink {
     rate_ = static_cast<double>(recent_events_) / seconds;
     recent_events_ = 0;
     last_frame_ = now;
+    settled_ = true;
   }
 
   // True when the picture changed.
   bool take_keys() {
     const std::string typed = screen_.keys();
-    for (const char key : typed) filtering_ ? edit_filter(key) : command(key);
+    for (std::size_t i = 0; i < typed.size(); ++i) {
+      // An arrow and its like send more than Escape: none of it is a key of ours.
+      if (typed[i] == '\033' && i + 1 < typed.size() && (typed[i + 1] == '[' || typed[i + 1] == 'O')) {
+        for (i += 2; i < typed.size() && (typed[i] < '@' || typed[i] > '~'); ++i) {
+        }
+        continue;
+      }
+      filtering_ ? edit_filter(typed[i]) : command(typed[i]);
+    }
     return !typed.empty();
   }
 
@@ -243,7 +299,10 @@ class Top final : public TopSink {
         quit_ = true;
         break;
       case 's':
-        sort_ = (sort_ + 1) % columns_.size();
+        next_sort();
+        break;
+      case '\033':
+        filter_.clear();
         break;
       case 'r':
         reversed_ = !reversed_;
@@ -260,24 +319,20 @@ class Top final : public TopSink {
     }
   }
 
+  // Of the columns that are to be seen.
+  void next_sort() {
+    do {
+      sort_ = (sort_ + 1) % columns_.size();
+    } while (!columns_[sort_].visible);
+  }
+
   double number(const Group& g, const TopColumn& c) const {
-    switch (c.measure) {
-      case Measure::total:
-        return static_cast<double>(g.total);
-      case Measure::rate:
-        return g.rate;
-      case Measure::failed:
-        return static_cast<double>(g.failed);
-      case Measure::p50:
-        return g.latency.quantile(0.50).value_or(-1);
-      case Measure::p99:
-        return g.latency.quantile(0.99).value_or(-1);
-      case Measure::sum:
-        return static_cast<double>(g.sums[c.index]);
-      case Measure::key:
-        return 0;
-    }
-    return 0;
+    if (c.measure == Measure::total) return static_cast<double>(g.total);
+    if (c.measure == Measure::rate) return g.rate;
+    if (c.measure == Measure::failed) return static_cast<double>(g.failed);
+    if (c.measure == Measure::p50) return g.latency.quantile(0.50).value_or(-1);
+    if (c.measure == Measure::p99) return g.latency.quantile(0.99).value_or(-1);
+    return c.measure == Measure::sum ? static_cast<double>(g.sums[c.index]) : 0;
   }
 
   // Numbers: largest first; texts: from A on, numbers in them by value. Ties by key, so that rows do not
@@ -320,18 +375,27 @@ class Top final : public TopSink {
 
   // The columns of this frame: keys as wide as the rows need, as long as the screen has room for it.
   void fit(const std::vector<const Group*>& rows) {
-    std::size_t total = columns_.size() - 1;
+    const std::size_t room = screen_.columns();
     for (TopColumn& c : columns_) {
-      c.width = c.least;
-      if (c.measure == Measure::key) {
-        for (const Group* g : rows) c.width = std::max(c.width, display_width(g->cells[c.index]));
-      }
-      total += c.width;
+      c.visible = true;
+      c.floor = c.least;
+      if (c.measure != Measure::key || !c.right) continue;  // a number is not cut
+      for (const Group* g : rows) c.floor = std::max(c.floor, display_width(g->cells[c.index]));
     }
-    while (total > screen_.columns()) {
+    while (least_room() > room && leave_one_out()) {
+    }
+    std::size_t total = least_room();
+    for (TopColumn& c : columns_) {
+      if (!c.visible) continue;
+      c.width = c.floor;
+      if (c.measure != Measure::key) continue;
+      for (const Group* g : rows) c.width = std::max(c.width, display_width(g->cells[c.index]));
+      total += c.width - c.floor;
+    }
+    while (total > room) {
       TopColumn* widest = nullptr;
       for (TopColumn& c : columns_) {
-        if (c.width > c.least && (widest == nullptr || c.width > widest->width)) widest = &c;
+        if (c.visible && c.width > c.floor && (widest == nullptr || c.width > widest->width)) widest = &c;
       }
       if (widest == nullptr) break;
       --widest->width;
@@ -339,9 +403,30 @@ class Top final : public TopSink {
     }
     std::size_t start = 0;
     for (TopColumn& c : columns_) {
+      if (!c.visible) continue;
       c.start = start;
       start += c.width + 1;
     }
+  }
+
+  std::size_t least_room() const {
+    std::size_t sum = 0;
+    for (const TopColumn& c : columns_) sum += c.visible ? c.floor + 1 : 0;
+    return sum - 1;
+  }
+
+  // What the table is sorted by stays, and one more.
+  bool leave_one_out() {
+    TopColumn* leaves = nullptr;
+    std::size_t visible = 0;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      TopColumn& c = columns_[i];
+      if (!c.visible) continue;
+      ++visible;
+      if (i != sort_ && (leaves == nullptr || c.rank >= leaves->rank)) leaves = &c;
+    }
+    if (leaves == nullptr || visible <= 2) return false;
+    return leaves->visible = false, true;
   }
 
   void append_cell(std::string& line, const Group& g, const TopColumn& c) {
@@ -354,6 +439,9 @@ class Top final : public TopSink {
     switch (c.measure) {
       case Measure::key:
         cell_ = g.cells[c.index];
+        if (c.width < display_width(cell_)) {
+          ports_[c.index] == Schema::npos ? shorten(cell_, c.width) : shorten_endpoint(cell_, c.width);
+        }
         width = display_width(cell_);
         break;
       case Measure::total:
@@ -374,14 +462,16 @@ class Top final : public TopSink {
         width = duration(0.99);
         break;
       case Measure::sum:
-        width = cells_.append(cell_, FieldType::bytes, g.sums[c.index]);
+        width = cells_.append(cell_, FieldType::bytes,
+                              g.summed[c.index] ? Value{g.sums[c.index]} : Value{None{}});
         break;
     }
-    put(line, cell_, width, c);
+    put(line, cell_, width, c, c.measure == Measure::failed && g.failed != 0);
   }
 
   // Behind a cell that is too wide for its column the next ones come back to theirs as soon as they can.
-  void put(std::string& line, std::string_view text, std::size_t width, const TopColumn& c) {
+  void put(std::string& line, std::string_view text, std::size_t width, const TopColumn& c,
+           bool alert = false) {
     std::size_t at = c.start;
     if (c.right && width < c.width) at += c.width - width;
     if (line.empty()) {
@@ -390,16 +480,17 @@ class Top final : public TopSink {
       at = std::max(at, position_ + 1);
     }
     line.append(at - position_, ' ');
+    const bool colored = alert && style_.color && at + width <= screen_.columns();
+    if (colored) line.append(kRed);
     line.append(text);
+    if (colored) line.append(kPlain);
     position_ = at + width;
   }
 
-  // A full screen has no second line for a long one: what does not fit is cut at the right.
-  void append_line(std::string& frame, std::string_view line, std::string_view style = {}) const {
-    while (display_width(line) > screen_.columns() && !line.empty()) {
-      line.remove_suffix(1);
-      while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0) == 0x80) line.remove_suffix(1);
-    }
+  // A full screen has no second line for a long one. `width` is what the line takes on the screen.
+  void append_line(std::string& frame, std::string line, std::size_t width,
+                   std::string_view style = {}) const {
+    if (width > screen_.columns()) shorten(line, screen_.columns());
     const bool styled = style_.color && !style.empty();
     if (styled) frame.append(style);
     frame.append(line);
@@ -416,28 +507,53 @@ class Top final : public TopSink {
       if (filtering_) line += '_';
     }
     if (paused_) line += "  PAUSED";
-    line += fmt::format("  {:.1f} s  {} events  {:.1f}/s  {} lost  sorted by {}{}", seconds, events_, rate_,
-                        lost_, columns_[sort_].heading, reversed_ ? " (reversed)" : "");
+    line += fmt::format("  {:.1f} s  {} event{}  {:.1f}/s  {} lost", seconds, events_,
+                        events_ == 1 ? "" : "s", rate_, lost_);
     if (forgotten_ != 0) line += fmt::format("  groups of up to {} events left out", forgotten_);
     return line;
   }
 
-  Result<void> draw() {
+  Result<void> draw() { return screen_.show(frame(screen_.rows(), screen_.rows() != 0)); }
+
+  // At most `height` lines; 0: as many as it takes.
+  std::string frame(std::size_t height, bool keys) {
     std::string frame;
-    append_line(frame, status_line());
-    std::string line;
+    const std::string status = status_line();
+    append_line(frame, status, display_width(status));
     std::vector<const Group*> rows = sorted();
-    if (screen_.rows() != 0)
-      rows.resize(std::min(rows.size(), screen_.rows() - std::min<std::size_t>(screen_.rows(), 2)));
+    const std::size_t all = rows.size();
+    if (height != 0) rows.resize(std::min(all, height - std::min<std::size_t>(height, 3)));
     fit(rows);
-    for (const TopColumn& c : columns_) put(line, c.heading, c.heading.size(), c);
-    append_line(frame, line, screen_.rows() == 0 ? kBold : kReverse);
+    if (height != 1) append_header(frame);
+    std::string line;
     for (const Group* g : rows) {
       line.clear();
-      for (const TopColumn& c : columns_) append_cell(line, *g, c);
-      append_line(frame, line);
+      for (const TopColumn& c : columns_) {
+        if (c.visible) append_cell(line, *g, c);
+      }
+      append_line(frame, line, position_);
     }
-    return screen_.show(frame);
+    append_bottom(frame, height, all - rows.size(), keys);
+    return frame;
+  }
+
+  void append_header(std::string& frame) {
+    std::string line;
+    for (const TopColumn& c : columns_) {
+      if (!c.visible) continue;
+      std::string heading = c.heading;
+      if (&c == &columns_[sort_]) heading += (c.measure == Measure::key) == reversed_ ? "\u2193" : "\u2191";
+      put(line, heading, display_width(heading), c);
+    }
+    append_line(frame, line, position_, screen_.rows() == 0 ? kBold : kReverse);
+  }
+
+  void append_bottom(std::string& frame, std::size_t height, std::size_t more, bool keys) const {
+    std::string line;
+    if (more != 0) line = fmt::format("{} more row{}", more, more == 1 ? "" : "s");
+    if (keys) line.append(line.empty() ? "" : "   ").append(filtering_ ? kFilterKeys : kKeys);
+    if (height < 3 || line.empty()) return;
+    append_line(frame, line, line.size(), kBold);
   }
 
   Screen& screen_;
@@ -446,6 +562,7 @@ class Top final : public TopSink {
   CellWriter cells_;
   const Schema* schema_ = nullptr;
   std::vector<std::size_t> group_fields_;
+  std::vector<std::size_t> ports_;  // by group field: of an address with its port; npos
   std::vector<std::size_t> sum_fields_;
   std::size_t latency_ = Schema::npos;
   std::size_t alert_ = Schema::npos;
@@ -461,7 +578,9 @@ class Top final : public TopSink {
   double rate_ = 0;
   std::size_t sort_ = 0;
   bool reversed_ = false, paused_ = false, filtering_ = false, quit_ = false;
+  bool settled_ = false;  // rates are of a whole interval
   std::string filter_;
+  std::string last_;
 };
 
 }  // namespace

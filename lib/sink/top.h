@@ -32,12 +32,17 @@ struct TopStyle {
   std::int64_t interval_ns = 1'000'000'000;
   bool color = false;
   std::vector<std::size_t> group;  // indexes of fields; empty: those that the schema marks
+  TypeMask counted =
+      kAllTypes;      // the types of rows that are counted; of others only sizes and durations are taken
+  bool once = false;  // nothing is shown before the end
 };
 
 class TopSink : public Sink {
  public:
   // The user typed `q`: the trace shall end.
   virtual bool quit() const = 0;
+  // Once ended: what a screen showed last, without the keys; empty where there is no screen.
+  virtual const std::string& last_frame() const = 0;
 };
 
 // `screen` and `clock` outlive the sink.

@@ -23,6 +23,7 @@ class FileBytes final : public ElfBytes {
  public:
   FileBytes(UniqueFd fd, std::uint64_t size) : fd_(std::move(fd)), size_(size) {}
   std::uint64_t size() const override { return size_; }
+  int fd() const override { return fd_.get(); }
   bool read(std::uint64_t offset, std::span<std::byte> out) const override {
     if (offset > size_ || size_ - offset < out.size()) return false;
     while (!out.empty()) {

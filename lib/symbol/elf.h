@@ -28,6 +28,8 @@ class ElfBytes {
   virtual std::uint64_t size() const = 0;
   // Fills `out` from `offset`; false when that many bytes are not there.
   virtual bool read(std::uint64_t offset, std::span<std::byte> out) const = 0;
+  // Of the open file, which stays theirs; -1: they are in memory.
+  virtual int fd() const { return -1; }
 };
 
 std::unique_ptr<ElfBytes> elf_bytes(UniqueFd fd);

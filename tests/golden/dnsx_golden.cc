@@ -155,3 +155,9 @@ TEST_CASE("dnsx lines") {
 TEST_CASE("dnsx live table") {
   golden::compare_top("dnsx", kQuerySchema, {"name", "rcode"}, feed);
 }
+
+TEST_CASE("dnsx on terminals") {
+  golden::compare_screens(
+      "dnsx", kQuerySchema, {kBoot}, feed,
+      {.columns = {"time", "pid", "comm", "name", "qtype", "outcome", "rcode", "latency_ms", "answers"}});
+}

@@ -351,3 +351,16 @@ TEST_CASE("drops lines") {
 TEST_CASE("drops summary") {
   golden::compare_all("drops-summary", kDropSummarySchema, {kBoot}, feed_summary);
 }
+
+TEST_CASE("drops on terminals") {
+  const std::vector<std::string> columns{
+      "time", "type",     "pid",          "comm", "reason",    "protocol", "src",     "src_port",
+      "dst",  "dst_port", "length_bytes", "dev",  "direction", "location", "counter", "delta"};
+  const Sentences counters{.types = 1U << DROPS_COUNTER, .append = append_counter_sentence};
+  golden::compare_screens("drops", kDropSchema, {kBoot}, feed, {.columns = columns, .sentences = counters});
+  std::vector<std::string> with_stack = columns;
+  with_stack.emplace_back("stack");
+  golden::compare_screens("drops-stack", kDropSchema, {kBoot}, feed,
+                          {.columns = with_stack, .sentences = counters});
+  golden::compare_screens("drops-summary", kDropSummarySchema, {kBoot}, feed_summary, {.contents = true});
+}

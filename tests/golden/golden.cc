@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "otlp/encoding.h"
 #include "otlp/log_sink.h"
 #include "otlp/queue.h"
@@ -130,13 +131,15 @@ void compare_top(const std::string& name, const Schema& schema, const std::vecto
                  const Feed& feed) {
   TopStyle style{.title = name};
   for (const std::string_view key : group) style.group.push_back(schema.find(key));
-  constexpr std::pair<std::size_t, std::size_t> kSizes[] = {{160, 50}, {80, 24}, {40, 10}, {1, 1}};
+  constexpr std::pair<std::size_t, std::size_t> kSizes[] = {{200, 50}, {120, 30}, {80, 24},
+                                                            {60, 20},  {40, 10},  {1, 1}};
   for (const auto& [columns, rows] : kSizes) {
     compare(name + "." + std::to_string(columns) + "x" + std::to_string(rows) + ".top",
             top_frame(columns, rows, schema, style, feed));
   }
   compare(name + ".keys.top", top_frame(80, 24, schema, style, feed, "sssrp/e"));
   compare(name + ".filtered.top", top_frame(80, 24, schema, style, feed, "/ex\x7f\n"));
+  compare(name + ".cleared.top", top_frame(80, 24, schema, style, feed, "/ex\n\033[A\033"));
   style.color = true;
   compare(name + ".color.top", top_frame(80, 24, schema, style, feed));
   compare(name + ".endless.top", top_frame(static_cast<std::size_t>(-1), 0, schema, style, feed));
@@ -156,6 +159,31 @@ void compare(std::string_view name, std::string_view text) {
     FAIL_CHECK(path << " differs in " << difference(*expected, text));
   } else {
     FAIL_CHECK(path << " is missing; golden_tests --update writes it");
+  }
+}
+
+void compare_screens(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed,
+                     const Screens& screens) {
+  constexpr std::pair<std::size_t, std::size_t> kScreens[] = {{60, 20}, {80, 24}, {120, 30}, {200, 50}};
+  for (const auto& [columns, rows] : kScreens) {
+    TableStyle style;
+    style.time = TableStyle::Time::utc;
+    style.columns = *choose_columns(schema, screens.columns, false);
+    style.started = started;
+    style.terminal_columns = columns;
+    style.terminal_rows = rows;
+    style.footer = true;
+    style.contents = screens.contents;
+    style.sentences = screens.sentences;
+    const std::string text = render([&](Output& o) { return make_table_sink(schema, o, style); }, feed);
+    std::string_view rest = text;
+    while (!rest.empty()) {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      CAPTURE(line);
+      CHECK(display_width(line) <= columns);
+      rest.remove_prefix(line.size() + 1);
+    }
+    compare(name + "." + std::to_string(columns) + "x" + std::to_string(rows) + ".lines", text);
   }
 }
 

@@ -25,6 +25,16 @@ using Feed = std::function<void(Sink&)>;
 // NAME.otlp.json and NAME.schema.json.
 void compare_all(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed);
 
+// The table on terminals of 60x20, 80x24, 120x30 and 200x50, where each line is one row: NAME.SIZE.lines. `columns` names
+// fields; empty: those that the schema shows.
+struct Screens {
+  std::vector<std::string> columns = {};
+  bool contents = false;  // as --summary has it
+  Sentences sentences = {};
+};
+void compare_screens(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed,
+                     const Screens& screens);
+
 // What the live table shows after the set, which takes two seconds, and after what was `typed` then. Without
 // rows there is no screen, and each frame stands below the last one.
 std::string top_frame(std::size_t columns, std::size_t rows, const Schema& schema, TopStyle style,

@@ -133,3 +133,9 @@ TEST_CASE("httptrace through every sink") {
 TEST_CASE("httptrace in the live table") {
   golden::compare_top("httptrace", kRequestSchema, {}, feed);
 }
+
+TEST_CASE("httptrace on terminals") {
+  golden::compare_screens("httptrace", kRequestSchema, {kBoot}, feed,
+                          {.columns = {"time", "pid", "comm", "role", "method", "status", "latency_ms",
+                                       "response_bytes", "host", "path", "error"}});
+}

@@ -153,6 +153,18 @@ TEST_CASE("tcpconnect summary") {
   golden::compare_all("tcpconnect-summary", kConnectSummarySchema, {kBoot}, feed_summary);
 }
 
+TEST_CASE("tcpconnect on terminals") {
+  golden::compare_screens("tcpconnect", kConnectSchema, {kBoot}, feed,
+                          {.columns = {"time", "pid", "comm", "local_port", "remote_addr", "remote_port",
+                                       "outcome", "latency_ms"}});
+  golden::compare_screens("tcpconnect-life", kConnectSchema, {kBoot}, feed,
+                          {.columns = {"time", "type", "pid", "comm", "role", "local_addr", "local_port",
+                                       "remote_addr", "remote_port", "outcome", "latency_ms", "duration_ms",
+                                       "tx_bytes", "rx_bytes", "closed_by"}});
+  golden::compare_screens("tcpconnect-summary", kConnectSummarySchema, {kBoot}, feed_summary,
+                          {.contents = true});
+}
+
 TEST_CASE("tcpconnect live table") {
   golden::compare_top("tcpconnect", kConnectSchema, {}, feed);
 }

@@ -61,6 +61,16 @@ def fields_of(path):
     return found or [("-", 0, ["match_fields said nothing"])], answers
 
 
+def conclusion(tables, problems, tally):
+    for table in tables:
+        table.print()
+    print()
+    for problem in problems:
+        print(problem)
+    print(f"{tally['passed']} passed, {tally['failed']} failed, {tally['skipped']} skipped")
+    return 1 if tally["failed"] or not tally["passed"] else 0
+
+
 def main():
     everything = sys.argv[1] == "--all"
     logs, *kernels = sys.argv[1 + everything:]
@@ -116,13 +126,7 @@ def main():
                 count("failed", f"{row}: no kernel can run it, so nothing shows that it works")
         for question in (q for q, yes in asked.items() if not yes):
             count("failed", f"no kernel has {question}, which a program asks for: nothing shows that it is read right")
-    for table in (tools, forced, programs, fields):
-        table.print()
-    print()
-    for problem in problems:
-        print(problem)
-    print(f"{tally['passed']} passed, {tally['failed']} failed, {tally['skipped']} skipped")
-    return 1 if tally["failed"] or not tally["passed"] else 0
+    return conclusion((tools, forced, programs, fields), problems, tally)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ class Cases:
         self.assert_one("plumb tcpconnect --format js", "plumb tcpconnect --format json")
         self.assert_one("plumb tcpconnect -f js", "plumb tcpconnect -f json")
         self.assert_one("plumb tcpconnect --format=js", "plumb tcpconnect --format=json")
-        self.assertEqual(set(self.all("plumb tcpconnect --time ")), {"local", "utc", "relative", "none"})
+        self.assertEqual(set(self.all("plumb tcpconnect --time ")), {"local", "utc", "iso", "relative", "none"})
 
     def test_a_value_that_nobody_knows(self):
         self.assert_one("plumb tcpconnect --duration ", "plumb tcpconnect --duration")
@@ -200,6 +200,10 @@ class Cases:
         self.assertEqual(self.one("plumb tcpconnect --columns time,pid,outc").rstrip(" ,"),
                          "plumb tcpconnect --columns time,pid,outcome")
         self.assertNotIn(" ", self.one("plumb tcpconnect --columns time,pi")[len("plumb tcpconnect --columns "):])
+
+    def test_fields_in_an_expression(self):
+        self.assertEqual(self.one("plumb tcpconnect --where outc").rstrip(), "plumb tcpconnect --where outcome")
+        self.assertEqual(self.one("plumb drops --fail-if reas").rstrip(), "plumb drops --fail-if reason")
 
     def test_a_list_is_not_offered_twice_the_same(self):
         found = with_list(self.all("plumb tcpconnect --columns pid,remote_"), "pid,")
@@ -343,7 +347,7 @@ class Fish(unittest.TestCase):
         self.assertEqual(set(self.complete("plumb tcpconnect --format js")), {"json"})
         self.assertEqual(set(self.complete("plumb tcpconnect -f js")), {"json"})
         self.assertEqual(set(self.complete("plumb tcpconnect --format=js")), {"--format=json"})
-        self.assertEqual(set(self.complete("plumb tcpconnect --time ")), {"local", "utc", "relative", "none"})
+        self.assertEqual(set(self.complete("plumb tcpconnect --time ")), {"local", "utc", "iso", "relative", "none"})
         self.assertEqual(self.complete("plumb tcpconnect --duration "), {})
 
     def test_pids_with_names(self):

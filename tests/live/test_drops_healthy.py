@@ -9,7 +9,7 @@ import time
 import unittest
 
 from harness import Namespace, Plumb, core, needs, wait_until
-from test_drops import HAS_REASONS, DropTest, checksum
+from drops import HAS_REASONS, DropTest, checksum
 
 
 # Why a receiver throws away what it has already.

@@ -7,8 +7,8 @@ import subprocess
 import sys
 import unittest
 
+from drops import COMM, KEYS, RELEASE, DropTest, drops
 from harness import Plumb, core, forced, hook, needs, wait_until
-from test_drops import COMM, KEYS, RELEASE, DropTest, drops
 
 # Sends from 20 sockets to a port that the firewall rejects, and is gone.
 SEND_AND_END = """

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from harness import EMULATED, HERE, PLUMB, compiled, core, hook, needs, run_plumb, _programs
@@ -56,6 +57,12 @@ def spin(stripped=False):
     subprocess.run(["c++", "-O2", "-std=c++20", "-fomit-frame-pointer", *flags, "-o", path,
                     os.path.join(HERE, "clients", "spin.cc")], check=True)
     return path
+
+
+def disk_writes():
+    """Milliseconds that all requests of all block devices took, by /proc/diskstats, in reads and writes."""
+    with open("/proc/diskstats") as f:
+        return sum(int(line.split()[6]) + int(line.split()[10]) for line in f)
 
 
 class Taken:
@@ -200,6 +207,72 @@ class Cpu(unittest.TestCase):
             self.assertAlmostEqual(ours[function], share, delta=2.5, msg=f"{function}: {ours} {theirs}")
 
 
+@functools.cache
+def inlined(compiler="c++"):
+    """A program with debug information, in a folder of its own."""
+    folder = os.path.join(_programs(), f"inlined-{compiler}")
+    os.makedirs(folder)
+    path = os.path.join(folder, "inlined")
+    subprocess.run([compiler, "-O2", "-g", "-std=c++20", "-o", path, os.path.join(HERE, "clients", "inlined.cc")], check=True)
+    return path
+
+
+@unittest.skipIf(os.geteuid() != 0, "needs root")
+class Inlined(unittest.TestCase):
+    """--inline: functions that the compiler put inside others."""
+
+    def check(self, program):
+        taken = Taken("--inline", "-F", "299", "--", program, "1")
+        chains = collections.Counter()
+        for stack, weight in taken.stacks:
+            if "outer()" in stack:
+                chains[tuple(stack[stack.index("outer()"):])] += weight
+        whole = ("outer()", "deep::middle(deep::Mixer&)", "deep::Mixer::mix()")
+        self.assertGreater(chains[whole], 0.8 * taken.total, chains)
+        return taken
+
+    @needs("c++")
+    def test_by_gcc(self):
+        self.check(inlined())
+
+    @needs("clang++")
+    def test_by_clang(self):
+        self.check(inlined("clang++"))
+
+    @needs("c++", "objcopy")
+    def test_of_a_separate_debug_file(self):
+        program = inlined() + "-stripped"
+        subprocess.run(["objcopy", "--only-keep-debug", inlined(), program + ".debug"], check=True)
+        subprocess.run(["objcopy", "--strip-all", f"--add-gnu-debuglink={program}.debug", inlined(), program], check=True)
+        self.check(program)
+
+    @needs("c++")
+    def test_only_when_asked(self):
+        taken = Taken("-F", "299", "--", inlined(), "0.5")
+        self.assertGreater(taken.share("outer()"), 90)
+        self.assertEqual(taken.weight("deep::"), 0, taken.stacks)
+
+    @needs("c++", "objcopy")
+    def test_damaged_debug_information_loses_nothing_else(self):
+        program = inlined() + "-damaged"
+        for section in (".debug_info", ".debug_abbrev", ".debug_str", ".debug_line"):
+            noise = os.path.join(_programs(), "noise")
+            with open(noise, "wb") as f:
+                f.write(bytes((i * 7919 >> 3) & 255 for i in range(3000)))
+            subprocess.run(["objcopy", f"--update-section={section}={noise}", inlined(), program], check=True,
+                           stderr=subprocess.DEVNULL)
+            taken = Taken("--inline", "-F", "299", "--", program, "0.5")
+            self.assertGreater(taken.share("outer()"), 90, section)
+
+    @needs("c++", "go")
+    def test_pprof_has_lines(self):
+        out = os.path.join(_programs(), "inlined.pb.gz")
+        done = run_plumb("flame", "--inline", "-F", "299", "-o", out, "--", inlined(), "1", timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        listing = subprocess.run(["go", "tool", "pprof", "-top", "-lines", out], capture_output=True, text=True, check=True)
+        self.assertRegex(listing.stdout, r"deep::Mixer::mix .*inlined\.cc:13")
+
+
 @unittest.skipIf(os.geteuid() != 0, "needs root")
 class Offcpu(unittest.TestCase):
     @hook("switch")
@@ -268,6 +341,31 @@ class Others(unittest.TestCase):
         self.assertEqual(taken.total, 70)
         self.assertEqual({tuple(stack[-3:]) for stack, _ in taken.stacks}, {("main", "outer", "inner")})
         self.assertEqual(taken.rooted, 100)
+
+    def direct_writes(self):
+        """A command that writes 8 MiB to a block device, past the page cache."""
+        folder = tempfile.mkdtemp(dir=HERE)
+        self.addCleanup(shutil.rmtree, folder)
+        command = ["dd", "if=/dev/zero", f"of={folder}/file", "bs=1M", "count=8", "oflag=direct", "status=none"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        before = disk_writes()
+        if done.returncode != 0 or subprocess.run(command).returncode != 0 or disk_writes() == before:
+            self.skipTest(f"this file system writes to no block device: {done.stderr}")
+        return command
+
+    @hook("block")
+    def test_block_requests_weigh_their_bytes(self):
+        taken = Taken("--event", "block:bytes", "--", *self.direct_writes())
+        self.assertAlmostEqual(taken.weight("vfs_write"), 8 << 20, delta=1 << 20, msg=taken.stacks)
+
+    def test_block_requests_weigh_their_time(self):
+        command = self.direct_writes()
+        before = disk_writes()
+        taken = Taken("--event", "block", "--", *command)
+        milliseconds = disk_writes() - before  # the kernel's own sum of all requests' times
+        self.assertGreater(taken.total, 0)
+        self.assertGreater(taken.weight("vfs_write"), 0.5 * taken.total)
+        self.assertLess(taken.total / 1e6, milliseconds + 20)
 
     def test_what_cannot_take_stacks_is_explained(self):
         for event, why in (("tracepoint:sched:nothing", b"no tracepoint sched:nothing"),

@@ -73,7 +73,9 @@ class ProgressLine(TcpTest):
         seen = terminal.rest()
         self.assertEqual(terminal.status, 0)
         self.assertNotIn(b"Ctrl-C", b"".join(terminal.screen()), seen)
-        heading, row, last = [line for line in terminal.screen()]
+        heading, row, footer, ending, last = terminal.screen()
+        self.assertIn(b"--wide for", footer)
+        self.assertRegex(ending, rb"^\d+ seen, 0 lost in 3.5 s$")
         self.assertIn(b"ATTEMPTS", heading)
         self.assertIn(b"127.0.0.1", row)
         self.assertEqual(last, b"")
@@ -83,7 +85,8 @@ class ProgressLine(TcpTest):
         terminal.read_until(rb"tcpconnect 0:01, 0 events seen \(Ctrl-C ends it\)")
         terminal.process.send_signal(signal.SIGINT)
         seen = terminal.rest()
-        self.assertEqual(seen[seen.rindex(ERASE):], ERASE + b"plumb: passed: count > 5: count = 0\r\n")
+        self.assertEqual(seen[seen.rindex(ERASE):], ERASE + seen[seen.rindex(b"no events, 0 lost in"):])
+        self.assertTrue(seen.endswith(b"plumb: passed: count > 5: count = 0\r\n"), seen)
 
     def test_lines_into_a_file(self):
         with tempfile.TemporaryDirectory() as directory:
@@ -93,7 +96,7 @@ class ProgressLine(TcpTest):
             self.connect()
             terminal.read_until(rb", 1 of 2 events")
             self.connect()
-            self.assertEqual(terminal.rest()[-len(ERASE):], ERASE)
+            self.assertRegex(terminal.rest().split(ERASE)[-1], rb"^2 connects, 2 failed, 0 lost in [\d.]+ s\r\n$")
             with open(path, "rb") as f:
                 self.assertEqual(len(f.readlines()), 2)
 
@@ -110,6 +113,16 @@ class ProgressLine(TcpTest):
         self.assertEqual(terminal.process.wait(DEADLINE), 0)
         os.close(slave)
         os.close(terminal.master)
+
+    def test_no_line_for_a_while(self):
+        terminal = Terminal("tcpconnect", "--netns", self.ns.path, "--where", "outcome == timeout", "-n", "1", stdout=None)
+        terminal.read_until(rb"no event for 5 s")
+        self.connect()
+        terminal.read_until(rb"no event for \d+ s; 1 filtered out")
+        terminal.process.send_signal(signal.SIGINT)
+        self.assertRegex(terminal.rest().split(ERASE)[-1], rb"no events, 0 lost in [\d.]+ s; 1 filtered out\r\n$")
+        quiet = Terminal("tcpconnect", "--netns", self.ns.path, "-q", "-d", "100ms", stdout=None)
+        self.assertNotIn(b"lost", quiet.rest())
 
     def test_silence_where_it_would_be_in_the_way(self):
         netns = ("--netns", self.ns.path, "-d", "1200ms")

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import uuid
 
-from harness import PLUMB, needs, wait_until
+from harness import PLUMB, Plumb, needs, wait_until
 from tcpconnect import TcpTest
 
 
@@ -44,7 +44,8 @@ class Top(TcpTest):
     def rows(self):
         """The port and total of each row, as they stand on the screen."""
         lines = [line.split() for line in self.screen().splitlines()]
-        return [(int(w[3]), int(w[4])) for w in lines if len(w) > 5 and w[2] == "127.0.0.1"]
+        rows = [w[w.index(place):] for w in lines for place in w if place.startswith("127.0.0.1:")]
+        return [(int(w[0].split(":")[1]), int(w[1])) for w in rows if len(w) > 2]
 
     def test_live_table(self):
         few, many = self.listener().getsockname()[1], self.closed_port()
@@ -53,29 +54,35 @@ class Top(TcpTest):
         self.connect(7, many)
         wait_until(lambda: self.rows() == [(many, 7), (few, 3)], "both rows, most attempts first")
         self.assertIn("10 events", self.screen())
-        self.assertIn("sorted by TOTAL", self.screen())
+        self.assertIn("TOTAL\u2193", self.screen())
+        self.assertIn("q quit", self.screen())
         self.keys("r")
         wait_until(lambda: self.rows() == [(few, 3), (many, 7)], "the reverse order")
+        self.assertIn("TOTAL\u2191", self.screen())
         self.keys("r", "/")
         self.keys("-l", str(few))
         self.keys("Enter")
         wait_until(lambda: self.rows() == [(few, 3)], "the filter")
-        self.keys("/", "Enter", "p")
+        self.keys("Escape")
+        wait_until(lambda: self.rows() == [(many, 7), (few, 3)], "all rows without the filter")
+        self.keys("p")
         wait_until(lambda: "PAUSED" in self.screen(), "the pause")
         self.keys("p")
         self.tmux("resize-window", "-t", self.session, "-x", "40", "-y", "10")
-        wait_until(lambda: max(map(len, self.screen().splitlines())) <= 40 and "PID COMM" in self.screen(), "40 columns")
+        wait_until(lambda: max(map(len, self.screen().splitlines())) <= 40 and "COMM" in self.screen(), "40 columns")
         self.keys("q")
         wait_until(lambda: "status 0" in self.screen(), "the end")
-        self.assertNotIn("TOTAL", self.screen())  # the alternate screen is gone
+        self.assertNotIn("q quit", self.screen())  # the alternate screen is gone
+        self.assertEqual(self.rows(), [(many, 7), (few, 3)])  # what it showed last is not
+        self.assertIn("10 connects, 7 failed, 0 lost in", self.screen())
         self.assertIn("--top", self.tmux("capture-pane", "-p", "-J", "-t", self.session, "-S", "-50"))
 
     def test_a_signal_restores_the_screen(self):
         self.start()
-        wait_until(lambda: "TOTAL" in self.screen(), "the table")
+        wait_until(lambda: "q quit" in self.screen(), "the table")
         self.keys("C-c")
         wait_until(lambda: "status 0" in self.screen(), "the end")
-        self.assertNotIn("TOTAL", self.screen())
+        self.assertNotIn("q quit", self.screen())
         self.keys("echo typed", "Enter")  # echo is on again
         wait_until(lambda: "echo typed" in self.screen(), "the echo of what is typed")
 
@@ -112,7 +119,7 @@ class Top(TcpTest):
         wait_until(lambda: "PAUSED" in self.screen(), "the table again")
         self.keys("q")
         wait_until(lambda: "status 0" in self.screen(), "the end")
-        self.assertNotIn("TOTAL", self.screen())
+        self.assertNotIn("q quit", self.screen())
 
     def test_stopped_by_a_signal_that_cannot_be_caught(self):
         self.start(interval="60s")
@@ -128,11 +135,21 @@ class Top(TcpTest):
 
     def test_a_resize_is_drawn_at_once(self):
         self.start(interval="60s")
-        wait_until(lambda: "sorted by" in self.screen(), "the table")
+        wait_until(lambda: "0 lost" in self.screen(), "the table")
         self.tmux("resize-window", "-t", self.session, "-x", "30", "-y", "10")
-        wait_until(lambda: max(map(len, self.screen().splitlines())) <= 30 and "PID COMM" in self.screen(), "30 columns")
+        wait_until(lambda: max(map(len, self.screen().splitlines())) <= 30 and "TOTAL" in self.screen(), "30 columns")
         self.tmux("resize-window", "-t", self.session, "-x", "110", "-y", "20")
-        wait_until(lambda: "sorted by" in self.screen(), "the whole status line again")
+        wait_until(lambda: "FAILED" in self.screen(), "all columns again")
+
+    def test_one_frame_for_a_script(self):
+        port = self.closed_port()
+        with Plumb("tcpconnect", "--top", "--once", "-d", "1s", "--netns", self.ns.path, json_lines=False) as plumb:
+            self.connect(3, port)
+        status, heading, row = plumb.output.decode().splitlines()[:3]
+        self.assertIn("3 events", status)
+        self.assertIn("TOTAL", heading)
+        self.assertIn(f"127.0.0.1:{port}", row)
+        self.assertEqual(row.split()[5], "3")  # failed
 
     def test_a_crash_restores_the_screen(self):
         self.start()

@@ -118,3 +118,11 @@ TEST_CASE("what is no prefix") {
     CHECK_FALSE(IpPrefix::parse(s).ok());
   }
 }
+
+TEST_CASE("an address by the kernel's family; of another family there is none") {
+  constexpr std::uint8_t kBytes[16] = {10, 0, 0, 1};
+  CHECK(IpAddress::of(2, kBytes) == *IpAddress::parse("10.0.0.1"));
+  CHECK(IpAddress::of(10, kBytes) == *IpAddress::parse("a00:1::"));
+  for (const unsigned family : {0U, 1U, 3U, 255U, 65'535U})
+    CHECK(IpAddress::of(family, kBytes) == IpAddress{});
+}

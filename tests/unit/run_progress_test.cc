@@ -1,5 +1,8 @@
 #include "run/progress.h"
 
+#include "run/tally.h"
+#include "sample_event.h"
+
 #include <doctest/doctest.h>
 
 using namespace plumb;
@@ -34,4 +37,26 @@ TEST_CASE("progress: cut to the terminal") {
   const ProgressFacts f{.tool = "tcpconnect", .elapsed = seconds(3), .duration = seconds(10)};
   CHECK(progress_text(f, 24) == "tcpconnect 0:03 of 0:10,");
   CHECK(progress_text(f, 0).empty());
+}
+
+TEST_CASE("silence, and what it was") {
+  CHECK(silence_text(seconds(5.9), 0) == "no event for 5 s");
+  CHECK(silence_text(seconds(12), 214) == "no event for 12 s; 214 filtered out");
+  CHECK(elapsed_text(seconds(5.02)) == "5 s");
+  CHECK(elapsed_text(seconds(0.25)) == "0.2 s");
+  CHECK(elapsed_text(seconds(61)) == "61 s");
+  CHECK(elapsed_text(seconds(125)) == "2m05s");
+}
+
+TEST_CASE("a tally counts by type, and failures") {
+  Tally tally(sample::kSchema);
+  CHECK(tally.text().empty());
+  const sample::Event ok{.outcome = "done"}, bad{.type = sample::kFinish, .outcome = "refused"};
+  tally.keep(Row(sample::kSchema, ok));
+  tally.keep(Row(sample::kSchema, ok));
+  tally.keep(Row(sample::kSchema, bad));
+  tally.leave_out();
+  CHECK(tally.text() == "2 begins, 1 finish, 1 failed");
+  CHECK(tally.kept() == 3);
+  CHECK(tally.filtered() == 1);
 }

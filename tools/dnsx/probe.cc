@@ -13,8 +13,7 @@ namespace {
 
 constexpr std::uint32_t kRingBytes = 1 << 22;
 
-constexpr std::uint8_t kInet = 2;  // AF_INET: part of the kernel's ABI
-constexpr std::uint8_t kTcp = 6;   // IPPROTO_TCP
+constexpr std::uint8_t kTcp = 6;  // IPPROTO_TCP
 constexpr std::uint8_t kSyn = 2;
 
 // Places in hooks() and among the variants of the packets.
@@ -41,10 +40,6 @@ Feature all(std::initializer_list<Feature> features) {
 
 Feature packets(Features& f) {
   return all({f.tracepoint("net_dev_queue"), f.tracepoint("netif_receive_skb")});
-}
-
-IpAddress address(std::uint8_t family, const std::uint8_t* bytes) {
-  return family == kInet ? IpAddress::v4(bytes) : IpAddress::v6(bytes);
 }
 
 dns::Owner owner_of(const dnsx_packet& p) {
@@ -136,8 +131,8 @@ bool DnsProbe::record(std::span<const std::byte> bytes) {
   s.netns = p.netns;
   s.ifindex = p.ifindex;
   s.socket = p.socket;
-  s.source = {address(p.family, p.src), p.src_port};
-  s.destination = {address(p.family, p.dst), p.dst_port};
+  s.source = {IpAddress::of(p.family, p.src), p.src_port};
+  s.destination = {IpAddress::of(p.family, p.dst), p.dst_port};
   s.owner = p.has_task != 0 ? &owner : nullptr;
   s.sequence = p.sequence;
   s.syn = (p.tcp_flags & kSyn) != 0;

@@ -1,5 +1,4 @@
 // From the bytes of the ring buffer to a line: what needs neither /proc nor symbols.
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
@@ -12,14 +11,11 @@ namespace {
 constexpr std::uint8_t kTcp = 6, kTcpRst = 4;
 constexpr std::uint8_t kStates = 12;
 
-IpAddress address(std::uint16_t family, const std::uint8_t* bytes) {
-  return family == AF_INET ? IpAddress::v4(bytes) : family == AF_INET6 ? IpAddress::v6(bytes) : IpAddress{};
-}
-
 // The socket's ends as the packet's addresses, by the way that it goes.
 void take_ends(const drops_event& e, DropLine& out) {
   const bool in = e.direction == DIRECTION_IN;
-  const IpAddress local = address(e.family, e.local_addr), remote = address(e.family, e.remote_addr);
+  const IpAddress local = IpAddress::of(e.family, e.local_addr),
+                  remote = IpAddress::of(e.family, e.remote_addr);
   out.src = in ? remote : local;
   out.dst = in ? local : remote;
   out.src_port = in ? e.remote_port : e.local_port;

@@ -226,6 +226,8 @@ static __always_inline void add_to_totals(const struct drops_seen *seen, bool by
 		return;
 	}
 	__sync_fetch_and_add(&total->count, 1);
+	/* Where clang knows it to be 0, it makes an atomic OR of the addition, which is Linux 5.12's. */
+	barrier_var(length);
 	__sync_fetch_and_add(&total->bytes, length);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -76,6 +77,9 @@ struct DropSummary {
 extern const Schema kDropSchema;
 extern const Schema kDropSummarySchema;
 extern const std::span<const std::string_view> kDropTypes;
+
+// Of a counter's line: "TcpExtListenDrops grew by 3 on eth0: what it means".
+void append_counter_sentence(const Row& row, std::string& out);
 
 std::string_view kind_name(std::uint8_t kind);  // enum drops_kind; empty: unknown
 

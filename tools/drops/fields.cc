@@ -1,6 +1,9 @@
 // The one definition of what a line of drops holds.
+#include <fmt/format.h>
+
 #include <cstring>
 
+#include "base/text.h"
 #include "drops/event.h"
 #include "event/value.h"
 
@@ -84,6 +87,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .types = kEvents,
       .group = true,
       .shown = true,
+      .rank = 7,
       .help = "drop: the kernel function that threw it away, with the offset in it; a number where the "
               "kernel hides its "
               "symbols."},
@@ -94,6 +98,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .width = 6,
       .types = kEvents,
       .shown = true,
+      .rank = 4,
       .otlp = "network.transport",
       .help = "tcp, udp, icmp, icmpv6, arp, gre, ipip, vxlan, ...: what the outermost IP header carries."},
      [](const DropLine& l) -> Value { return text_or_none(l.protocol); }},
@@ -103,6 +108,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .width = 15,
       .types = kEvents,
       .shown = true,
+      .port = "src_port",
       .otlp = "source.address",
       .help = "The packet's source, from its headers; of ARP the sender."},
      [](const DropLine& l) -> Value { return address_or_none(l.src); }},
@@ -121,6 +127,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .width = 15,
       .types = kEvents,
       .shown = true,
+      .port = "dst_port",
       .otlp = "destination.address",
       .help = "The packet's destination; of ARP the target."},
      [](const DropLine& l) -> Value { return address_or_none(l.dst); }},
@@ -149,6 +156,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .width = 5,
       .types = kEvents,
       .shown = true,
+      .rank = 8,
       .help =
           "The packet's bytes from the header on that the kernel was looking at; of aggregates their sum."},
      [](const DropLine& l) -> Value { return number(l.length_bytes); }},
@@ -158,6 +166,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .width = 8,
       .group = true,
       .shown = true,
+      .rank = 5,
       .otlp = "network.interface.name",
       .help = "The device that the packet was on or came from; null when it is not known."},
      [](const DropLine& l) -> Value { return text_or_none(l.dev); }},
@@ -167,6 +176,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .width = 7,
       .types = kEvents,
       .shown = true,
+      .rank = 6,
       .values = kDirections,
       .help = "out: made on this host, it was never received on a device; forward: received, with a route "
               "that leaves "
@@ -177,6 +187,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .type = FieldType::enumeration,
       .width = 11,
       .types = kEvents,
+      .rank = 5,
       .otlp = "network.connection.state",
       .values = kStates,
       .help = "The state of the TCP socket; null when there is no socket or it is not TCP."},
@@ -199,6 +210,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .type = FieldType::list,
       .width = 40,
       .types = kEvents,
+      .below = true,
       .help = "The kernel's stack, root first; null without --stack."},
      [](const DropLine& l) -> Value { return l.stack.empty() ? Value{None{}} : Value{l.stack}; }},
     {{.key = "count",
@@ -258,6 +270,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .type = FieldType::enumeration,
       .width = 7,
       .types = kRetransmit,
+      .rank = 2,
       .values = kKinds,
       .help = "rto: the timer ran out; fast: duplicate acknowledgements; tlp: a tail loss probe; syn, "
               "syn_ack: of the "
@@ -277,6 +290,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .type = FieldType::duration,
       .width = 7,
       .types = kRetransmit,
+      .rank = 6,
       .help = "The connection's smoothed round-trip time; null before the first measurement."},
      [](const DropLine& l) -> Value {
        if (!l.srtt_us || *l.srtt_us == 0) return None{};
@@ -287,6 +301,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .type = FieldType::unsigned_integer,
       .width = 4,
       .types = kRetransmit,
+      .rank = 4,
       .help = "Segments that the connection has sent again so far, this one included; of a SYN-ACK, how "
               "often it was before."},
      [](const DropLine& l) -> Value { return number(l.retransmits); }},
@@ -295,6 +310,7 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .type = FieldType::text,
       .width = 18,
       .types = kRetransmit,
+      .rank = 1,
       .help = "The reason (or location) of a drop on this host that explains the retransmit; null when none "
               "was seen."},
      [](const DropLine& l) -> Value { return text_or_none(l.cause); }},
@@ -348,6 +364,15 @@ static_assert(valid_fields(kFields));
 constexpr Schema kDropSchemaValue = Schema::of<DropLine, type_of>(kFields, kTypes);
 const Schema kDropSchema = kDropSchemaValue;
 const std::span<const std::string_view> kDropTypes = kTypes;
+
+void append_counter_sentence(const Row& row, std::string& out) {
+  const auto* line = row.event<DropLine>();
+  if (line == nullptr) return;
+  append_printable(out, line->counter);
+  out += fmt::format(" grew by {}", line->delta);
+  if (!line->dev.empty()) append_printable(out.append(" on "), line->dev);
+  if (!line->hint.empty()) append_printable(out.append(": "), line->hint);
+}
 
 std::string_view kind_name(std::uint8_t kind) {
   return kind == KIND_UNKNOWN || kind > KIND_SYN_ACK ? std::string_view{} : kKinds[kind - 1];

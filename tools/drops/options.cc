@@ -115,7 +115,7 @@ constexpr auto kOptions = std::to_array<Option<DropsOptions>>({
      [](DropsOptions& o, std::string_view v) -> Result<void> {
        if (v == "0") return o.max_rate = 0, Result<void>{};
        auto n = parse_count(v);
-       if (!n) return std::move(n).error();
+       if (!n) return Error{"not a rate: " + std::string(v), "expected a whole number; 0: no limit"};
        o.max_rate = *n;
        return {};
      }},

@@ -78,20 +78,23 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .type = FieldType::bytes,
       .width = 6,
       .shown = true,
+      .rank = 7,
       .help = "The sum of the packets' lengths."},
      [](const DropSummary& s) -> Value { return std::uint64_t{s.total->bytes}; }},
     {{.key = "location",
       .heading = "LOCATION",
       .type = FieldType::text,
       .width = 28,
-      .shown = true,
+      .if_any = true,
+      .rank = 4,
       .help = "The kernel function with the offset in it; null when not grouped by it."},
      [](const DropSummary& s) -> Value { return text_or_none(s.location); }},
     {{.key = "dev",
       .heading = "DEV",
       .type = FieldType::text,
       .width = 8,
-      .shown = true,
+      .if_any = true,
+      .rank = 5,
       .help = "The device; null when not known or not grouped by it."},
      [](const DropSummary& s) -> Value { return text_or_none(s.dev); }},
     {{.key = "netns",
@@ -104,7 +107,8 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .heading = "DIR",
       .type = FieldType::enumeration,
       .width = 7,
-      .shown = true,
+      .if_any = true,
+      .rank = 6,
       .values = kDirections,
       .help = "in, out or forward, as in the lines."},
      [](const DropSummary& s) -> Value { return direction(s.key->direction); }},
@@ -112,28 +116,30 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .heading = "PROTO",
       .type = FieldType::text,
       .width = 6,
-      .shown = true,
+      .if_any = true,
+      .rank = 3,
       .help = "What the IP header carries; null when not grouped by flow."},
      [](const DropSummary& s) -> Value { return text_or_none(s.protocol); }},
     {{.key = "src",
       .heading = "SRC",
       .type = FieldType::address,
       .width = 15,
-      .shown = true,
+      .if_any = true,
       .help = "Source address; null when not grouped by flow."},
      [](const DropSummary& s) -> Value { return address_or_none(s.src); }},
     {{.key = "dst",
       .heading = "DST",
       .type = FieldType::address,
       .width = 15,
-      .shown = true,
+      .if_any = true,
+      .port = "dst_port",
       .help = "Destination address; null when not grouped by flow."},
      [](const DropSummary& s) -> Value { return address_or_none(s.dst); }},
     {{.key = "dst_port",
       .heading = "DPORT",
       .type = FieldType::unsigned_integer,
       .width = 5,
-      .shown = true,
+      .if_any = true,
       .help = "Destination port; source ports are not told apart."},
      [](const DropSummary& s) -> Value { return number_or_none(s.key->dst_port); }},
     {{.key = "hint",
@@ -144,10 +150,6 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
      [](const DropSummary& s) -> Value { return text_or_none(s.hint); }},
 });
 static_assert(valid_fields(kSummaryFields));
-
-IpAddress address(std::uint16_t family, const std::uint8_t* bytes) {
-  return family == AF_INET ? IpAddress::v4(bytes) : IpAddress::v6(bytes);
-}
 
 }  // namespace
 
@@ -197,8 +199,8 @@ DropSummary describe(const DropTotal& e, DropTexts& texts) {
     s.protocol = "arp";
   } else if (e.key.family != 0) {
     s.protocol = ip_protocol_name(e.key.protocol);
-    s.src = address(e.key.family, e.key.src);
-    s.dst = address(e.key.family, e.key.dst);
+    s.src = IpAddress::of(e.key.family, e.key.src);
+    s.dst = IpAddress::of(e.key.family, e.key.dst);
   }
   return s;
 }

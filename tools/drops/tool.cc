@@ -41,6 +41,11 @@ class Drops final : public Tool {
     return common().summary ? std::vector<std::string>{} : drop_columns(options_);
   }
 
+  Sentences sentences() const override {
+    if (common().summary || options_.types == 1U << DROPS_COUNTER) return {};  // a table of counters
+    return {.types = 1U << DROPS_COUNTER, .append = append_counter_sentence};
+  }
+
   std::vector<Hook> hooks() const override { return DropsProbe::hooks(wants()); }
 
   std::unique_ptr<Summary> make_summary() override {

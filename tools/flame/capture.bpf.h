@@ -5,7 +5,7 @@
 #define PLUMB_FLAME_CAPTURE_BPF_H
 
 #include "bpf/filter.bpf.h"
-#include "bpf/kernel.h"
+#include "bpf/kernel_io.h"
 #include "bpf/ringbuf.bpf.h"
 #include "flame/wire.h"
 

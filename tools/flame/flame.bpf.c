@@ -188,3 +188,77 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	bpf_map_delete_elem(&blocked, &tid);
 	return 0;
 }
+
+/* Requests that a block device works at, by the request's address: the stack that issued it. on_issue inserts, on_complete
+ * deletes; full: the request is counted as lost. A request that never completes stays, one that is issued again is
+ * written over. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct blocked);
+} in_flight SEC(".maps");
+
+/* Since Linux 5.11, and 5.10.137, the request is the only argument; before, its queue came first. Read as memory: the
+ * verifier refuses a second argument where there is none, whatever the constant says. */
+static __always_inline struct request *issued_request(__u64 *ctx)
+{
+	__u64 second = 0;
+
+	if (config.block_queue) {
+		bpf_probe_read_kernel(&second, sizeof(second), ctx + 1);
+		barrier_var(second); /* or one instruction reads either of the two, which the verifier refuses */
+		return (struct request *)second;
+	}
+	return (struct request *)ctx[0];
+}
+
+static __always_inline void keep_until_complete(void *ctx, struct request *rq)
+{
+	__u64 key = (__u64)(unsigned long)rq;
+	struct task_identity id = {};
+	struct blocked *entry;
+	__u32 zero = 0;
+
+	identify_current(&id);
+	if (!task_selected(&id))
+		return;
+	entry = bpf_map_lookup_elem(&nothing, &zero);
+	if (!entry)
+		return;
+	if (bpf_map_update_elem(&in_flight, &key, entry, BPF_ANY)) {
+		count_loss(LOSS_MAP_FULL);
+		return;
+	}
+	entry = bpf_map_lookup_elem(&in_flight, &key);
+	if (entry && !take_sample(ctx, &entry->sample, entry->stack, FLAME_BLOCKED_STACK_MOST))
+		bpf_map_delete_elem(&in_flight, &key);
+}
+
+/* Hook: a request goes to a block device's driver. Context: the thread that asked for it, or a kernel thread on behalf of
+ * those whose pages it writes back. */
+SEC("tp_btf/block_rq_issue")
+int on_issue(__u64 *ctx)
+{
+	struct request *rq = issued_request(ctx);
+
+	if (config.block_bytes)
+		return sample_now(ctx, BPF_CORE_READ(rq, __data_len));
+	keep_until_complete(ctx, rq);
+	return 0;
+}
+
+/* Hook: a device is done with a request, or with a first part of it. Context: an interrupt, mostly. */
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(on_complete, struct request *rq)
+{
+	__u64 key = (__u64)(unsigned long)rq;
+	struct blocked *entry = bpf_map_lookup_elem(&in_flight, &key);
+
+	if (!entry)
+		return 0;
+	entry->sample.value = bpf_ktime_get_ns() - entry->sample.time_ns;
+	send_sample(&entry->sample, FLAME_BLOCKED_STACK_MOST);
+	bpf_map_delete_elem(&in_flight, &key);
+	return 0;
+}

@@ -48,8 +48,9 @@ bool some_missing(const std::vector<WantedName>& wanted) {
 }
 
 // Debug files that a distribution installs beside stripped ones: by build id, then by .gnu_debuglink. A file that
-// does not say the same build id is another build's.
-void search_debug_files(const Module& module, TargetFiles& files, std::vector<WantedName>& wanted) {
+// does not say the same build id is another build's. `use` says whether it wants another one.
+template <typename Use>
+void each_debug_file(const Module& module, TargetFiles& files, const Use& use) {
   const std::string& id = module.elf->build_id();
   if (id.size() < 4) return;
   std::vector<std::string> paths{"/usr/lib/debug/.build-id/" + id.substr(0, 2) + "/" + id.substr(2) +
@@ -61,13 +62,33 @@ void search_debug_files(const Module& module, TargetFiles& files, std::vector<Wa
     paths.push_back("/usr/lib/debug" + folder + link.name);
   }
   for (const std::string& path : paths) {
-    if (!some_missing(wanted)) return;
     UniqueFd fd = files.open_in_root(module.pid, path);
     if (!fd) fd = open_regular(path);
     if (!fd) continue;
     auto debug = ElfFile::open(elf_bytes(std::move(fd)));
-    if (debug && debug->build_id() == id) find_symbols(*debug, wanted);
+    if (debug && debug->build_id() == id && !use(*debug)) return;
   }
+}
+
+bool has_debug_info(const ElfFile& file) {
+  return file.bytes().fd() >= 0 &&
+         (file.section(".debug_info") != nullptr || file.section(".zdebug_info") != nullptr);
+}
+
+// What is inlined at these addresses, by the file's own debug information or that of its debug file.
+InlinedAnswer inlined_of(InlineReader& reader, const Module& module, TargetFiles& files,
+                         const std::vector<WantedName>& wanted) {
+  InlinedAnswer answer;
+  if (!module.elf) return answer;
+  std::vector<std::uint64_t> addresses;
+  for (const WantedName& w : wanted) addresses.push_back(w.address);
+  const auto read = [&](const ElfFile& file) {
+    if (!has_debug_info(file)) return true;
+    answer = reader.read(file.bytes().fd(), addresses);
+    return false;
+  };
+  if (read(*module.elf)) each_debug_file(module, files, read);
+  return answer;
 }
 
 // Of functions without a name the start stands for all their addresses, so that each is one frame.
@@ -80,7 +101,12 @@ void name_module(const Module& module, TargetFiles& files, std::vector<WantedNam
     w.start = function->start;
   }
   if (some_missing(wanted)) find_symbols(*module.elf, wanted);
-  if (some_missing(wanted)) search_debug_files(module, files, wanted);
+  if (some_missing(wanted)) {
+    each_debug_file(module, files, [&](const ElfFile& debug) {
+      find_symbols(debug, wanted);
+      return some_missing(wanted);
+    });
+  }
   for (WantedName& w : wanted) {
     if (w.start == 0) w.start = module.cfi.function_start(w.address).value_or(0);
   }
@@ -124,6 +150,7 @@ class Namer {
     for (auto& [mapping, wanted] : wanted_names(collector_.profile())) {
       if (const Module* module = collector_.modules().with_mapping(mapping); module != nullptr) {
         name_module(*module, files_, wanted);
+        if (style_.inlined != nullptr) keep_inlined(mapping, *module, wanted);
       } else if (const std::uint32_t pid = collector_.jit_process(mapping); pid != 0) {
         name_jit(pid, collector_.jit(pid), files_, wanted);
         const auto nameless = static_cast<std::uint64_t>(
@@ -134,7 +161,7 @@ class Namer {
     }
     return {
         collector_.profile().rewritten([this](const Frame& f, std::vector<Frame>& out) { rewrite(f, out); }),
-        std::move(missing)};
+        std::move(missing), std::move(unread_)};
   }
 
  private:
@@ -142,6 +169,37 @@ class Namer {
     for (WantedName& w : wanted) {
       std::string name = style_.raw ? std::move(w.name) : demangled(w.name);
       names_[{mapping, w.address}] = {std::move(name), w.start};
+    }
+  }
+
+  void keep_inlined(MappingId mapping, const Module& module, const std::vector<WantedName>& wanted) {
+    InlinedAnswer answer = inlined_of(*style_.inlined, module, files_, wanted);
+    if (!answer.whole) unread_.push_back(module.path);
+    for (InlinedAt& at : answer.found) {
+      for (SourceFrame& f : at.frames) {
+        if (!style_.raw) f.function = demangled(f.function);
+      }
+      inlined_[{mapping, at.address}] = std::move(at.frames);
+    }
+  }
+
+  // The function in whose code it is gets its line, and what is inlined there follows as frames of their own.
+  void add_inlined(const Frame& original, std::vector<Frame>& out) const {
+    const auto found = inlined_.find({original.mapping, original.address});
+    if (found == inlined_.end()) return;
+    const std::vector<SourceFrame>& frames = found->second;
+    Frame& outer = out.back();
+    if (outer.function.empty()) outer.function = frames.front().function;
+    outer.address = original.address;
+    outer.file = frames.front().file;
+    outer.line = frames.front().line;
+    for (std::size_t i = 1; i < frames.size(); ++i) {
+      out.push_back({.function = frames[i].function,
+                     .file = frames[i].file,
+                     .line = frames[i].line,
+                     .kind = FrameKind::inlined,
+                     .mapping = original.mapping,
+                     .address = original.address});
     }
   }
 
@@ -153,6 +211,7 @@ class Namer {
     if (found == names_.end()) return;
     named.function = found->second.name;
     if (named.function.empty() && found->second.start != 0) named.address = found->second.start;
+    add_inlined(frame, out);
   }
 
   void rewrite_kernel(const Frame& frame, std::vector<Frame>& out) {
@@ -167,6 +226,8 @@ class Namer {
   KernelSymbols& kernel_;
   NameStyle style_;
   Names names_;
+  std::map<std::pair<MappingId, std::uint64_t>, std::vector<SourceFrame>> inlined_;
+  std::vector<std::string> unread_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "flame/collector.h"
+#include "flame/inline_reader.h"
 #include "profile/profile.h"
 #include "symbol/kallsyms.h"
 
@@ -21,10 +22,12 @@ struct MissingJitMap {
 struct NamedProfile {
   profile::Profile profile;
   std::vector<MissingJitMap> missing;
+  std::vector<std::string> unread;  // paths whose debug information could not be read to its end
 };
 
 struct NameStyle {
-  bool raw = false;  // as they stand in the files
+  bool raw = false;                 // as they stand in the files
+  InlineReader* inlined = nullptr;  // for what is inlined, and lines; nullptr: neither
   bool hide_probe =
       false;  // leave out the kernel's way into plumb's own programs, which is in each stack of theirs
 };

@@ -14,18 +14,19 @@ constexpr std::string_view kGroup = "flame";
 Result<void> set_event(FlameOptions& o, std::string_view text) {
   const std::string_view kind = text.substr(0, text.find(':'));
   std::string_view rest = text.substr(std::min(kind.size() + 1, text.size()));
-  static constexpr std::pair<std::string_view, FlameEvent> kPlain[] = {{"cpu", FlameEvent::cpu},
-                                                                       {"offcpu", FlameEvent::offcpu},
-                                                                       {"runq", FlameEvent::runq},
-                                                                       {"faults", FlameEvent::faults}};
+  static constexpr std::pair<std::string_view, FlameEvent> kPlain[] = {
+      {"cpu", FlameEvent::cpu},     {"offcpu", FlameEvent::offcpu},
+      {"runq", FlameEvent::runq},   {"faults", FlameEvent::faults},
+      {"block", FlameEvent::block}, {"block:bytes", FlameEvent::block_bytes}};
   for (const auto& [name, event] : kPlain) {
     if (text == name) return o.event = event, Result<void>{};
   }
   const std::size_t colon = rest.rfind(':');
   if ((kind != "tracepoint" && kind != "uprobe") || colon == std::string_view::npos || colon == 0 ||
       colon + 1 == rest.size()) {
-    return Error{"no event '" + std::string(text) + "'",
-                 "there is cpu, offcpu, runq, faults, tracepoint:CATEGORY:NAME, uprobe:PATH:SYMBOL"};
+    return Error{
+        "no event '" + std::string(text) + "'",
+        "there is cpu, offcpu, runq, faults, block, block:bytes, tracepoint:CATEGORY:NAME, uprobe:PATH:SYMBOL"};
   }
   o.event = kind == "uprobe" ? FlameEvent::uprobe : FlameEvent::tracepoint;
   o.category = rest.substr(0, colon);
@@ -66,7 +67,7 @@ constexpr auto kOptions = std::to_array<Option<FlameOptions>>({
       .group = kGroup,
       .help =
           "What takes a stack: cpu (default), a steady rate of running threads; offcpu, each wait, weighted by "
-          "its time; runq, each wait for a CPU; faults, page faults; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function."},
+          "its time; runq, each wait for a CPU; faults, page faults; block, requests to block devices, weighted by their time, block:bytes by their bytes; tracepoint:CATEGORY:NAME; uprobe:PATH:SYMBOL, calls of a function."},
      set_event},
     {{.name = "frequency",
       .short_name = 'F',
@@ -114,6 +115,11 @@ constexpr auto kOptions = std::to_array<Option<FlameOptions>>({
      }},
     {{.name = "raw-names", .group = kGroup, .help = "Names as they stand in the files, not demangled."},
      set<&FlameOptions::raw_names>},
+    {{.name = "inline",
+      .group = kGroup,
+      .help =
+          "Functions that the compiler inlined, and source lines, of binaries with debug information (DWARF)."},
+     set<&FlameOptions::inlined>},
     {{.name = "icicle", .group = kGroup, .help = "Flame graph with the root at the top."},
      set<&FlameOptions::icicle>},
 });
@@ -129,6 +135,11 @@ Result<void> check_flame_options(const FlameOptions& o) {
   return {};
 }
 
+profile::Unit FlameOptions::unit() const {
+  if (event == FlameEvent::block_bytes) return profile::Unit::bytes;
+  return waits() || event == FlameEvent::block ? profile::Unit::nanoseconds : profile::Unit::count;
+}
+
 std::string event_text(const FlameOptions& o) {
   switch (o.event) {
     case FlameEvent::cpu:
@@ -139,6 +150,10 @@ std::string event_text(const FlameOptions& o) {
       return "runq";
     case FlameEvent::faults:
       return "faults";
+    case FlameEvent::block:
+      return "block";
+    case FlameEvent::block_bytes:
+      return "block:bytes";
     case FlameEvent::tracepoint:
       return o.category + ":" + o.name;
     case FlameEvent::uprobe:

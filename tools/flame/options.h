@@ -7,16 +7,17 @@
 #include <vector>
 
 #include "cli/option.h"
+#include "profile/profile.h"
 
 namespace plumb {
 
-enum class FlameEvent : std::uint8_t { cpu, offcpu, runq, faults, tracepoint, uprobe };
+enum class FlameEvent : std::uint8_t { cpu, offcpu, runq, faults, block, block_bytes, tracepoint, uprobe };
 
 struct FlameOptions {
   FlameEvent event = FlameEvent::cpu;
   std::string category, name;  // of the tracepoint; of a uprobe: path and symbol
   bool user = true, kernel = true;
-  bool threads = false, per_cpu = false, idle = false, raw_names = false, icicle = false;
+  bool threads = false, per_cpu = false, idle = false, raw_names = false, inlined = false, icicle = false;
   std::vector<std::uint32_t> tids;
   std::uint64_t frequency = 99;              // samples a second and CPU
   std::uint32_t stack_bytes = 65'536;        // of user stack to copy
@@ -24,7 +25,9 @@ struct FlameOptions {
 
   // Stacks of threads that wait, weighted by the time.
   bool waits() const { return event == FlameEvent::offcpu || event == FlameEvent::runq; }
-  std::size_t depth = 1'024;  // frames
+  bool is_block() const { return event == FlameEvent::block || event == FlameEvent::block_bytes; }
+  profile::Unit unit() const;  // of the weights
+  std::size_t depth = 1'024;   // frames
 };
 
 OptionTable flame_option_table(FlameOptions& options);

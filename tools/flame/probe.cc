@@ -10,6 +10,7 @@
 #include <fstream>
 #include <utility>
 
+#include "probe/kernel_btf.h"
 #include "probe/map_entries.h"
 #include "probe/perf_event.h"
 #include "probe/tracepoint.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::uint32_t kLeastRing = 4U << 20;
 constexpr std::uint32_t kMostRing = 64U << 20;
+constexpr std::uint32_t kMostInFlight = 1'024;  // requests; 22 MB
 constexpr std::uint64_t kMsBetweenDrains = 100;
 
 Feature always(Features&) {
@@ -61,6 +63,10 @@ std::vector<Hook> FlameProbe::hooks(FlameEvent event) {
     const Feature& switched = f.tracepoint("sched_switch");
     return switched.works ? f.tracepoint("sched_process_exit") : switched;
   };
+  const auto block_tracepoints = [](Features& f) {
+    const Feature& issued = f.tracepoint("block_rq_issue");
+    return issued.works ? f.tracepoint("block_rq_complete") : issued;
+  };
   return {
       {.name = "counter",
        .purpose = "stacks at a steady rate, and of page faults",
@@ -77,6 +83,10 @@ std::vector<Hook> FlameProbe::hooks(FlameEvent event) {
                      [](Features& f) { return f.tracepoint("sched_wakeup"); },
                      "under 1 us each time a thread is woken"}},
        .wanted = event == FlameEvent::runq},
+      {.name = "block",
+       .purpose = "requests to block devices",
+       .variants = {{"tp_btf", {"on_issue", "on_complete"}, block_tracepoints, "5 to 10 us a request"}},
+       .wanted = event == FlameEvent::block || event == FlameEvent::block_bytes},
       {.name = "tracepoint",
        .purpose = "stacks at a tracepoint",
        .variants = {{"perf", {"on_tracepoint"}, always, "3 to 8 us an event"}},
@@ -91,6 +101,11 @@ Result<void> FlameProbe::start(Session& session, const FlameOptions& options, On
   on_record_ = std::move(on_record);
   if (auto r = probe_.open(session.features, session.filter, hooks(options.event)); !r) return r;
   if (auto r = configure(options); !r) return r;
+  if (options.is_block()) {
+    auto types = session.features.kernel_types();
+    if (!types) return std::move(types).error();
+    probe_->rodata->config.block_queue = (*types)->tracepoint_arguments("block_rq_issue").value_or(1) > 1;
+  }
   auto mappings = MappingEvents::open();
   if (!mappings) return std::move(mappings).error();
   mappings_.emplace(*std::move(mappings));
@@ -112,6 +127,8 @@ Result<void> FlameProbe::configure(const FlameOptions& options) {
   config.involuntary = options.event == FlameEvent::runq;
   const auto cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
   bpf_map__set_max_entries(probe_->maps.slots, waits ? 1 : cpus);
+  config.block_bytes = options.event == FlameEvent::block_bytes;
+  bpf_map__set_max_entries(probe_->maps.in_flight, options.event == FlameEvent::block ? kMostInFlight : 1);
   bpf_map__set_max_entries(probe_->maps.blocked, waits ? thread_entries() : 1);
   return {};
 }
@@ -120,6 +137,8 @@ Result<void> FlameProbe::attach(const FlameOptions& options) {
   switch (options.event) {
     case FlameEvent::offcpu:
     case FlameEvent::runq:
+    case FlameEvent::block:
+    case FlameEvent::block_bytes:
       return {};  // by libbpf
     case FlameEvent::cpu:
     case FlameEvent::faults:

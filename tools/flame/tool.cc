@@ -11,6 +11,7 @@
 #include "flame/collector.h"
 #include "flame/event.h"
 #include "flame/files.h"
+#include "flame/inline_reader.h"
 #include "flame/names.h"
 #include "flame/options.h"
 #include "flame/probe.h"
@@ -56,6 +57,9 @@ class Flame final : public Tool {
   Result<void> attach(Session& session) override {
     session_ = &session;
     kernel_.emplace(KernelSymbols::open());
+    if (options_.inlined) {
+      if (auto r = inlines_.start(); !r) return r;
+    }
     if (auto r = files_.start(); !r) return r;
     collector_.emplace(options_, files_);
     auto keep = [this](std::span<const std::byte> bytes) {
@@ -78,7 +82,9 @@ class Flame final : public Tool {
       collector_->settle(probe_.mappings());
     }
     named_.emplace(name_frames(*collector_, files_, *kernel_,
-                               {.raw = options_.raw_names, .hide_probe = options_.event != FlameEvent::cpu}));
+                               {.raw = options_.raw_names,
+                                .inlined = options_.inlined ? &inlines_ : nullptr,
+                                .hide_probe = options_.event != FlameEvent::cpu}));
     profile::Profile& named = named_->profile;
     named.quality() = collector_->profile().quality();
     named.quality().lost = static_cast<std::int64_t>(probe_.lost());
@@ -98,6 +104,8 @@ class Flame final : public Tool {
     say("plumb: {}", profile::quality_text(named_->profile));
     if (common().verbose) say("plumb: {}", ends_text(collector_->counts()));
     if (!kernel_->problem().empty()) say("plumb: {}", kernel_->problem());
+    for (const std::string& path : named_->unread)
+      say("plumb: --inline: the debug information of {} could not be read to its end", path);
     for (const MissingJitMap& m : named_->missing) {
       if (const std::string advice = jit_map_advice(m); !advice.empty())
         say("plumb: process {} runs code without names; {}", m.pid, advice);
@@ -116,9 +124,8 @@ class Flame final : public Tool {
   }
 
   void describe(profile::Description& d) const {
-    const bool waits = options_.waits();
     d.event = options_.event == FlameEvent::cpu ? probe_.counter() : event_text(options_);
-    d.unit = waits ? profile::Unit::nanoseconds : profile::Unit::count;
+    d.unit = options_.unit();
     if (options_.event == FlameEvent::cpu) d.period = 1'000'000'000 / options_.frequency;
     const UnixTime now = session_->clock.to_unix(session_->clock.now());
     d.duration = {now.ns - started_.ns};
@@ -154,6 +161,7 @@ class Flame final : public Tool {
   Session* session_ = nullptr;
   UnixTime started_;
   TargetFiles files_;
+  InlineReader inlines_;
   FlameProbe probe_;
   std::optional<KernelSymbols> kernel_;
   std::optional<Collector> collector_;

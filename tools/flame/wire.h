@@ -22,7 +22,7 @@ enum flame_flags {
  * the places of rbp (the frame pointer), rsp and rip are filled. */
 struct flame_sample {
   __u64 time_ns; /* CLOCK_MONOTONIC, as the events about mappings have it */
-  __u64 value;   /* weight: samples, or nanoseconds */
+  __u64 value;   /* weight: samples, nanoseconds or bytes */
   __u64 registers[FLAME_REGISTERS];
   struct task_identity task;
   char thread_comm[TASK_COMM_LEN];
@@ -40,14 +40,17 @@ struct flame_config {
   __u8 kernel;        /* kernel stacks are wanted */
   __u8 idle;          /* the idle task too */
   __u8 involuntary;   /* also when a thread was preempted */
+  __u8 block_bytes;   /* block I/O weighs its bytes, not its time */
+  __u8 block_queue;   /* block_rq_issue has the queue before the request */
+  __u8 pad[6];
 };
 
 #ifdef __cplusplus
 static_assert(sizeof(flame_sample) == 16 + 8 * 17 + 64 + 16 + 16 + 8 * 127);
-static_assert(sizeof(flame_config) == 16);
+static_assert(sizeof(flame_config) == 24);
 #else
 _Static_assert(sizeof(struct flame_sample) == 16 + 8 * 17 + 64 + 16 + 16 + 8 * 127, "wire struct");
-_Static_assert(sizeof(struct flame_config) == 16, "shared with the user side");
+_Static_assert(sizeof(struct flame_config) == 24, "shared with the user side");
 #endif
 
 #endif

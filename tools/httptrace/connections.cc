@@ -15,12 +15,6 @@ const Wire* view(std::span<const std::byte> record) {
   return record.size() < sizeof(Wire) ? nullptr : reinterpret_cast<const Wire*>(record.data());
 }
 
-IpAddress address(std::uint16_t family, const std::uint8_t* bytes) {
-  constexpr std::uint16_t kInet = 2;  // AF_INET, AF_INET6: part of the kernel's ABI
-  constexpr std::uint16_t kInet6 = 10;
-  return family == kInet ? IpAddress::v4(bytes) : family == kInet6 ? IpAddress::v6(bytes) : IpAddress{};
-}
-
 http::Failure failure_of(std::uint32_t error) {
   switch (error) {
     case ECONNRESET:
@@ -90,8 +84,8 @@ void HttpConnections::open(const httptrace_open& record) {
   c->task = record.task;
   c->netns = record.netns;
   c->library = record.header.library;
-  c->local = address(record.family, record.local_addr);
-  c->remote = address(record.family, record.remote_addr);
+  c->local = IpAddress::of(record.family, record.local_addr);
+  c->remote = IpAddress::of(record.family, record.remote_addr);
   c->local_port = record.local_port;
   c->remote_port = record.remote_port;
 }

@@ -18,7 +18,8 @@ constexpr std::string_view kRoles[] = {"client", "server"};
 // In the order of enum tcpconnect_outcome.
 constexpr std::string_view kOutcomes[] = {"established", "refused",  "timeout",   "unreachable",
                                           "reset",       "no_ports", "cancelled", "error"};
-constexpr std::string_view kFailures[] = {"refused", "timeout", "unreachable", "reset", "no_ports", "error"};
+constexpr std::string_view kFailures[] = {"refused",  "timeout",   "unreachable", "reset",
+                                          "no_ports", "cancelled", "error"};
 constexpr std::string_view kClosedBy[] = {"local", "remote", "reset_local", "reset_remote", "timeout"};
 
 Value role_name(std::uint8_t role) {
@@ -46,6 +47,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .heading = "ROLE",
       .type = FieldType::enumeration,
       .width = 6,
+      .rank = 4,
       .values = kRoles,
       .help = "client: this side connected; server: it accepted; null: older than the trace."},
      [](const Connect& e) -> Value { return role_name(e.wire->role); }},
@@ -54,6 +56,8 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::address,
       .width = 15,
       .shown = true,
+      .rank = 8,
+      .port = "local_port",
       .otlp = "network.local.address",
       .help = "This side's address; IPv4 in IPv6 is shown as IPv4."},
      [](const Connect& e) -> Value { return address_or_none(e.local); }},
@@ -62,6 +66,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::unsigned_integer,
       .width = 5,
       .shown = true,
+      .rank = 6,
       .otlp = "network.local.port",
       .help = "This side's port; null when none was bound."},
      [](const Connect& e) -> Value { return number_or_none(e.wire->local_port); }},
@@ -71,6 +76,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .width = 15,
       .group = true,
       .shown = true,
+      .port = "remote_port",
       .otlp = "network.peer.address",
       .help = "The other side's address."},
      [](const Connect& e) -> Value { return address_or_none(e.remote); }},
@@ -111,6 +117,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::duration,
       .width = 8,
       .shown = true,
+      .rank = 1,
       .help = "client: from the first SYN until decided; server: the round trip of the SYN-ACK."},
      [](const Connect& e) -> Value { return duration(e.knows(KNOWN_LATENCY), e.wire->latency_ns); }},
     {{.key = "syn_retries",
@@ -126,6 +133,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::duration,
       .width = 8,
       .types = kClose,
+      .rank = 3,
       .help =
           "From established until this side closed it, or it broke; null when it is older than the trace."},
      [](const Connect& e) -> Value { return duration(e.knows(KNOWN_DURATION), e.wire->duration_ns); }},
@@ -134,6 +142,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::bytes,
       .width = 6,
       .types = kClose,
+      .rank = 5,
       .help = "Payload sent, each byte counted once."},
      [](const Connect& e) -> Value { return std::uint64_t{e.wire->tx_bytes}; }},
     {{.key = "rx_bytes",
@@ -141,6 +150,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::bytes,
       .width = 6,
       .types = kClose,
+      .rank = 5,
       .help = "Payload received in order."},
      [](const Connect& e) -> Value { return std::uint64_t{e.wire->rx_bytes}; }},
     {{.key = "retransmits",
@@ -164,6 +174,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::enumeration,
       .width = 12,
       .types = kClose,
+      .rank = 4,
       .values = kClosedBy,
       .help =
           "Who ended it: the side whose FIN or RST came first, or timeout when the peer stopped answering."},
@@ -202,6 +213,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::unsigned_integer,
       .width = 7,
       .shown = true,
+      .rank = 8,
       .otlp = "process.pid",
       .help = "The process that owned the sockets; null when that is not known."},
      [](const ConnectSummary& s) -> Value { return number_or_none(s.key->pid); }},
@@ -219,6 +231,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::enumeration,
       .width = 6,
       .shown = true,
+      .rank = 7,
       .values = kRoles,
       .help = "client: it connected; server: it accepted."},
      [](const ConnectSummary& s) -> Value { return role_name(s.key->role); }},
@@ -227,6 +240,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::address,
       .width = 15,
       .shown = true,
+      .port = "port",
       .otlp = "network.peer.address",
       .help = "client: the destination; null for a server."},
      [](const ConnectSummary& s) -> Value { return address_or_none(s.remote); }},
@@ -244,55 +258,75 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .shown = true,
       .help = "Attempts decided, or connections accepted."},
      [](const ConnectSummary& s) -> Value { return s.attempts(); }},
+    {{.key = "failed",
+      .heading = "FAILED",
+      .type = FieldType::unsigned_integer,
+      .width = 6,
+      .shown = true,
+      .help = "Of these: not established."},
+     [](const ConnectSummary& s) -> Value { return s.attempts() - s.value->outcomes[OUTCOME_ESTABLISHED]; }},
     {{.key = "established",
       .heading = "ESTAB",
       .type = FieldType::unsigned_integer,
       .width = 7,
       .shown = true,
+      .rank = 6,
       .help = "Of these: established."},
      outcome_count<OUTCOME_ESTABLISHED>},
     {{.key = "refused",
       .heading = "REFUSED",
       .type = FieldType::unsigned_integer,
       .width = 7,
-      .shown = true,
+      .if_any = true,
+      .rank = 5,
       .help = "Of these: refused by the peer."},
      outcome_count<OUTCOME_REFUSED>},
     {{.key = "timeout",
       .heading = "TIMEOUT",
       .type = FieldType::unsigned_integer,
       .width = 7,
-      .shown = true,
+      .if_any = true,
+      .rank = 5,
       .help = "Of these: no answer."},
      outcome_count<OUTCOME_TIMEOUT>},
     {{.key = "unreachable",
       .heading = "UNREACH",
       .type = FieldType::unsigned_integer,
       .width = 7,
+      .if_any = true,
+      .rank = 5,
       .help = "Of these: no route, or ICMP unreachable."},
      outcome_count<OUTCOME_UNREACHABLE>},
     {{.key = "reset",
       .heading = "RESET",
       .type = FieldType::unsigned_integer,
       .width = 7,
+      .if_any = true,
+      .rank = 5,
       .help = "Of these: reset during the handshake."},
      outcome_count<OUTCOME_RESET>},
     {{.key = "no_ports",
       .heading = "NOPORTS",
       .type = FieldType::unsigned_integer,
       .width = 7,
+      .if_any = true,
+      .rank = 5,
       .help = "Of these: no local port was left."},
      outcome_count<OUTCOME_NO_PORTS>},
     {{.key = "cancelled",
       .heading = "CANCEL",
       .type = FieldType::unsigned_integer,
       .width = 7,
+      .if_any = true,
+      .rank = 5,
       .help = "Of these: given up by the process before they were decided."},
      outcome_count<OUTCOME_CANCELLED>},
     {{.key = "error",
       .heading = "ERROR",
       .type = FieldType::unsigned_integer,
       .width = 7,
+      .if_any = true,
+      .rank = 5,
       .help = "Of these: failed otherwise."},
      outcome_count<OUTCOME_ERROR>},
     {{.key = "latency_p50_ms",
@@ -300,6 +334,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::duration,
       .width = 7,
       .shown = true,
+      .rank = 2,
       .help = "Median handshake latency of the established, within 6.25 %."},
      [](const ConnectSummary& s) -> Value { return latency_at(s, 0.5); }},
     {{.key = "latency_p90_ms",
@@ -307,6 +342,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::duration,
       .width = 7,
       .shown = true,
+      .rank = 4,
       .help = "90th percentile, within 6.25 %."},
      [](const ConnectSummary& s) -> Value { return latency_at(s, 0.9); }},
     {{.key = "latency_p99_ms",
@@ -314,6 +350,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::duration,
       .width = 7,
       .shown = true,
+      .rank = 1,
       .help = "99th percentile, within 6.25 %."},
      [](const ConnectSummary& s) -> Value { return latency_at(s, 0.99); }},
     {{.key = "latency_max_ms",
@@ -321,6 +358,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::duration,
       .width = 7,
       .shown = true,
+      .rank = 3,
       .help = "The longest, exact."},
      [](const ConnectSummary& s) -> Value {
        return duration(s.value->outcomes[OUTCOME_ESTABLISHED] != 0, s.value->max_latency_ns);
@@ -336,6 +374,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::bytes,
       .width = 6,
       .shown = true,
+      .rank = 7,
       .help = "Payload sent by connections that ended during the trace."},
      [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->tx_bytes}; }},
     {{.key = "rx_bytes",
@@ -343,22 +382,19 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::bytes,
       .width = 6,
       .shown = true,
+      .rank = 7,
       .help = "Payload received by connections that ended during the trace."},
      [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->rx_bytes}; }},
     {{.key = "retransmits",
       .heading = "RTX",
       .type = FieldType::unsigned_integer,
       .width = 5,
+      .if_any = true,
+      .rank = 7,
       .help = "Segments sent again by connections that ended during the trace."},
      [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->retransmits}; }},
 });
 static_assert(valid_fields(kSummaryFields));
-
-IpAddress address(std::uint8_t family, const std::uint8_t* bytes) {
-  constexpr std::uint8_t kInet = 2;  // AF_INET, AF_INET6: part of the kernel's ABI
-  constexpr std::uint8_t kInet6 = 10;
-  return family == kInet ? IpAddress::v4(bytes) : family == kInet6 ? IpAddress::v6(bytes) : IpAddress{};
-}
 
 }  // namespace
 
@@ -376,9 +412,9 @@ std::optional<Connect> decode_connect(std::span<const std::byte> record, const B
   e.wire = wire;
   e.origin.time = clock.to_unix({wire->time_ns});
   e.origin.netns = wire->netns;
-  e.local = address(wire->family, wire->local_addr);
+  e.local = IpAddress::of(wire->family, wire->local_addr);
   if (e.local.is_unspecified()) e.local = {};  // 0.0.0.0, ::: nothing was chosen yet
-  e.remote = address(wire->family, wire->remote_addr);
+  e.remote = IpAddress::of(wire->family, wire->remote_addr);
   if (e.knows(KNOWN_OWNER)) set_process(e.origin, wire->task);
   return e;
 }
@@ -388,7 +424,7 @@ void enrich(Connect& e, ProcessCache& processes) {
 }
 
 ConnectSummary summary_of(const tcpconnect_summary_key& key, const tcpconnect_summary& value) {
-  return {&key, &value, address(key.family, key.remote_addr)};
+  return {&key, &value, IpAddress::of(key.family, key.remote_addr)};
 }
 
 std::uint64_t ConnectSummary::attempts() const {

@@ -37,6 +37,9 @@ class Tcpconnect final : public Tool {
     return {"pid", "comm", "role", "remote_addr"};
   }
 
+  // A connection's end is not one more.
+  TypeMask counted_types() const override { return ~(TypeMask{1} << TCPCONNECT_CLOSE); }
+
   std::vector<Hook> hooks() const override { return ConnectProbe::hooks(wants()); }
 
   // The summary's bytes come with the closes, which were not asked for without --life.
