@@ -25,6 +25,7 @@ _plumb_tcpconnect_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_tcpconnect_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -33,9 +34,12 @@ _plumb_tcpconnect_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_tcpconnect_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_tcpconnect_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -44,10 +48,10 @@ _plumb_tcpconnect_value() {
 
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --once --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet \
-        -q --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
+        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
+        --sort --top --once --interval --otlp --fail-if --baseline --strict --report --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -77,6 +81,7 @@ _plumb_httptrace_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_httptrace_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -85,9 +90,12 @@ _plumb_httptrace_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_httptrace_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_httptrace_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -97,9 +105,10 @@ _plumb_httptrace_value() {
 _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
-        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
-        --summary --by --top --once --interval --otlp --fail-if --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
+        --color --summary --by --sort --top --once --interval --otlp --fail-if --baseline --strict \
+        --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -113,11 +122,11 @@ _plumb_drops_fields() {
 # Completes the value of option $1; fails when it takes none.
 _plumb_drops_value() {
     case $1 in
-        --type) ;;
-        --reason) ;;
+        --type) _plumb_list 'drop' 'retransmit' 'reset' 'counter' ;;
+        --reason) _plumb_list 'NO_SOCKET' 'NETFILTER_DROP' 'TCP_CSUM' 'UDP_CSUM' 'SOCKET_RCVBUFF' 'TCP_FLAGS' 'NOT_SPECIFIED' 'IP_INNOROUTES' 'IP_RPFILTER' 'QDISC_DROP' 'TCP_LISTEN_OVERFLOW' 'CPU_BACKLOG' 'TCP_ZEROWINDOW' 'TCP_OVERWINDOW' 'NEIGH_FAILED' 'PKT_TOO_BIG' 'SKB_UCOPY_FAULT' 'XDP' ;;
         --host) ;;
         --port) ;;
-        --proto) ;;
+        --proto) _plumb_list 'tcp' 'udp' 'icmp' 'icmpv6' 'arp' 'gre' 'sctp' ;;
         --dev) ;;
         --max-rate) ;;
         -p | --pid) _plumb_pids ;;
@@ -128,6 +137,7 @@ _plumb_drops_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_drops_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' 'pprof' 'speedscope' 'firefox' ;;
@@ -136,9 +146,12 @@ _plumb_drops_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_drops_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_drops_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -147,10 +160,10 @@ _plumb_drops_value() {
 
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --once --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet \
-        -q --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
+        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
+        --sort --top --once --interval --otlp --fail-if --baseline --strict --report --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -176,6 +189,7 @@ _plumb_flame_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_flame_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'folded' 'svg' 'pprof' 'speedscope' 'firefox' 'table' 'json' 'csv' 'tsv' ;;
@@ -184,9 +198,12 @@ _plumb_flame_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_flame_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_flame_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -196,10 +213,10 @@ _plumb_flame_value() {
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
         --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
-        --container --pod --netns --where --duration -d --count -n --format -f --json -j --output \
-        -o --columns --wide --time --color --summary --by --top --once --interval --otlp --fail-if \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --container --pod --netns --where --from --duration -d --count -n --format -f --json -j \
+        --output -o --columns --wide --time --color --summary --by --sort --top --once --interval \
+        --otlp --fail-if --baseline --strict --report --list-fields --json-schema --ready-file \
+        --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -258,6 +275,7 @@ _plumb_dnsx_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_dnsx_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -266,9 +284,12 @@ _plumb_dnsx_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_dnsx_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --fail-if) _plumb_dnsx_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -277,9 +298,10 @@ _plumb_dnsx_value() {
 
 _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
-        --netns --where --duration -d --count -n --format -f --json -j --output -o --columns --wide \
-        --time --color --summary --by --top --once --interval --otlp --fail-if --list-fields \
-        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
+        --wide --time --color --summary --by --sort --top --once --interval --otlp --fail-if \
+        --baseline --strict --report --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
