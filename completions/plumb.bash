@@ -25,6 +25,7 @@ _plumb_tcpconnect_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_tcpconnect_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -33,10 +34,13 @@ _plumb_tcpconnect_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_tcpconnect_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
         --fail-if) _plumb_tcpconnect_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -45,10 +49,11 @@ _plumb_tcpconnect_value() {
 
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --once --interval --otlp --otlp-signals --fail-if --list-fields --json-schema --ready-file \
-        --stats --quiet -q --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
+        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
+        --sort --top --once --interval --otlp --otlp-signals --fail-if --baseline --strict --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -78,6 +83,7 @@ _plumb_httptrace_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_httptrace_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -86,10 +92,13 @@ _plumb_httptrace_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_httptrace_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
         --fail-if) _plumb_httptrace_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -99,9 +108,10 @@ _plumb_httptrace_value() {
 _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
-        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
-        --summary --by --top --once --interval --otlp --otlp-signals --fail-if --list-fields \
-        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
+        --color --summary --by --sort --top --once --interval --otlp --otlp-signals --fail-if \
+        --baseline --strict --report --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -115,11 +125,11 @@ _plumb_drops_fields() {
 # Completes the value of option $1; fails when it takes none.
 _plumb_drops_value() {
     case $1 in
-        --type) ;;
-        --reason) ;;
+        --type) _plumb_list 'drop' 'retransmit' 'reset' 'counter' ;;
+        --reason) _plumb_list 'NO_SOCKET' 'NETFILTER_DROP' 'TCP_CSUM' 'UDP_CSUM' 'SOCKET_RCVBUFF' 'TCP_FLAGS' 'NOT_SPECIFIED' 'IP_INNOROUTES' 'IP_RPFILTER' 'QDISC_DROP' 'TCP_LISTEN_OVERFLOW' 'CPU_BACKLOG' 'TCP_ZEROWINDOW' 'TCP_OVERWINDOW' 'NEIGH_FAILED' 'PKT_TOO_BIG' 'SKB_UCOPY_FAULT' 'XDP' ;;
         --host) ;;
         --port) ;;
-        --proto) ;;
+        --proto) _plumb_list 'tcp' 'udp' 'icmp' 'icmpv6' 'arp' 'gre' 'sctp' ;;
         --dev) ;;
         --max-rate) ;;
         -p | --pid) _plumb_pids ;;
@@ -130,6 +140,7 @@ _plumb_drops_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_drops_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' 'pprof' 'speedscope' 'firefox' ;;
@@ -138,10 +149,13 @@ _plumb_drops_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_drops_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
         --fail-if) _plumb_drops_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -150,10 +164,11 @@ _plumb_drops_value() {
 
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --once --interval --otlp --otlp-signals --fail-if --list-fields --json-schema --ready-file \
-        --stats --quiet -q --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
+        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
+        --sort --top --once --interval --otlp --otlp-signals --fail-if --baseline --strict --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -179,6 +194,7 @@ _plumb_flame_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_flame_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'folded' 'svg' 'pprof' 'speedscope' 'firefox' 'table' 'json' 'csv' 'tsv' ;;
@@ -187,10 +203,13 @@ _plumb_flame_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_flame_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
         --fail-if) _plumb_flame_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -200,18 +219,18 @@ _plumb_flame_value() {
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
         --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
-        --container --pod --netns --where --duration -d --count -n --format -f --json -j --output \
-        -o --columns --wide --time --color --summary --by --top --once --interval --otlp \
-        --otlp-signals --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --container --pod --netns --where --from --duration -d --count -n --format -f --json -j \
+        --output -o --columns --wide --time --color --summary --by --sort --top --once --interval \
+        --otlp --otlp-signals --fail-if --baseline --strict --report --list-fields --json-schema \
+        --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
 _plumb_flame_render_value() {
     case $1 in
         -o | --output) _plumb_files ;;
-        -f | --format) _plumb_values 'svg' 'folded' 'pprof' 'speedscope' 'firefox' 'json' ;;
         --title) ;;
+        -f | --format) _plumb_values 'svg' 'folded' 'pprof' 'speedscope' 'firefox' 'json' ;;
         *) return 1 ;;
     esac
     return 0
@@ -219,17 +238,17 @@ _plumb_flame_render_value() {
 
 _plumb_flame_render_options() {
     [[ $item == -* ]] || { _plumb_files; return; }
-    _plumb_values --output -o --format -f --title --icicle --threads --quiet -q --help -h --version
+    _plumb_values --output -o --title --icicle --format -f --threads --quiet -q --help -h --version
 }
 
 # Completes the value of option $1; fails when it takes none.
 _plumb_flame_diff_value() {
     case $1 in
         -o | --output) _plumb_files ;;
+        --title) ;;
         -f | --format) _plumb_values 'table' 'json' 'svg' ;;
         --fail-if) ;;
         --rows) ;;
-        --title) ;;
         *) return 1 ;;
     esac
     return 0
@@ -237,7 +256,7 @@ _plumb_flame_diff_value() {
 
 _plumb_flame_diff_options() {
     [[ $item == -* ]] || { _plumb_files; return; }
-    _plumb_values --output -o --format -f --fail-if --strict --rows --title --icicle --help -h \
+    _plumb_values --output -o --title --icicle --format -f --fail-if --strict --rows --help -h \
         --version
 }
 
@@ -262,6 +281,7 @@ _plumb_dnsx_value() {
         --pod) ;;
         --netns) _plumb_files ;;
         --where) _plumb_dnsx_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
@@ -270,10 +290,13 @@ _plumb_dnsx_value() {
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_dnsx_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
         --fail-if) _plumb_dnsx_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -282,10 +305,10 @@ _plumb_dnsx_value() {
 
 _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
-        --netns --where --duration -d --count -n --format -f --json -j --output -o --columns --wide \
-        --time --color --summary --by --top --once --interval --otlp --otlp-signals --fail-if \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
+        --wide --time --color --summary --by --sort --top --once --interval --otlp --otlp-signals \
+        --fail-if --baseline --strict --report --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

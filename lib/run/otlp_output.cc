@@ -47,10 +47,10 @@ bool set(const std::string& name) {
   return value != nullptr && *value != '\0';
 }
 
-// Rows that are aggregates are neither spans nor measured again.
+// Rows that are aggregates, or that were read back, are neither spans nor measured.
 bool fits(const ToolInfo& info, const CommonOptions& options, Signal signal) {
   if (signal == Signal::logs) return true;
-  if (info.telemetry == nullptr || options.summary) return false;
+  if (info.telemetry == nullptr || options.summary || options.from) return false;
   return signal == Signal::traces ? info.telemetry->span != nullptr : info.telemetry->measure != nullptr;
 }
 

@@ -26,35 +26,23 @@ using profile::Diff;
 using profile::FunctionChange;
 
 struct DiffOptions {
-  std::vector<std::string> outputs;
+  SavedOptions saved;
   std::vector<std::string> fail_if;
   std::optional<std::string> format;
-  std::string title;
   std::size_t rows = 20;
   bool strict = false;
-  bool icicle = false;
 };
 
 constexpr std::string_view kFormats[] = {"table", "json", "svg"};
 
 constexpr auto kOptions = std::to_array<Option<DiffOptions>>({
-    {{.name = "output",
-      .short_name = 'o',
-      .metavar = "FILE",
-      .repeatable = true,
-      .completes = Completes::file,
-      .help =
-          "Write to FILE instead of standard output: .svg gives one flame graph of both, coloured by difference, .json "
-          "lines, other endings the table. May be given several times."},
-     [](DiffOptions& o, std::string_view v) -> Result<void> {
-       return o.outputs.emplace_back(v), Result<void>{};
-     }},
     {{.name = "format",
       .short_name = 'f',
       .metavar = "FORMAT",
       .values = kFormats,
       .completes = Completes::values,
-      .help = "table, json or svg (default: by the ending of --output, else table)."},
+      .help =
+          "table, json or svg (default: by the ending of --output: .svg, one flame graph of both, coloured by difference, .json; else table)."},
      [](DiffOptions& o, std::string_view v) -> Result<void> {
        return o.format = std::string(v), Result<void>{};
      }},
@@ -76,15 +64,12 @@ constexpr auto kOptions = std::to_array<Option<DiffOptions>>({
        if (!n) return n.error();
        return o.rows = *n, Result<void>{};
      }},
-    {{.name = "title", .metavar = "TEXT", .help = "The graph's title."},
-     [](DiffOptions& o, std::string_view v) -> Result<void> { return o.title = v, Result<void>{}; }},
-    {{.name = "icicle", .help = "Draw the root at the top and leaves below."},
-     [](DiffOptions& o, std::string_view) -> Result<void> { return o.icicle = true, Result<void>{}; }},
 });
 
 CommandOptions diff_options(const CommandInfo&) {
   CommandOptions options;
   DiffOptions values;
+  append_visible(options.own, saved_option_table(values.saved));
   append_visible(options.own, OptionTable::of(kOptions, values));
   return options;
 }
@@ -150,9 +135,7 @@ void append_json(std::string& out, const Diff& diff) {
 
 Result<void> write(const DiffOptions& options, const profile::Profile& before, const profile::Profile& after,
                    const Diff& diff) {
-  std::vector<std::string> paths = options.outputs;
-  if (paths.empty()) paths.emplace_back();
-  for (const std::string& path : paths) {
+  for (const std::string& path : options.saved.paths()) {
     auto output = SavedOutput::open(path);
     if (!output) return std::move(output).error();
     std::string format = options.format.value_or("table");
@@ -163,7 +146,7 @@ Result<void> write(const DiffOptions& options, const profile::Profile& before, c
     }
     if (format == "svg") {
       profile::Bytes bytes = output->bytes();
-      const profile::SvgStyle style{.title = options.title, .icicle = options.icicle};
+      const profile::SvgStyle style{.title = options.saved.title, .icicle = options.saved.icicle};
       if (auto r = write_diff_svg(before, after, style, bytes); !r) return r;
       continue;
     }
@@ -214,7 +197,7 @@ int judge(const DiffOptions& options, const Diff& diff) {
 
 int diff_main(const CommandInfo& command, std::span<const std::string> arguments) {
   DiffOptions options;
-  const OptionTable tables[] = {OptionTable::of(kOptions, options)};
+  const OptionTable tables[] = {saved_option_table(options.saved), OptionTable::of(kOptions, options)};
   const auto line = parse_command_line(arguments, tables, 2);
   if (!line) return wrong_command_line(line.error());
   if (line->help) return print(command_help(command));

@@ -15,10 +15,8 @@ namespace plumb {
 namespace {
 
 struct RenderOptions {
-  std::vector<std::string> outputs;
+  SavedOptions saved;
   std::optional<Format> format;
-  std::string title;
-  bool icicle = false;
   bool threads = false;
   bool quiet = false;
 };
@@ -32,28 +30,14 @@ Result<void> set_format(RenderOptions& o, std::string_view value) {
 }
 
 constexpr auto kOptions = std::to_array<Option<RenderOptions>>({
-    {{.name = "output",
-      .short_name = 'o',
-      .metavar = "FILE",
-      .repeatable = true,
-      .completes = Completes::file,
-      .help =
-          "Write to FILE instead of standard output. The ending chooses the format: .svg, .folded, .pb.gz (pprof), "
-          ".speedscope.json, .firefox.json, .json. May be given several times."},
-     [](RenderOptions& o, std::string_view v) -> Result<void> {
-       return o.outputs.emplace_back(v), Result<void>{};
-     }},
     {{.name = "format",
       .short_name = 'f',
       .metavar = "FORMAT",
       .values = kFormats,
       .completes = Completes::values,
-      .help = "How stacks are written (default: by the ending of --output, else svg)."},
+      .help =
+          "How stacks are written (default: by the ending of --output: .svg, .folded, .pb.gz, .speedscope.json, .firefox.json, .json; else svg)."},
      set_format},
-    {{.name = "title", .metavar = "TEXT", .help = "The graph's title."},
-     [](RenderOptions& o, std::string_view v) -> Result<void> { return o.title = v, Result<void>{}; }},
-    {{.name = "icicle", .help = "Draw the root at the top and leaves below."},
-     [](RenderOptions& o, std::string_view) -> Result<void> { return o.icicle = true, Result<void>{}; }},
     {{.name = "threads", .help = "A tree for each thread, where the file tells threads apart."},
      [](RenderOptions& o, std::string_view) -> Result<void> { return o.threads = true, Result<void>{}; }},
     {{.name = "quiet", .short_name = 'q', .help = "Nothing on standard error but errors."},
@@ -63,6 +47,7 @@ constexpr auto kOptions = std::to_array<Option<RenderOptions>>({
 CommandOptions render_options(const CommandInfo&) {
   CommandOptions options;
   RenderOptions values;
+  append_visible(options.own, saved_option_table(values.saved));
   append_visible(options.own, OptionTable::of(kOptions, values));
   return options;
 }
@@ -75,11 +60,9 @@ Result<void> render(const std::string& input, const RenderOptions& options) {
                  "it is empty, or all weights are 0"};
   }
   const profile::SvgStyle style{.root = options.threads ? profile::Root::thread : profile::Root::comm,
-                                .title = options.title,
-                                .icicle = options.icicle};
-  std::vector<std::string> paths = options.outputs;
-  if (paths.empty()) paths.emplace_back();
-  for (const std::string& path : paths) {
+                                .title = options.saved.title,
+                                .icicle = options.saved.icicle};
+  for (const std::string& path : options.saved.paths()) {
     auto output = SavedOutput::open(path);
     if (!output) return std::move(output).error();
     const Format format = options.format ? *options.format : format_of(path, Format::svg);
@@ -92,7 +75,7 @@ Result<void> render(const std::string& input, const RenderOptions& options) {
 
 int render_main(const CommandInfo& command, std::span<const std::string> arguments) {
   RenderOptions options;
-  const OptionTable tables[] = {OptionTable::of(kOptions, options)};
+  const OptionTable tables[] = {saved_option_table(options.saved), OptionTable::of(kOptions, options)};
   const auto line = parse_command_line(arguments, tables, 1);
   if (!line) return wrong_command_line(line.error());
   if (line->help) return print(command_help(command));
@@ -103,7 +86,7 @@ int render_main(const CommandInfo& command, std::span<const std::string> argumen
                                "saved stacks, folded or pprof; - is standard input",
                                "plumb flame render stacks.folded -o flame.svg"});
   }
-  for (const std::string& path : options.outputs) {
+  for (const std::string& path : options.saved.outputs) {
     const Format format = options.format ? *options.format : format_of(path, Format::svg);
     if (format == Format::table || format == Format::csv || format == Format::tsv) {
       return wrong_command_line(

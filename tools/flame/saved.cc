@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/say.h"
@@ -38,7 +39,28 @@ Result<std::string> read_bytes(const std::string& path) {
   }
 }
 
+constexpr auto kOptions = std::to_array<Option<SavedOptions>>({
+    {{.name = "output",
+      .short_name = 'o',
+      .metavar = "FILE",
+      .repeatable = true,
+      .completes = Completes::file,
+      .help =
+          "Write to FILE instead of standard output; its ending chooses the format. May be given several times."},
+     [](SavedOptions& o, std::string_view v) -> Result<void> {
+       return o.outputs.emplace_back(v), Result<void>{};
+     }},
+    {{.name = "title", .metavar = "TEXT", .help = "The graph's title."},
+     [](SavedOptions& o, std::string_view v) -> Result<void> { return o.title = v, Result<void>{}; }},
+    {{.name = "icicle", .help = "Draw the root at the top and leaves below."},
+     [](SavedOptions& o, std::string_view) -> Result<void> { return o.icicle = true, Result<void>{}; }},
+});
+
 }  // namespace
+
+OptionTable saved_option_table(SavedOptions& options) {
+  return OptionTable::of(kOptions, options);
+}
 
 Result<profile::Profile> read_saved(const std::string& path) {
   const auto bytes = read_bytes(path);

@@ -4,14 +4,27 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "cli/option.h"
 #include "profile/bytes.h"
 #include "profile/profile.h"
 #include "run/common_options.h"
 #include "sink/output.h"
 
 namespace plumb {
+
+// The options that both have.
+struct SavedOptions {
+  std::vector<std::string> outputs;  // as given; none: standard output
+  std::string title;
+  bool icicle = false;
+
+  // What to write: "" is standard output.
+  std::vector<std::string> paths() const { return outputs.empty() ? std::vector<std::string>(1) : outputs; }
+};
+OptionTable saved_option_table(SavedOptions& options);
 
 // Folded or pprof, gzip or not; "-" is standard input.
 Result<profile::Profile> read_saved(const std::string& path);

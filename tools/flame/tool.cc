@@ -37,6 +37,7 @@ std::string ends_text(const UnwindCounts& counts) {
   }
   if (counts.without_process != 0)
     text += fmt::format(" the process was gone before its mappings were known {},", counts.without_process);
+  if (!text.ends_with(',')) return {};  // no sample of a user stack
   text.pop_back();
   return text;
 }
@@ -102,7 +103,8 @@ class Flame final : public Tool {
 
   void remark() override {
     say("plumb: {}", profile::quality_text(named_->profile));
-    if (common().verbose) say("plumb: {}", ends_text(collector_->counts()));
+    if (const std::string ends = ends_text(collector_->counts()); common().verbose && !ends.empty())
+      say("plumb: {}", ends);
     if (!kernel_->problem().empty()) say("plumb: {}", kernel_->problem());
     for (const std::string& path : named_->unread)
       say("plumb: --inline: the debug information of {} could not be read to its end", path);

@@ -180,6 +180,7 @@ void add_common(const Row& row, const Request& r, SpanDraft& span) {
 }
 
 bool fill_span(const Row& row, SpanDraft& span) {
+  if (row.event<Request>() == nullptr) return false;
   const Request& r = *row.event<Request>();
   if (r.role == Role::unknown) return false;
   span.kind = r.role == Role::server ? SpanKind::server : SpanKind::client;
@@ -222,6 +223,7 @@ constexpr otlp::Instrument kInstruments[] = {
 };
 
 void measure(const Row& row, otlp::Measures& measures) {
+  if (row.event<Request>() == nullptr) return;
   const Request& r = *row.event<Request>();
   if (r.role == Role::unknown || r.latency_ns() < 0) return;
   if (r.exchange->failure != http::Failure::none && !broke(r)) return;  // its end was not seen: no duration

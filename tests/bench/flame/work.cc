@@ -1,0 +1,34 @@
+// Spends so many seconds in three functions, of which hot() takes about 30 % of the time, times a factor: work SECONDS FACTOR
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+
+volatile std::uint64_t sink;
+
+[[gnu::always_inline]] inline std::uint64_t spin(std::uint64_t n) {
+  std::uint64_t x = n;
+  for (std::uint64_t i = 0; i < n; i++) x = x * 6364136223846793005ULL + 1;
+  return x;
+}
+
+[[gnu::noinline]] void hot(std::uint64_t n) {
+  sink = spin(n);
+}
+[[gnu::noinline]] void warm(std::uint64_t n) {
+  sink = spin(n) + 1;
+}
+[[gnu::noinline]] void cold(std::uint64_t n) {
+  sink = spin(n) + 2;
+}
+
+int main(int count, char** arguments) {
+  if (count < 3) return 2;
+  const std::chrono::duration<double> time(std::atof(arguments[1]));
+  const auto hot_work = static_cast<std::uint64_t>(30'000 * std::atof(arguments[2]));
+  const auto start = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - start < time) {
+    hot(hot_work);
+    warm(45'000);
+    cold(25'000);
+  }
+}
