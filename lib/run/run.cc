@@ -79,15 +79,7 @@ class Run {
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
     if (auto r = tool_.confined(); !r) return r;
     if (auto r = ready->create(); !r) return r;
-    standard_error();  // opens its stream for writing once more
-    if (auto r = forbid_system_calls({.network = push_.has_value(),
-                                      .files_in_other_roots = tool_.opens_in_other_roots(),
-                                      .signals = command_.has_value()});
-        !r)
-      return r;
-    if (push_) {
-      if (auto r = start_push(*push_); !r) return r;
-    }
+    if (auto r = confine(tool_.opens_in_other_roots()); !r) return r;
     if (command_) {
       if (auto r = command_->release(); !r) {
         status_ = command_->wait();
@@ -106,11 +98,7 @@ class Run {
     if (auto r = open_sinks(); !r) return r;
     progress_.emplace(options_, outputs_.front());
     if (auto r = drop_privileges(false); !r) return r;  // lines are bytes from outside
-    standard_error();
-    if (auto r = forbid_system_calls({.network = push_.has_value()}); !r) return r;
-    if (push_) {
-      if (auto r = start_push(*push_); !r) return r;
-    }
+    if (auto r = confine(false); !r) return r;
     started_ = clock_.now();
     stages_->begin();
     stages_->flush();
@@ -170,6 +158,14 @@ class Run {
     return {};
   }
 
+  // All files are open: what the run does not need is forbidden, and so to the sender, which starts behind it.
+  Result<void> confine(bool files_in_other_roots) {
+    standard_error();  // opens its stream for writing once more
+    const SyscallFilter filter{push_.has_value(), files_in_other_roots, command_.has_value()};
+    if (auto r = forbid_system_calls(filter); !r) return r;
+    return push_ ? start_push(*push_) : Result<void>();
+  }
+
   Result<void> attach() {
     if (auto r = check_forced(tool_.hooks(), forced_hooks()); !r) return r;
     if (auto r = tool_.attach(*session_); !r) return r;
@@ -181,12 +177,9 @@ class Run {
     return {};
   }
 
-  // The first probe that has one: each keeps the same.
   std::string exe_of_ended(const ProcessKey& key) const {
-    for (const AnyProbe* probe : probes_) {
-      if (probe->executables() >= 0) return executable_path(probe->executables(), key.pid, key.start_ns);
-    }
-    return {};
+    const auto kept = std::ranges::find_if(probes_, [](const AnyProbe* p) { return p->executables() >= 0; });
+    return kept == probes_.end() ? "" : executable_path((*kept)->executables(), key.pid, key.start_ns);
   }
 
   // Whom to trace. A command exists from here on, but has not run its first instruction.

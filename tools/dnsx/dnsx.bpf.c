@@ -68,6 +68,34 @@ static __always_inline bool packet_wanted(const unsigned char *network, bool sen
 	return sent ? ports_wanted(source, destination) : ports_wanted(destination, source);
 }
 
+/* Addresses and protocol. *total: the packet's length as its header has it; 0: not said. The length of the network header;
+ * 0: no whole packet, or none of IP. */
+static __always_inline __u32 take_network_header(struct dnsx_packet *p, const unsigned char *ip, __u32 *total)
+{
+	__builtin_memset(p->src, 0, sizeof(p->src));
+	__builtin_memset(p->dst, 0, sizeof(p->dst));
+	if (ip[0] >> 4 == 4) {
+		p->protocol = ip[9];
+		if (((ip[6] & 0x1f) | ip[7]) != 0) /* a later fragment */
+			return 0;
+		*total = ip[2] << 8 | ip[3];
+		p->family = AF_INET;
+		__builtin_memcpy(p->src, ip + 12, 4);
+		__builtin_memcpy(p->dst, ip + 16, 4);
+		return (ip[0] & 15) * 4;
+	}
+	if (ip[0] >> 4 != 6)
+		return 0;
+	p->protocol = ip[6];
+	*total = ip[4] << 8 | ip[5];
+	if (*total)
+		*total += 40;
+	p->family = AF_INET6;
+	__builtin_memcpy(p->src, ip + 8, 16);
+	__builtin_memcpy(p->dst, ip + 24, 16);
+	return 40;
+}
+
 /* Fills addresses, ports, protocol, TCP's fields of the record in the room, and where its payload is. `at`: offset of the
  * network header, which is at r->network, from skb->data; `length`: of the packet from there on. False: no DNS. A global
  * function, which the verifier walks once and not for each way that leads to it. */
@@ -77,7 +105,7 @@ __noinline int read_headers(__u32 at, __u32 length)
 	struct record *r = bpf_map_lookup_elem(&room, &zero);
 	unsigned char *ip, *transport;
 	struct dnsx_packet *p;
-	__u32 header, total;
+	__u32 header, total = 0;
 	void *network;
 
 	if (!r)
@@ -88,29 +116,9 @@ __noinline int read_headers(__u32 at, __u32 length)
 	transport = r->transport;
 	if (bpf_probe_read_kernel(ip, sizeof(r->ip), network))
 		return false;
-	__builtin_memset(p->src, 0, sizeof(p->src));
-	__builtin_memset(p->dst, 0, sizeof(p->dst));
-	if (ip[0] >> 4 == 4) {
-		header = (ip[0] & 15) * 4;
-		p->protocol = ip[9];
-		if (((ip[6] & 0x1f) | ip[7]) != 0) /* a later fragment */
-			return false;
-		total = ip[2] << 8 | ip[3];
-		p->family = AF_INET;
-		__builtin_memcpy(p->src, ip + 12, 4);
-		__builtin_memcpy(p->dst, ip + 16, 4);
-	} else if (ip[0] >> 4 == 6) {
-		header = 40;
-		p->protocol = ip[6];
-		total = ip[4] << 8 | ip[5];
-		if (total)
-			total += 40;
-		p->family = AF_INET6;
-		__builtin_memcpy(p->src, ip + 8, 16);
-		__builtin_memcpy(p->dst, ip + 24, 16);
-	} else {
+	header = take_network_header(p, ip, &total);
+	if (!header)
 		return false;
-	}
 	if (bpf_probe_read_kernel(transport, sizeof(r->transport), network + header))
 		return false;
 	p->src_port = transport[0] << 8 | transport[1];
