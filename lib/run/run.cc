@@ -9,7 +9,6 @@
 #include "run/run.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -282,12 +281,7 @@ class Run {
   // To who sits before the terminal: "33 connects, 9 failed, 0 lost in 5 s".
   void say_what_it_was() const {
     if (options_.quiet || ::isatty(STDERR_FILENO) != 1 || !stacks_.empty()) return;
-    const EventCounts c = counts();
-    std::string text = c.kinds;
-    if (text.empty())
-      text = options_.kernel_summary() && c.seen != 0 ? fmt::format("{} seen", c.seen) : "no events";
-    say("{}, {} lost in {}{}", text, c.lost, elapsed_text(elapsed_),
-        c.filtered == 0 ? "" : fmt::format("; {} filtered out", c.filtered));
+    say("{}", ending_text(counts(), options_.kernel_summary(), elapsed_));
   }
 
   Result<void> write_stacks() {
@@ -359,20 +353,13 @@ class Run {
 
   // In all, on standard error: the places where losses were noticed may be far up, or in a file.
   void print_losses() const {
-    const auto print = [](std::uint64_t count, std::string_view why) {
-      if (count != 0) say("plumb: {} event{} lost: {}", count, count == 1 ? "" : "s", why);
-    };
-    print(reported_lost_, kNoRoom);
-    print(reported_missed_, kMissedRuns);
+    say_lost(reported_lost_, kNoRoom);
+    say_lost(reported_missed_, kMissedRuns);
     if (saved_ != nullptr) {
-      print(saved_->lost(), "when the lines were saved");
-      print(saved_->broken(), "broken lines");
+      say_lost(saved_->lost(), "when the lines were saved");
+      say_lost(saved_->broken(), "broken lines");
     }
-    for (const Output& output : outputs_) {
-      const std::uint64_t lines = output.dropped_lines();
-      if (lines != 0)
-        say("plumb: {} line{} not written to {}: {}", lines, lines == 1 ? "" : "s", output.name(), kStalled);
-    }
+    for (const Output& output : outputs_) say_not_written(output.dropped_lines(), output.name(), kStalled);
     if (!options_.fail_if.empty() && all_lost() != 0)
       say("plumb: the values above are of those that were seen");
   }
