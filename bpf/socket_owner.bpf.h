@@ -237,9 +237,9 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(owner_exits, struct task_struct *task)
 {
 	__u32 pid = task->tgid;
-	__u64 started = task->group_leader->start_boottime;
+	__u64 started = BPF_CORE_READ(task, group_leader, start_boottime); /* see socket_netns() */
 
-	if (task->signal->live.counter == 0)
+	if (BPF_CORE_READ(task, signal, live.counter) == 0)
 		bpf_map_update_elem(&exited_owners, &pid, &started, BPF_ANY);
 	return 0;
 }

@@ -5,7 +5,7 @@
 # $1 with the names of the fields.
 _plumb_tcpconnect_fields() {
     case $fields in
-        summary) "$1" 'type' 'pid' 'comm' 'role' 'remote_addr' 'port' 'attempts' 'established' 'refused' 'timeout' 'unreachable' 'reset' 'no_ports' 'cancelled' 'error' 'latency_p50_ms' 'latency_p90_ms' 'latency_p99_ms' 'latency_max_ms' 'closed' 'tx_bytes' 'rx_bytes' 'retransmits' ;;
+        summary) "$1" 'type' 'pid' 'comm' 'role' 'remote_addr' 'port' 'attempts' 'failed' 'established' 'refused' 'timeout' 'unreachable' 'reset' 'no_ports' 'cancelled' 'error' 'latency_p50_ms' 'latency_p90_ms' 'latency_p99_ms' 'latency_max_ms' 'closed' 'tx_bytes' 'rx_bytes' 'retransmits' ;;
         *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'local_addr' 'local_port' 'remote_addr' 'remote_port' 'remote_name' 'outcome' 'error' 'latency_ms' 'syn_retries' 'duration_ms' 'tx_bytes' 'rx_bytes' 'retransmits' 'srtt_ms' 'closed_by' ;;
     esac
 }
@@ -24,18 +24,22 @@ _plumb_tcpconnect_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_tcpconnect_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_tcpconnect_fields _plumb_list ;;
-        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_tcpconnect_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_tcpconnect_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -44,10 +48,10 @@ _plumb_tcpconnect_value() {
 
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
+        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
+        --sort --top --once --interval --otlp --fail-if --baseline --strict --report --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -76,18 +80,22 @@ _plumb_httptrace_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_httptrace_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_httptrace_fields _plumb_list ;;
-        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_httptrace_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_httptrace_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -97,9 +105,10 @@ _plumb_httptrace_value() {
 _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
-        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
-        --summary --by --top --interval --otlp --fail-if --list-fields --json-schema --ready-file \
-        --stats --quiet -q --verbose -v --help -h --version --
+        --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
+        --color --summary --by --sort --top --once --interval --otlp --fail-if --baseline --strict \
+        --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -113,11 +122,11 @@ _plumb_drops_fields() {
 # Completes the value of option $1; fails when it takes none.
 _plumb_drops_value() {
     case $1 in
-        --type) ;;
-        --reason) ;;
+        --type) _plumb_list 'drop' 'retransmit' 'reset' 'counter' ;;
+        --reason) _plumb_list 'NO_SOCKET' 'NETFILTER_DROP' 'TCP_CSUM' 'UDP_CSUM' 'SOCKET_RCVBUFF' 'TCP_FLAGS' 'NOT_SPECIFIED' 'IP_INNOROUTES' 'IP_RPFILTER' 'QDISC_DROP' 'TCP_LISTEN_OVERFLOW' 'CPU_BACKLOG' 'TCP_ZEROWINDOW' 'TCP_OVERWINDOW' 'NEIGH_FAILED' 'PKT_TOO_BIG' 'SKB_UCOPY_FAULT' 'XDP' ;;
         --host) ;;
         --port) ;;
-        --proto) ;;
+        --proto) _plumb_list 'tcp' 'udp' 'icmp' 'icmpv6' 'arp' 'gre' 'sctp' ;;
         --dev) ;;
         --max-rate) ;;
         -p | --pid) _plumb_pids ;;
@@ -127,18 +136,22 @@ _plumb_drops_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_drops_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' 'folded' 'svg' 'pprof' 'speedscope' 'firefox' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_drops_fields _plumb_list ;;
-        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_drops_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_drops_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -147,10 +160,10 @@ _plumb_drops_value() {
 
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --duration -d --count \
-        -n --format -f --json -j --output -o --columns --wide --time --color --summary --by --top \
-        --interval --otlp --fail-if --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
+        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
+        --sort --top --once --interval --otlp --fail-if --baseline --strict --report --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -175,18 +188,22 @@ _plumb_flame_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_flame_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'folded' 'svg' 'pprof' 'speedscope' 'firefox' 'table' 'json' 'csv' 'tsv' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_flame_fields _plumb_list ;;
-        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_flame_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_flame_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -196,10 +213,10 @@ _plumb_flame_value() {
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
         --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
-        --container --pod --netns --where --duration -d --count -n --format -f --json -j --output \
-        -o --columns --wide --time --color --summary --by --top --interval --otlp --fail-if \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --container --pod --netns --where --from --duration -d --count -n --format -f --json -j \
+        --output -o --columns --wide --time --color --summary --by --sort --top --once --interval \
+        --otlp --fail-if --baseline --strict --report --list-fields --json-schema --ready-file \
+        --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -257,18 +274,22 @@ _plumb_dnsx_value() {
         --container) _plumb_containers ;;
         --pod) ;;
         --netns) _plumb_files ;;
-        --where) ;;
+        --where) _plumb_dnsx_fields _plumb_expression ;;
+        --from) _plumb_files ;;
         -d | --duration) ;;
         -n | --count) ;;
         -f | --format) _plumb_values 'table' 'json' 'csv' 'tsv' ;;
         -o | --output) _plumb_files ;;
         --columns) _plumb_dnsx_fields _plumb_list ;;
-        --time) _plumb_values 'local' 'utc' 'relative' 'none' ;;
+        --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_dnsx_fields _plumb_list ;;
+        --sort) ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
-        --fail-if) ;;
+        --fail-if) _plumb_dnsx_fields _plumb_expression ;;
+        --baseline) _plumb_files ;;
+        --report) _plumb_files ;;
         --ready-file) _plumb_files ;;
         *) return 1 ;;
     esac
@@ -277,9 +298,10 @@ _plumb_dnsx_value() {
 
 _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
-        --netns --where --duration -d --count -n --format -f --json -j --output -o --columns --wide \
-        --time --color --summary --by --top --interval --otlp --fail-if --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
+        --wide --time --color --summary --by --sort --top --once --interval --otlp --fail-if \
+        --baseline --strict --report --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

@@ -72,6 +72,39 @@ void append_indented(std::string& out, std::string_view lines) {
   }
 }
 
+// Whether the command line asks for JSON, as far as can be told before it is parsed, since that may be what fails.
+bool& asks_for_json() {
+  static bool asks = false;
+  return asks;
+}
+
+bool names_json(std::span<const std::string> words) {
+  for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+    const std::string& w = words[i];
+    if (w == "--json" || w == "-j" || w == "--format=json" || w == "-fjson") return true;
+    if ((w == "--format" || w == "-f") && i + 1 < words.size() && words[i + 1] == "json") return true;
+  }
+  return false;
+}
+
+void append_json_error(std::string& out, const Error& error, ExitStatus status) {
+  const auto member = [&out](std::string_view key, std::string_view value) {
+    out += fmt::format(",\"{}\":", key);
+    if (value.empty()) {
+      out += "null";
+      return;
+    }
+    out += '"';
+    append_json_escaped(out, value);
+    out += '"';
+  };
+  out += R"({"type":"error")";
+  member("what", error.what);
+  member("why", error.why);
+  member("hint", error.hint);
+  out += fmt::format(",\"exit\":{}}}\n", static_cast<int>(status));
+}
+
 }  // namespace
 
 void append_visible(std::vector<OptionSpec>& specs, const OptionTable& table) {
@@ -98,11 +131,11 @@ int print_version() {
 }
 
 int wrong_command_line(const Error& error) {
-  print_error(error, false);
+  print_error(error, false, kWrongCommandLine);
   return kWrongCommandLine;
 }
 
-void print_error(const Error& error, bool verbose) {
+void print_error(const Error& error, bool verbose, ExitStatus status) {
   std::string text = "plumb: ";
   append_printable(text, error.what);
   if (!error.why.empty()) {
@@ -117,10 +150,12 @@ void print_error(const Error& error, bool verbose) {
     text += '\n';
   }
   if (verbose) text += error.details;
+  if (asks_for_json()) append_json_error(text, error, status);
   say_text(text);
 }
 
 int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> arguments) {
+  asks_for_json() = names_json(arguments);
   const std::string_view path =
       arguments.empty() ? std::string_view("plumb") : std::string_view(arguments.front());
   const std::string called(path.substr(path.rfind('/') + 1));

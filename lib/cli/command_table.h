@@ -56,7 +56,9 @@ int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> 
 int print(const std::string& text);
 int print_version();
 int wrong_command_line(const Error& error);
-// "plumb: what: why" and "  hint" on standard error: at most three lines; with -v `details` too.
-void print_error(const Error& error, bool verbose);
+// "plumb: what: why" and "  hint" on standard error: at most three lines; with -v `details` too. Where the command line
+// asks for JSON, a line for programs follows: {"type":"error","what":...,"why":...,"hint":...,"exit":1}. `status` is what
+// plumb ends with.
+void print_error(const Error& error, bool verbose, ExitStatus status = kFailed);
 
 }  // namespace plumb

@@ -28,7 +28,8 @@ enum class Completes : std::uint8_t {
   container,
   field,
   field_list,
-  values
+  values,
+  offers
 };
 
 struct OptionSpec {
@@ -39,6 +40,8 @@ struct OptionSpec {
   bool repeatable = false;
   std::span<const std::string_view> values = {};  // the only values allowed, where there is such a set;
                                                   // listed behind a help that does not name them all
+  std::span<const std::string_view> offers =
+      {};  // words that a shell completes in a list; others are valid too
   Completes completes = Completes::nothing;
   std::string_view group = "Options";  // heading in --help and the man page
   std::string_view help;               // one or two sentences

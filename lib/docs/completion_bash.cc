@@ -38,6 +38,8 @@ std::string completer(const OptionSpec& spec, std::string_view tool) {
       return fmt::format("_plumb_{}_fields _plumb_expression", tool);
     case Completes::field_list:
       return fmt::format("_plumb_{}_fields _plumb_list", tool);
+    case Completes::offers:
+      return "_plumb_list" + words_of(spec.offers);
     case Completes::nothing:
     case Completes::values:
       break;

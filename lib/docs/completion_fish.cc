@@ -32,6 +32,8 @@ std::string value_part(const OptionSpec& spec, std::string_view tool) {
       return fmt::format(" -f{} -a '(__plumb_{}_fields __plumb_expression)'", need, tool);
     case Completes::field_list:
       return fmt::format(" -f{} -a '(__plumb_{}_fields __plumb_list)'", need, tool);
+    case Completes::offers:
+      return fmt::format(" -f{} -a '(__plumb_list {})'", need, fmt::join(spec.offers, " "));
     case Completes::nothing:
     case Completes::values:
       break;

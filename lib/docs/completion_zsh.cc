@@ -36,6 +36,8 @@ std::string action(const OptionSpec& spec, std::string_view tool) {
       return fmt::format(" _plumb_{}_fields _plumb_expression", tool);
     case Completes::field_list:
       return fmt::format(" _plumb_{}_fields _plumb_list", tool);
+    case Completes::offers:
+      return fmt::format(" _plumb_list values {}", fmt::join(spec.offers, " "));
     case Completes::nothing:
     case Completes::values:
       break;

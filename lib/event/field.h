@@ -186,6 +186,19 @@ class Schema {
     return s;
   }
 
+  // The same fields of the same types over another kind of event, which holds their values: field i is event[i], its type
+  // event.type(). What a tool's lines are when they are read back.
+  template <class Event>
+  Schema of_saved() const {
+    Schema s = *this;
+    s.event_ = &detail::event_tag<Event>;
+    s.get_ = [](const void*, std::size_t i, const void* event) -> Value {
+      return (*static_cast<const Event*>(event))[i];
+    };
+    s.type_of_ = [](const void* event) -> std::size_t { return static_cast<const Event*>(event)->type(); };
+    return s;
+  }
+
   std::size_t size() const { return size_; }
   const FieldSpec& spec(std::size_t i) const { return spec_(table_, i); }
   Value get(std::size_t i, const void* event) const { return get_(table_, i, event); }

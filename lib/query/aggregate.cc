@@ -202,6 +202,22 @@ std::optional<double> Aggregate::value(Duration elapsed) const {
   return std::nullopt;
 }
 
+std::optional<Estimate> Aggregate::estimate(Duration elapsed) const {
+  if (function_ == Function::quantile) return quantile_estimate(values_, quantile_);
+  if (function_ == Function::share) return share_estimate(held_, rows_);
+  const auto measured = value(elapsed);
+  if (!measured) return std::nullopt;
+  Estimate e = Estimate::exact(*measured);
+  e.rows = rows();
+  return e;
+}
+
+Measure Aggregate::measure() const {
+  if (function_ == Function::share) return Measure::share;
+  if (takes_field() && type_ == FieldType::duration) return Measure::duration;
+  return takes_field() && type_ == FieldType::bytes ? Measure::bytes : Measure::number;
+}
+
 std::optional<double> Aggregate::number(std::optional<double> value) const {
   if (value && type_ == FieldType::duration) return *value / kNsPerMs;
   return value;

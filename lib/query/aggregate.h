@@ -8,11 +8,15 @@
 
 #include "base/quantiles.h"
 #include "event/field.h"
+#include "query/estimate.h"
 #include "query/predicate.h"
 #include "query/scalar.h"
 #include "query/syntax.h"
 
 namespace plumb::query {
+
+// What a value counts. `plain` is of a number in the expression, which takes the other side's unit.
+enum class Measure : std::uint8_t { plain, number, duration, bytes, share };
 
 class Aggregate {
  public:
@@ -26,6 +30,11 @@ class Aggregate {
   void observe(const Row& row);
   // Nanoseconds, bytes, a fraction of 1, or as the field counts.
   std::optional<double> value(Duration elapsed) const;
+  // The same with what it leaves open; of what is no quantile and no share, as measured.
+  std::optional<Estimate> estimate(Duration elapsed) const;
+  Measure measure() const;
+  // How many rows the value is of.
+  std::uint64_t rows() const { return takes_field() ? values_.count() : rows_; }
   // `value` as people read it. It gets more digits where rounding would bring it to the other side of
   // `limit`.
   std::string show(std::optional<double> value, std::optional<double> limit) const;

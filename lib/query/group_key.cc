@@ -111,9 +111,27 @@ struct PlainText {
 
 }  // namespace
 
+namespace {
+
+// Saved lines and live events tell one value in one way: a name is one of its field's table, or a text.
+Value canonical(const FieldSpec& spec, Value value) {
+  const auto* name = std::get_if<Name>(&value);
+  if (name == nullptr) return value;
+  if (spec.type == FieldType::text) return name->text;
+  for (const std::string_view known : spec.values) {
+    if (known.data() == name->text.data()) return value;
+  }
+  const auto found = std::ranges::find(spec.values, name->text);
+  return found == spec.values.end() ? value : Value{Name{*found}};
+}
+
+}  // namespace
+
 void GroupFields::key_of(const Row& row, std::string& key) const {
   key.clear();
-  for (const std::size_t i : fields_) append_value(key, row.carries(i) ? row.get(i) : Value{None{}});
+  for (const std::size_t i : fields_) {
+    append_value(key, row.carries(i) ? canonical(schema_->spec(i), row.get(i)) : Value{None{}});
+  }
 }
 
 std::vector<Value> GroupFields::values_of(const std::string& key) const {

@@ -1,5 +1,7 @@
 #include "query/judge.h"
 
+#include <algorithm>
+
 namespace plumb {
 
 Result<Judge> Judge::compile(const std::vector<std::string>& expressions, const Schema& schema,
@@ -29,7 +31,7 @@ Judge::Group& Judge::find() {
   if (const auto found = by_key_.find(key_); found != by_key_.end()) return *found->second;
   const bool full = by_key_.size() >= kMaxGroups;
   if (full && other_ != nullptr) return *other_;
-  groups_.push_back(std::make_unique<Group>(Group{full ? "(other)" : by_.text_of(key_), fresh()}));
+  groups_.push_back(std::make_unique<Group>(Group{full ? "(other)" : by_.text_of(key_), fresh(), false}));
   Group& group = *groups_.back();
   if (full) {
     other_ = &group;
@@ -46,15 +48,28 @@ void Judge::observe(const Row& row) {
     return;
   }
   by_.key_of(row, key_);
-  for (Threshold& threshold : find().thresholds) threshold.observe(row);
+  Group& group = find();
+  if (!group.seen) group.seen = true, ++seen_;
+  for (Threshold& threshold : group.thresholds) threshold.observe(row);
+}
+
+void Judge::observe_base(const Row& row) {
+  if (by_group()) by_.key_of(row, key_);
+  for (Threshold& threshold : by_group() ? find().thresholds : all_) threshold.observe_base(row);
+}
+
+bool Judge::uses_base() const {
+  return std::ranges::any_of(all_, &Threshold::uses_base);
 }
 
 std::vector<Judged> Judge::evaluate(Duration elapsed) const {
   std::vector<Judged> verdicts;
   for (std::size_t i = 0; i < all_.size(); ++i) {
-    if (groups_.empty()) verdicts.push_back({all_[i].text(), {}, all_[i].evaluate(elapsed)});
+    if (seen_ == 0) verdicts.push_back({all_[i].text(), {}, all_[i].evaluate(elapsed, base_elapsed_)});
     for (const auto& group : groups_) {
-      verdicts.push_back({all_[i].text(), group->name, group->thresholds[i].evaluate(elapsed)});
+      if (!group->seen) continue;
+      verdicts.push_back(
+          {all_[i].text(), group->name, group->thresholds[i].evaluate(elapsed, base_elapsed_)});
     }
   }
   return verdicts;

@@ -26,8 +26,13 @@ class Judge {
 
   bool empty() const { return all_.empty(); }
   bool by_group() const { return by_.size() != 0; }
-  std::size_t groups() const { return groups_.size(); }
+  std::size_t groups() const { return seen_; }
   void observe(const Row& row);
+  // A row of the baseline, before those of the run; its group by the same fields.
+  void observe_base(const Row& row);
+  void set_base_elapsed(Duration elapsed) { base_elapsed_ = elapsed; }
+  // Whether an expression asks for base(...).
+  bool uses_base() const;
   // Expression by expression, in it group by group as they came. Without a row there is no group: then all rows are
   // judged, of which there are none.
   std::vector<Judged> evaluate(Duration elapsed) const;
@@ -39,6 +44,7 @@ class Judge {
   struct Group {
     std::string name;
     std::vector<Threshold> thresholds;
+    bool seen = false;  // in this run: a group of the baseline alone is not judged
   };
   Group& find();
   std::vector<Threshold> fresh() const;
@@ -50,7 +56,9 @@ class Judge {
   std::vector<std::unique_ptr<Group>> groups_;
   std::unordered_map<std::string, Group*> by_key_;
   Group* other_ = nullptr;
+  std::size_t seen_ = 0;
   std::string key_;
+  Duration base_elapsed_;
 };
 
 }  // namespace plumb

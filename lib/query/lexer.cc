@@ -66,6 +66,10 @@ constexpr auto kSymbols = std::to_array<Symbol>({
     {"(", TokenKind::open},
     {")", TokenKind::close},
     {",", TokenKind::comma},
+    {"+", TokenKind::plus},
+    {"-", TokenKind::minus},
+    {"*", TokenKind::times},
+    {"/", TokenKind::over},
 });
 
 class Lexer {

@@ -43,6 +43,10 @@ enum class TokenKind : std::uint8_t {
   open,
   close,
   comma,
+  plus,
+  minus,
+  times,
+  over,
 };
 
 struct Token {

@@ -31,7 +31,8 @@ std::optional<Compare> comparison(TokenKind kind) {
 
 class Parser {
  public:
-  Parser(std::string_view text, std::vector<Token> tokens) : text_(text), tokens_(std::move(tokens)) {}
+  Parser(std::string_view text, std::vector<Token> tokens, bool arithmetic)
+      : text_(text), tokens_(std::move(tokens)), arithmetic_(arithmetic) {}
 
   Result<Syntax> run() {
     if (peek().kind == TokenKind::end) return error_at(text_, peek().at, "the expression is empty");
@@ -122,7 +123,7 @@ class Parser {
 
   // A comparison, or with `bare` only its left side.
   Result<NodeId> test(bool bare) {
-    auto left = operand();
+    auto left = sum();
     if (!left) return std::move(left).error();
     Node node{.kind = Node::Kind::truth, .at = left->at, .left = *std::move(left)};
     const auto compare = comparison(peek().kind);
@@ -132,7 +133,7 @@ class Parser {
     if (compare) {
       node.compare = *compare;
       take();
-      auto right = operand();
+      auto right = sum();
       if (!right) return std::move(right).error();
       node.at = join(node.at, right->at);
       node.right.push_back(*std::move(right));
@@ -161,6 +162,65 @@ class Parser {
     if (peek().kind != TokenKind::close) return not_closed(open);
     node.at = join(node.at, take().at);
     return {};
+  }
+
+  static Operand arithmetic(char sign, Operand left, Operand right) {
+    Operand o{.kind = Operand::Kind::arithmetic, .at = join(left.at, right.at), .sign = sign};
+    o.sides.push_back(std::move(left));
+    o.sides.push_back(std::move(right));
+    return o;
+  }
+
+  // A number with a sign right behind an operand: `count -5` is `count + -5`.
+  bool at_signed_number() const {
+    const char first = text_[peek().at.begin];
+    return peek().kind == TokenKind::number && (first == '-' || first == '+');
+  }
+
+  Result<Operand> sum() {
+    auto left = product();
+    while (left && arithmetic_) {
+      char sign = '+';
+      if (accept(TokenKind::minus)) {
+        sign = '-';
+      } else if (!at_signed_number() && !accept(TokenKind::plus)) {
+        break;
+      }
+      auto right = product();
+      if (!right) return right;
+      if (++terms_ > kDeepest) return too_deep(right->at);
+      left = arithmetic(sign, *std::move(left), *std::move(right));
+    }
+    return left;
+  }
+
+  Result<Operand> product() {
+    auto left = factor();
+    while (left && arithmetic_ && (peek().kind == TokenKind::times || peek().kind == TokenKind::over)) {
+      const char sign = take().kind == TokenKind::times ? '*' : '/';
+      auto right = factor();
+      if (!right) return right;
+      if (++terms_ > kDeepest) return too_deep(right->at);
+      left = arithmetic(sign, *std::move(left), *std::move(right));
+    }
+    return left;
+  }
+
+  Error too_deep(Span at) const {
+    return error_at(text_, at, "the expression nests too deep", "at most 64 levels are read");
+  }
+
+  Result<Operand> factor() {
+    if (!arithmetic_ || peek().kind != TokenKind::open) return operand();
+    const Span open = take().at;
+    if (depth_ == kDeepest) return too_deep(open);
+    ++depth_;
+    auto inner = sum();
+    --depth_;
+    if (!inner) return inner;
+    if (peek().kind != TokenKind::close) return not_closed(open);
+    inner->at = join(open, take().at);
+    return inner;
   }
 
   Result<Operand> operand() {
@@ -204,7 +264,9 @@ class Parser {
     }
     if (peek().kind != TokenKind::close) {
       ++depth_;
+      const bool outside = std::exchange(arithmetic_, false);
       auto argument = any();
+      arithmetic_ = outside;
       --depth_;
       if (!argument) return std::move(argument).error();
       o.argument = *argument;
@@ -232,6 +294,8 @@ class Parser {
   std::vector<Token> tokens_;
   std::size_t next_ = 0;
   unsigned depth_ = 0;
+  unsigned terms_ = 0;  // of sums and products, whose trees lean to the left
+  bool arithmetic_;
   Syntax syntax_;
 };
 
@@ -257,10 +321,10 @@ Compare flipped(Compare c) {
   }
 }
 
-Result<Syntax> parse(std::string_view text) {
+Result<Syntax> parse(std::string_view text, Arithmetic arithmetic) {
   auto tokens = tokenize(text);
   if (!tokens) return std::move(tokens).error();
-  return Parser(text, *std::move(tokens)).run();
+  return Parser(text, *std::move(tokens), arithmetic == Arithmetic::yes).run();
 }
 
 }  // namespace plumb::query

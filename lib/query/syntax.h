@@ -41,7 +41,7 @@ using NodeId = std::uint32_t;
 inline constexpr NodeId kNoNode = ~NodeId{0};
 
 struct Operand {
-  enum class Kind : std::uint8_t { null, boolean, number, text, address, name, call };
+  enum class Kind : std::uint8_t { null, boolean, number, text, address, name, call, arithmetic };
   Kind kind = Kind::null;
   Span at;
   bool boolean = false;
@@ -49,9 +49,11 @@ struct Operand {
   std::string text;  // of text; of a name or call, the name
   IpPrefix prefix;
   bool slash = false;
-  Span name_at;               // of a call
-  NodeId argument = kNoNode;  // of a call, when it has one
-  bool is_literal() const { return kind != Kind::name && kind != Kind::call; }
+  Span name_at;                // of a call
+  NodeId argument = kNoNode;   // of a call, when it has one
+  char sign = 0;               // of arithmetic: + - * /
+  std::vector<Operand> sides;  // of arithmetic: two
+  bool is_literal() const { return kind < Kind::name; }
 };
 
 struct Node {
@@ -73,6 +75,13 @@ struct Syntax {
 // Parentheses, calls and ! nest this deep at most.
 inline constexpr unsigned kDeepest = 64;
 
-Result<Syntax> parse(std::string_view text);
+// With arithmetic, as --fail-if has it, a test's sides are sums, outside of what a call takes (but for base):
+//
+//   sum     := product { ( "+" | "-" ) product }
+//   product := factor { ( "*" | "/" ) factor }
+//   factor  := operand | "(" sum ")"
+enum class Arithmetic : bool { no, yes };
+
+Result<Syntax> parse(std::string_view text, Arithmetic arithmetic = Arithmetic::no);
 
 }  // namespace plumb::query

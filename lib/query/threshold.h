@@ -15,6 +15,14 @@
 // && || ! and parentheses join. share compares with a percentage or a fraction of 1. EXPR is any expression
 // of --where.
 //
+// + - * / join aggregates and numbers, with one unit on both sides. base(AGGREGATE) is its value in an earlier run:
+//
+//   p99(latency) > 1.2 * base(p99(latency))
+//
+// One run is a sample. A comparison with base(...) holds, or does not, only where the values' intervals (estimate.h) tell;
+// otherwise it is inconclusive, and so is one whose baseline saw nothing. Other comparisons are about this run alone and
+// take the values as measured.
+//
 // Which rows count: `count` and `rate` take all rows, of every type. An aggregate of a field takes the rows
 // where the field is known. share(EXPR) is of the rows whose type carries the first field that EXPR names,
 // known or not.
@@ -43,10 +51,21 @@ struct Measured {
   std::string text;              // as written, printable: "p99(latency_ms)"
   std::string value;             // "12.3 ms", "50.0 %", "17", "null"
   std::optional<double> number;  // in ms, bytes, a fraction of 1, or as the field counts; nothing for null
+  std::string limit = {};        // what it is compared with first, as `value`; empty: with null, or nothing
+  std::optional<double> limit_number = {};
+  std::uint64_t rows = 0;  // that the value is of
+  // Where it is compared with a baseline: what the value leaves open, at 95 % confidence. Nothing: no bound.
+  bool has_interval = false;
+  std::optional<double> low = {}, high = {};
+  std::string interval = {};  // "10.1 ms to 19.0 ms"
 };
 
 struct Verdict {
   bool holds = false;
+  // A comparison with the baseline leaves both answers open.
+  bool inconclusive = false;
+  // Then: about how many rows each run would have to have; nothing: no number would do.
+  std::optional<std::uint64_t> rows_needed = {};
   std::vector<Measured> measured;  // in the order written, each aggregate once
   // "share(outcome != "established") = 50.0 %, count = 2"
   std::string text() const;
@@ -59,10 +78,13 @@ class Threshold {
   Threshold& operator=(Threshold&&) noexcept;
   ~Threshold();
 
-  // `row` is of the schema that this was compiled for.
+  // `row` is of the schema that this was compiled for, or of the same fields.
   void observe(const Row& row);
+  // A row of the baseline, and how long that took.
+  void observe_base(const Row& row);
+  bool uses_base() const;
   // `elapsed` is what `rate` divides by; when it is not positive, rate is null, or 0 when nothing was seen.
-  Verdict evaluate(Duration elapsed) const;
+  Verdict evaluate(Duration elapsed, Duration base_elapsed = {}) const;
   const std::string& text() const;  // the expression, printable
 
  private:

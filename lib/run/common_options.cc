@@ -88,6 +88,14 @@ Result<void> append(std::vector<std::string>& list, std::string_view value) {
   return {};
 }
 
+Result<void> add_report(CommonOptions& o, std::string_view path) {
+  for (const std::string_view ending : {".md", ".xml", ".json"}) {
+    if (path.ends_with(ending)) return o.reports.emplace_back(path), Result<void>{};
+  }
+  return Error{"not a report's file: " + std::string(path),
+               "expected an ending that says what it is: .md, .xml or .json"};
+}
+
 constexpr std::string_view kWhich = "Which events";
 constexpr std::string_view kHowLong = "How long";
 constexpr std::string_view kOut = "What comes out";
@@ -157,6 +165,17 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .help = "Only events for which EXPR holds, such as 'latency > 20ms && remote_addr in 10.0.0.0/8'."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.where.emplace_back(v), Result<void>{};
+     }},
+    {{.name = "from",
+      .metavar = "FILE",
+      .completes = Completes::file,
+      .group = kWhich,
+      .help =
+          "The JSON lines of an earlier run (-: from standard input) instead of the kernel's events: every view, "
+          "expression and verdict again, without privileges."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       if (v.empty()) return Error{"no file", "expected the name of a file, or - for standard input"};
+       return o.from = std::string(v), Result<void>{};
      }},
     {{.name = "duration",
       .short_name = 'd',
@@ -252,6 +271,13 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .group = kOut,
       .help = "The groups of --summary and --top; with --fail-if each group is judged by itself."},
      [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.by, v); }},
+    {{.name = "sort",
+      .metavar = "FIELD",
+      .group = kOut,
+      .help = "The order of --summary: a field of its rows, such as failed; numbers the largest first."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       return o.sort = std::string(v), Result<void>{};
+     }},
     {{.name = "top",
       .group = kOut,
       .help = "A live table, most important rows first. Keys: q quit, s next sort column, r reverse, p "
@@ -296,6 +322,29 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.fail_if.emplace_back(v), Result<void>{};
      }},
+    {{.name = "baseline",
+      .metavar = "FILE",
+      .completes = Completes::file,
+      .group = kRun,
+      .help =
+          "The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as "
+          "'p99(latency) > 1.2 * base(p99(latency))'. What the rows are too few to tell is inconclusive: said, and no "
+          "failure."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> {
+       if (v.empty() || v == "-") return Error{"no file", "expected the name of a file"};
+       return o.baseline = std::string(v), Result<void>{};
+     }},
+    {{.name = "strict", .group = kRun, .help = "What is inconclusive fails too."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.strict = true, Result<void>{}; }},
+    {{.name = "report",
+      .metavar = "FILE",
+      .repeatable = true,
+      .completes = Completes::file,
+      .group = kRun,
+      .help =
+          "Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: "
+          ".md Markdown, .xml JUnit, .json. --json-schema beside it prints the schema of the last."},
+     add_report},
     {{.name = "list-fields",
       .group = kOut,
       .help = "Describe the tool's fields and exit; needs no privileges."},

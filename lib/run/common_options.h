@@ -32,8 +32,11 @@ struct CommonOptions {
   std::vector<std::string> containers;  // names or id prefixes as given
   std::vector<std::string> pods;        // [NAMESPACE/]NAME as given
   std::optional<std::string> netns;
-  std::vector<std::string> where;    // expressions; all have to hold
-  std::vector<std::string> fail_if;  // expressions over aggregates
+  std::optional<std::string> from;  // --from: saved lines instead of the kernel's events; "-": standard input
+  std::vector<std::string> where;   // expressions; all have to hold
+  std::vector<std::string> fail_if;     // expressions over aggregates
+  std::optional<std::string> baseline;  // --baseline: lines of an earlier run, for base(...)
+  bool strict = false;                  // what is inconclusive fails
   // how long
   std::optional<std::int64_t> duration_ns;
   std::optional<std::uint64_t> count;
@@ -48,6 +51,7 @@ struct CommonOptions {
   ColorMode color = ColorMode::automatic;
   bool summary = false;
   std::vector<std::string> by;  // keys of fields: groups of --summary, --top and --fail-if
+  std::string sort;             // of --summary, by key; empty: as it comes
   bool top = false;
   bool once = false;
   std::int64_t interval_ns = 1'000'000'000;
@@ -56,6 +60,7 @@ struct CommonOptions {
   bool json_schema = false;
   std::optional<std::string> otlp;  // a URL, or empty: OTEL_* says where to
   // the run itself
+  std::vector<std::string> reports;  // --report: files as given
   std::string ready_file;
   bool stats = false;
   bool verbose = false;
@@ -63,7 +68,9 @@ struct CommonOptions {
   std::vector<std::string> command;  // behind `--`; empty: none
 
   // A summary that the kernel can make alone: neither an expression nor --count nor --by has to see each event.
-  bool kernel_summary() const { return summary && where.empty() && fail_if.empty() && by.empty() && !count; }
+  bool kernel_summary() const {
+    return !from && summary && where.empty() && fail_if.empty() && by.empty() && !count;
+  }
 };
 
 // `formats` are the values of --format.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "query/group_summary.h"
+#include "query/sorted_summary.h"
 #include "run/terminal.h"
 
 namespace plumb {
@@ -108,6 +109,7 @@ Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonO
   const std::vector<OutputSpec> specs = output_specs(options);
   if (auto r = check_formats(info, specs); !r) return r;
   if (auto r = check_idle(tool, options, specs); !r) return r;
+  if (!options.sort.empty() && !options.summary) return Error{"--sort has no effect without --summary"};
   if (options.once && !options.top) return Error{"--once has no effect without --top"};
   if (options.top && options.summary) return Error{"--top and --summary exclude each other"};
   const std::string name(name_of(specs.front().format));
@@ -165,15 +167,26 @@ Result<std::vector<std::size_t>> groups_of(const ToolInfo& info, const Tool& too
   return fields;
 }
 
-Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool,
-                                              const CommonOptions& options) {
-  if (!options.summary) return std::unique_ptr<Summary>{};
+namespace {
+
+Result<std::unique_ptr<Summary>> unsorted_summary(const ToolInfo& info, Tool& tool,
+                                                  const CommonOptions& options) {
   if (options.by.empty()) {
     if (auto own = tool.make_summary(); own != nullptr) return own;
   }
   auto by = groups_of(info, tool, options);
   if (!by) return std::move(by).error();
   return make_group_summary({*info.schema, *std::move(by), tool.judged_types()});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool,
+                                              const CommonOptions& options) {
+  if (!options.summary) return std::unique_ptr<Summary>{};
+  auto summary = unsorted_summary(info, tool, options);
+  if (!summary || options.sort.empty()) return summary;
+  return sort_summary(*std::move(summary), options.sort);
 }
 
 }  // namespace plumb

@@ -36,10 +36,12 @@
 #include "run/progress.h"
 #include "run/push_down.h"
 #include "run/ready_file.h"
+#include "run/report_files.h"
 #include "run/stacks.h"
 #include "run/stats.h"
 #include "run/syscall_filter.h"
 #include "run/tally.h"
+#include "run/verdicts.h"
 #include "run/watched.h"
 #include "sink/formats.h"
 
@@ -47,7 +49,6 @@ namespace plumb {
 namespace {
 
 constexpr int kDrainIntervalMs = 50;
-constexpr std::size_t kFailedGroupsSaid = 20;
 constexpr std::string_view kNoRoom = "no room left in the kernel's buffers";
 constexpr std::string_view kStalled = "the reader stalled";
 constexpr std::string_view kMissedRuns = "a probe would have interrupted itself";
@@ -60,15 +61,18 @@ class Run {
         options_(setup.options),
         expressions_(setup.expressions),
         push_config_(setup.push),
+        saved_(setup.saved),
+        baseline_(setup.baseline),
         summary_(std::move(setup.summary)),
         rows_(summary_ != nullptr ? summary_->schema() : tool_.schema()) {}
 
   Result<void> go() {
+    if (saved_ != nullptr) return replay();
     auto ready = ReadyFile::prepare(options_.ready_file);
     if (!ready) return std::move(ready).error();
     if (auto r = open_sinks(); !r) return r;
     if (auto r = prepare(); !r) return r;
-    if (options_.stats) stats_.enable();
+    if (options_.stats || !options_.reports.empty()) stats_.enable();
     progress_.emplace(options_, outputs_.front());
     if (auto r = attach(); !r) return r;
     if (auto r = ready->arm(); !r) return r;
@@ -97,6 +101,24 @@ class Run {
     return ended;
   }
 
+  // Saved lines go the way of events.
+  Result<void> replay() {
+    if (auto r = open_sinks(); !r) return r;
+    progress_.emplace(options_, outputs_.front());
+    if (auto r = drop_privileges(false); !r) return r;  // lines are bytes from outside
+    standard_error();
+    if (auto r = forbid_system_calls({.network = push_.has_value()}); !r) return r;
+    if (push_) {
+      if (auto r = start_push(*push_); !r) return r;
+    }
+    started_ = clock_.now();
+    stages_->begin();
+    stages_->flush();
+    return end_trace(saved_->read({[this](const Row& row) { return stages_->push(row); },
+                                   [this](const Loss& loss) { stages_->lost(loss); }},
+                                  [this](int fd) { return wait_for_lines(fd); }));
+  }
+
   // The command's exit status; 0 without one.
   int command_status() const { return status_; }
   // A --fail-if held.
@@ -120,8 +142,12 @@ class Run {
       push_.emplace(*std::move(push));
       sinks.push_back(push_->make_sink(rows_, std::string(info_.name)));
     }
+    auto reports = ReportFiles::open(options_);
+    if (!reports) return std::move(reports).error();
+    reports_.emplace(*std::move(reports));
     stages_.emplace(std::move(sinks), expressions_,
-                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)});
+                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_),
+                                  reports_->wanted() ? info_.schema->find("pid") : Schema::npos});
     session_.emplace(Session{options_, filter_, conditions_, features_, processes_, clock_, *stages_});
     return {};
   }
@@ -217,7 +243,7 @@ class Run {
   // Probes off, the rest of the buffer, aggregates, end of every sink.
   Result<void> end_trace(Result<void> result) {
     progress_.reset();
-    elapsed_ = {static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
+    elapsed_ = elapsed();
     for (const AnyProbe* probe : probes_) stats_.collect(probe->object());
     report_missed_runs();
     for (AnyProbe* probe : probes_) probe->detach();
@@ -239,8 +265,13 @@ class Run {
     if (!last_frame.empty()) (void)print_text(last_frame);
     if (finished && !options_.quiet) tool_.remark();
     if (finished) say_what_it_was();
-    judge(finished);
+    if (result && finished && baseline_ != nullptr) result = read_baseline();
+    std::vector<Judged> verdicts = judge(finished);
     print_losses();
+    if (reports_->wanted()) {
+      const std::optional<Error>& error = result ? stages_->error() : result.error();
+      if (auto r = write_report(std::move(verdicts), error); !r && result) result = r;
+    }
     if (push_) finish_push(*push_, options_.stats);
     if (options_.stats) stats_.print(info_.name, counts());
     if (result && stages_->error()) return *stages_->error();
@@ -248,11 +279,11 @@ class Run {
   }
 
   EventCounts counts() const {
-    return {.seen = sum(&AnyProbe::seen),
+    return {.seen = events_seen(),
             .kept = stages_->kept(),
             .filtered = stages_->tally().filtered(),
             .kinds = stages_->tally().text(),
-            .lost = reported_lost_ + reported_missed_};
+            .lost = all_lost()};
   }
 
   // To who sits before the terminal: "33 connects, 9 failed, 0 lost in 5 s".
@@ -277,27 +308,60 @@ class Run {
     return {};
   }
 
-  // Each --fail-if with its measured values, on standard error; with --by the groups where one holds.
-  void judge(bool finished) {
-    const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
-    const Judge& judge = expressions_.judge;
-    std::map<std::string, std::size_t> failed;  // by expression: in how many groups
-    std::vector<Judged> verdicts = judge.evaluate(elapsed);
+  // How long the run took; of saved lines, from the first event to the last.
+  Duration elapsed() const {
+    if (saved_ != nullptr) return saved_->span();
+    return {static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
+  }
+
+  // Once the trace is over, so that reading holds up nothing, and without privileges.
+  Result<void> read_baseline() {
+    const SavedLines::Out out{[this](const Row& row) { return stages_->push_base(row); }, [](const Loss&) {}};
+    if (auto r = baseline_->read(out, [](int) { return true; }); !r) return r;
+    expressions_.judge.set_base_elapsed(baseline_->span());
+    if (!options_.quiet) baseline_->remark();
+    if (const std::uint64_t lost = baseline_->lost() + baseline_->broken(); lost != 0)
+      say("plumb: {}: {} event{} lost there", baseline_->name(), lost, lost == 1 ? "" : "s");
+    return {};
+  }
+
+  std::vector<Judged> judge(bool finished) {
+    std::vector<Judged> verdicts = expressions_.judge.evaluate(elapsed_);
     if (finished) std::ranges::move(tool_.verdicts(), std::back_inserter(verdicts));
-    for (const Judged& j : verdicts) {
-      failed[j.expression] += j.verdict.holds ? 1 : 0;
-      threshold_held_ = threshold_held_ || j.verdict.holds;
-      if (options_.quiet && !j.verdict.holds) continue;
-      if (!j.group.empty() && (!j.verdict.holds || failed[j.expression] > kFailedGroupsSaid)) continue;
-      say("plumb: {}: {}: {}{}{}", j.verdict.holds ? "FAILED" : "passed", j.expression, j.group,
-          j.group.empty() ? "" : ": ", j.verdict.text());
-    }
-    if (!judge.by_group() || judge.groups() == 0) return;
-    for (const auto& [expression, groups] : failed) {
-      if (options_.quiet && groups == 0) continue;
-      say("plumb: {}: {}: in {} of {} groups", groups == 0 ? "passed" : "FAILED", expression, groups,
-          judge.groups());
-    }
+    threshold_held_ = say_verdicts(verdicts, expressions_.judge, options_);
+    return verdicts;
+  }
+
+  Result<void> write_report(std::vector<Judged> verdicts, const std::optional<Error>& error) {
+    report::Report report = describe_run(std::move(verdicts), options_.strict);
+    report.tool = info_.name;
+    report.started = saved_ != nullptr ? saved_->first() : clock_.to_unix(started_);
+    report.duration = elapsed_;
+    if (error) report.error = error->what + (error->why.empty() ? "" : ": " + error->why);
+    report.seen = events_seen();
+    report.kept = stages_->kept();
+    report.filtered = stages_->tally().filtered();
+    if (info_.schema->find("pid") != Schema::npos) report.without_owner = stages_->without_owner();
+    add_losses(report);
+    for (const AnyProbe* probe : probes_) add_hooks(report, probe->choices());
+    for (const RunStats::Program& p : stats_.programs()) report.programs.push_back({p.name, p.runs, p.ns});
+    return reports_->write(std::move(report));
+  }
+
+  void add_losses(report::Report& report) const {
+    const auto add = [&report](std::uint64_t count, std::string_view why) {
+      if (count != 0) report.losses.push_back({count, std::string(why)});
+    };
+    add(reported_lost_, kNoRoom);
+    add(reported_missed_, kMissedRuns);
+    if (saved_ == nullptr) return;
+    report.source = saved_->name();
+    add(saved_->lost(), "when the lines were saved");
+    add(saved_->broken(), "broken lines");
+  }
+
+  std::uint64_t all_lost() const {
+    return reported_lost_ + reported_missed_ + (saved_ != nullptr ? saved_->lost() + saved_->broken() : 0);
   }
 
   // In all, on standard error: the places where losses were noticed may be far up, or in a file.
@@ -307,12 +371,16 @@ class Run {
     };
     print(reported_lost_, kNoRoom);
     print(reported_missed_, kMissedRuns);
+    if (saved_ != nullptr) {
+      print(saved_->lost(), "when the lines were saved");
+      print(saved_->broken(), "broken lines");
+    }
     for (const Output& output : outputs_) {
       const std::uint64_t lines = output.dropped_lines();
       if (lines != 0)
         say("plumb: {} line{} not written to {}: {}", lines, lines == 1 ? "" : "s", output.name(), kStalled);
     }
-    if (!options_.fail_if.empty() && reported_lost_ + reported_missed_ != 0)
+    if (!options_.fail_if.empty() && all_lost() != 0)
       say("plumb: the values above are of those that were seen");
   }
 
@@ -347,6 +415,8 @@ class Run {
       gaps_said_[i] = now;
     }
   }
+
+  std::uint64_t events_seen() const { return saved_ != nullptr ? saved_->rows() : sum(&AnyProbe::seen); }
 
   std::uint64_t sum(std::uint64_t (AnyProbe::*count)() const) const {
     std::uint64_t total = 0;
@@ -394,6 +464,25 @@ class Run {
       }
     }
     return {};
+  }
+
+  // Until there is something to read and every output has taken what there was: lines that are there are not lost, however
+  // slow a reader is. False: nobody wants more.
+  bool wait_for_lines(int fd) {
+    constexpr int kRetryMs = 5;
+    while (!stages_->done() && !reader_gone() && !(live_ && live_->quit())) {
+      stages_->flush();
+      const bool taken = std::ranges::all_of(outputs_, &Output::caught_up);
+      enum : std::size_t { kSignals, kLines, kKeys };
+      pollfd fds[] = {{signals_.fd(), POLLIN, 0},
+                      {taken ? fd : -1, POLLIN, 0},
+                      {live_ ? live_->key_fd() : -1, POLLIN, 0}};
+      if (::poll(fds, std::size(fds), taken ? kDrainIntervalMs : kRetryMs) < 0 && errno != EINTR)
+        return false;
+      if (fds[kSignals].revents != 0 && signals_say_end()) return false;
+      if (taken && fds[kLines].revents != 0) return true;
+    }
+    return false;
   }
 
   bool reader_gone() const { return std::ranges::any_of(outputs_, &Output::closed); }
@@ -469,6 +558,8 @@ class Run {
   const CommonOptions& options_;
   Expressions& expressions_;
   const std::optional<otlp::Config>& push_config_;
+  SavedLines* saved_;                 // --from; nullptr: a trace
+  SavedLines* baseline_;              // --baseline
   std::unique_ptr<Summary> summary_;  // until the stages have it
   const Schema& rows_;                // of what comes out
   EndSignals signals_;
@@ -489,6 +580,7 @@ class Run {
   std::vector<AnyProbe*> probes_;  // of the tool, once attached
   std::optional<Command> command_;
   std::optional<Progress> progress_;  // while events come
+  std::optional<ReportFiles> reports_;
   RunStats stats_;
   BootTime started_;
   BootTime last_second_;

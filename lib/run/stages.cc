@@ -22,11 +22,19 @@ Result<Expressions> Expressions::compile(const CommonOptions& options, const Sch
 Stages::Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup)
     : sinks_(std::move(sinks)), expressions_(expressions), setup_(std::move(setup)), tally_(setup_.events) {}
 
+bool Stages::wanted(const Row& row) const {
+  return std::ranges::all_of(expressions_.where, [&](const Predicate& p) { return p(row); });
+}
+
+bool Stages::push_base(const Row& row) {
+  if ((setup_.judged >> row.type() & 1U) != 0 && wanted(row)) expressions_.judge.observe_base(row);
+  return true;
+}
+
 bool Stages::push(const Row& row) {
   if (done()) return false;
   if (&row.schema() == &setup_.events) {
-    const auto& where = expressions_.where;
-    if (!std::all_of(where.begin(), where.end(), [&](const Predicate& p) { return p(row); })) {
+    if (!wanted(row)) {
       tally_.leave_out();
       return true;
     }
@@ -34,6 +42,8 @@ bool Stages::push(const Row& row) {
     if ((setup_.judged >> row.type() & 1U) != 0) {
       expressions_.judge.observe(row);
       ++kept_;
+      if (setup_.owner != Schema::npos && std::holds_alternative<None>(row.get(setup_.owner)))
+        ++without_owner_;
     }
     if (setup_.summary != nullptr) {
       setup_.summary->add(row);

@@ -31,10 +31,13 @@ class Stages final : public Pipeline {
     TypeMask judged = kAllTypes;         // the types of rows that --fail-if and --count are about
     std::optional<std::uint64_t> limit;  // of --count
     std::unique_ptr<Summary> summary;    // nullptr: rows go to the sinks as they come
+    std::size_t owner = Schema::npos;    // the field that names a row's owner, whose unknown ones are counted
   };
   Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup);
 
   bool push(const Row& row) override;
+  // A row of the baseline, which only base(...) of --fail-if is about.
+  bool push_base(const Row& row);
   void lost(const Loss& loss);
   void begin() { for_each(&Sink::begin); }
   void flush() { for_each(&Sink::flush); }
@@ -50,6 +53,8 @@ class Stages final : public Pipeline {
   std::uint64_t kept() const { return kept_; }
   // What the events were; those of a summary that the kernel makes are not among them.
   const Tally& tally() const { return tally_; }
+  // Kept ones whose owner nobody knows.
+  std::uint64_t without_owner() const { return without_owner_; }
   // The number of events that end the run; nothing: they do not.
   const std::optional<std::uint64_t>& limit() const { return setup_.limit; }
   // The first that a sink had; after it nothing more is wanted.
@@ -58,12 +63,14 @@ class Stages final : public Pipeline {
  private:
   void for_each(Result<void> (Sink::*step)());
   void note(Result<void> r);
+  bool wanted(const Row& row) const;
 
   std::vector<std::unique_ptr<Sink>> sinks_;
   Expressions& expressions_;
   Setup setup_;
   Tally tally_;
   std::uint64_t kept_ = 0;
+  std::uint64_t without_owner_ = 0;
   std::optional<Error> error_;
 };
 

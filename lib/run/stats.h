@@ -26,15 +26,17 @@ class RunStats {
   void enable();
   // Reads run count and time of every loaded program. Before the programs are gone.
   void collect(const bpf_object* object);
-  // On standard error.
-  void print(std::string_view tool, const EventCounts& counts) const;
-
- private:
   struct Program {
     std::string name;
     std::uint64_t runs;
     std::uint64_t ns;
   };
+  // Of those collected; empty when they are not counted.
+  const std::vector<Program>& programs() const { return programs_; }
+  // On standard error.
+  void print(std::string_view tool, const EventCounts& counts) const;
+
+ private:
   UniqueFd accounting_;
   std::vector<Program> programs_;
 };

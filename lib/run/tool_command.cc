@@ -1,14 +1,18 @@
 #include "run/tool_command.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
 #include "cli/help.h"
 #include "cli/parse.h"
+#include "report/report.h"
 #include "run/common_options.h"
 #include "run/otlp_output.h"
 #include "run/outputs.h"
 #include "run/run.h"
+#include "run/saved_lines.h"
 #include "sink/formats.h"
 
 namespace plumb {
@@ -40,6 +44,38 @@ Format default_format(const ToolInfo& info) {
   return static_cast<Format>(found - std::begin(kFormatNames));
 }
 
+Result<void> check_baseline(const CommonOptions& options, bool used) {
+  if (used && !options.baseline)
+    return Error{"base(...) without --baseline", "there is no earlier run to compare with",
+                 "give its JSON lines: --baseline FILE"};
+  if (!used && (options.baseline || options.strict))
+    return Error{fmt::format("{} has no effect without base(...) in --fail-if",
+                             options.baseline ? "--baseline" : "--strict"),
+                 {},
+                 "such as --fail-if 'p99(latency) > 1.2 * base(p99(latency))'"};
+  return {};
+}
+
+// The command line is parsed; `info` and `tool` are the tool's or, with --from, of its saved lines.
+int run_bound(const ToolInfo& info, Tool& tool, CommonOptions& options, SavedLines* saved,
+              SavedLines* baseline) {
+  auto summary = make_summary(info, tool, options);
+  if (!summary) return wrong_command_line(summary.error());
+  const Schema& rows = *summary != nullptr ? (*summary)->schema() : tool.schema();
+  if (options.list_fields) return print(field_list(rows));
+  if (options.json_schema && !options.reports.empty()) return print(report::json_report_schema());
+  if (options.json_schema) return print(json_schema(rows, std::string(info.name)));
+  if (auto r = check_outputs(info, tool, options); !r) return wrong_command_line(r.error());
+  if (auto r = chosen_columns(tool, rows, options); !r) return wrong_command_line(r.error());
+  auto expressions = Expressions::compile(options, *info.schema, !tool.judges_itself());
+  if (!expressions) return wrong_command_line(expressions.error());
+  if (auto r = check_baseline(options, expressions->judge.uses_base()); !r)
+    return wrong_command_line(r.error());
+  auto push = push_config(options);
+  if (!push) return wrong_command_line(push.error());
+  return run_tool({info, tool, options, *expressions, *push, *std::move(summary), saved, baseline});
+}
+
 int run_tool_command(const CommandInfo& command, std::span<const std::string> arguments) {
   const ToolInfo& info = *command.tool;
   const std::unique_ptr<Tool> tool = info.make();
@@ -51,20 +87,20 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (line->version) return print_version();
   if (auto r = check_command(*line, options); !r) return wrong_command_line(r.error());
   options.command = line->command;
-  if (!options.top && !options.summary) options.default_format = default_format(info);
+  if (!options.top && !options.summary && !options.from) options.default_format = default_format(info);
   if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
-  auto summary = make_summary(info, *tool, options);
-  if (!summary) return wrong_command_line(summary.error());
-  const Schema& rows = *summary != nullptr ? (*summary)->schema() : tool->schema();
-  if (options.list_fields) return print(field_list(rows));
-  if (options.json_schema) return print(json_schema(rows, std::string(info.name)));
-  if (auto r = check_outputs(info, *tool, options); !r) return wrong_command_line(r.error());
-  if (auto r = chosen_columns(*tool, rows, options); !r) return wrong_command_line(r.error());
-  auto expressions = Expressions::compile(options, *info.schema, !tool->judges_itself());
-  if (!expressions) return wrong_command_line(expressions.error());
-  auto push = push_config(options);
-  if (!push) return wrong_command_line(push.error());
-  return run_tool({info, *tool, options, *expressions, *push, *std::move(summary)});
+  if (options.from) {
+    if (auto r = SavedLines::check(options); !r) return wrong_command_line(r.error());
+  }
+  std::unique_ptr<SavedLines> files[2];  // --from, --baseline
+  for (const auto& [path, file] : {std::pair(&options.from, &files[0]), {&options.baseline, &files[1]}}) {
+    if (!*path) continue;
+    auto opened = SavedLines::open(info, *tool, **path);
+    if (!opened) return print_error(opened.error(), options.verbose), kFailed;
+    *file = *std::move(opened);
+  }
+  if (files[0] == nullptr) return run_bound(info, *tool, options, nullptr, files[1].get());
+  return run_bound(files[0]->info(), *files[0], options, files[0].get(), files[1].get());
 }
 
 }  // namespace

@@ -201,6 +201,11 @@ class Cases:
                          "plumb tcpconnect --columns time,pid,outcome")
         self.assertNotIn(" ", self.one("plumb tcpconnect --columns time,pi")[len("plumb tcpconnect --columns "):])
 
+    def test_words_that_a_list_may_hold(self):
+        self.assertEqual(self.one("plumb drops --type drop,res").rstrip(" ,"), "plumb drops --type drop,reset")
+        self.assertEqual(self.one("plumb drops --reason NETF").rstrip(" ,"), "plumb drops --reason NETFILTER_DROP")
+        self.assertEqual(self.one("plumb drops --proto ic,ud").rstrip(" ,"), "plumb drops --proto ic,udp")
+
     def test_fields_in_an_expression(self):
         self.assertEqual(self.one("plumb tcpconnect --where outc").rstrip(), "plumb tcpconnect --where outcome")
         self.assertEqual(self.one("plumb drops --fail-if reas").rstrip(), "plumb drops --fail-if reason")

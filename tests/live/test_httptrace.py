@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 
-from harness import APART_MS, EMULATED, core, hook, needs, parse_time_ns, wait_until
+from harness import APART_MS, EMULATED, core, hook, needs, parse_time_ns, run_plumb, wait_until
 from httptrace import HttpTest, httptrace
 
 
@@ -91,6 +91,13 @@ class Nginx(HttpTest):
         self.assertEqual(seen("--port", "!8080"), [])
         self.assertEqual(seen("--min-latency", "5s"), [])
         self.assertEqual(seen("--where", "status >= 500"), ["/refused"])
+
+    def test_what_no_status_can_be_is_refused(self):
+        for text in ("9xx", "600", "0xx", "99", "404-9", "ok"):
+            with self.subTest(text):
+                result = run_plumb("httptrace", "--status", text, timeout=20)
+                self.assertEqual(result.returncode, 2)
+                self.assertIn(b"is no status", result.stderr)
 
     @needs("nginx", "curl")
     def test_queries_and_headers(self):

@@ -7,6 +7,7 @@
 #include "query/group_key.h"
 #include "query/group_summary.h"
 #include "query/judge.h"
+#include "query/sorted_summary.h"
 #include "sample_event.h"
 
 using namespace plumb;
@@ -155,4 +156,29 @@ TEST_CASE("judge: without a row there is no group, and count is still 0") {
   REQUIRE(verdicts.size() == 1);
   CHECK(verdicts[0].group.empty());
   CHECK(verdicts[0].verdict.holds);
+}
+
+TEST_CASE("a summary sorted by one of its fields: numbers the largest first, texts from A, unknown last") {
+  const auto order = [](std::string_view key) {
+    auto sorted = sort_summary(make_group_summary({sample::kSchema, fields({"comm"})}), key);
+    REQUIRE(sorted);
+    for (const auto& [comm, ms] : {std::pair{"b", 30}, {"b", 30}, {"a", 90}, {"c", 0}}) {
+      Event e;
+      e.comm = comm;
+      if (ms != 0) e.latency = Duration{ms * 1'000'000};
+      (*sorted)->add(Row(sample::kSchema, e));
+    }
+    std::string names;
+    (*sorted)->finish([&](const Row& row) {
+      names += std::get<std::string_view>(cell(row, "comm"));
+      return true;
+    });
+    return names;
+  };
+  CHECK(order("count") == "bac");
+  CHECK(order("comm") == "abc");
+  CHECK(order("latency_p99_ms") == "abc");
+  const auto wrong = sort_summary(make_group_summary({sample::kSchema, fields({"comm"})}), "cuont");
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().hint == "did you mean count?");
 }

@@ -158,13 +158,13 @@ static __always_inline bool protocol_selected(const struct flow *flow)
 	return !config.protocols;
 }
 
-static __always_inline bool dev_selected(const struct place *place)
+static __always_inline bool dev_selected(const struct drops_seen *seen)
 {
 	char name[DROPS_DEV_NAME] = {};
 
 	if (!config.devs)
 		return true;
-	read_device_name(name, place);
+	read_device_name(name, &seen->place, seen->skb);
 	for (__u32 i = 0; i < DROPS_MAX_DEVS && i < config.devs; i++) {
 		bool same = true;
 
@@ -189,7 +189,7 @@ static __always_inline bool flow_needed(void)
 
 static __always_inline bool seen_selected(const struct drops_seen *seen)
 {
-	if (!dev_selected(&seen->place))
+	if (!dev_selected(seen))
 		return false;
 	return !flow_needed() || (ports_selected(&seen->flow) && hosts_selected(&seen->flow) &&
 				  protocol_selected(&seen->flow));
@@ -217,7 +217,7 @@ static __always_inline void add_to_totals(const struct drops_seen *seen, bool by
 	if (!total) {
 		struct drops_total first = {};
 
-		read_device_name(first.dev, &seen->place);
+		read_device_name(first.dev, &seen->place, seen->skb);
 		bpf_map_update_elem(&totals, &key, &first, BPF_NOEXIST); /* another CPU may have been first */
 		total = bpf_map_lookup_elem(&totals, &key);
 	}
@@ -333,7 +333,7 @@ static __always_inline void fill_record(struct drops_event *e, const struct drop
 	e->kind = seen->kind;
 	e->direction = seen->direction;
 	e->known = seen->known;
-	read_device_name(e->dev, &seen->place);
+	read_device_name(e->dev, &seen->place, seen->skb);
 	if (seen->skb)
 		fill_header(e, seen->skb);
 	if (seen->sk) {

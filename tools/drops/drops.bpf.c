@@ -34,11 +34,11 @@ int on_kfree_skb(__u64 *ctx)
 	}
 	if (TELLS(kfree_skb, rx_sk))
 		rx_sk = (const struct sock *)ctx[3];
-	if (rx_sk) {
-		seen.sk = rx_sk;
+	if (rx_sk) { /* both without their type: see read_place() */
+		bpf_probe_read_kernel(&seen.sk, sizeof(seen.sk), &ctx[3]);
 		seen.owner_source = OWNER_RX_SK;
 	} else {
-		seen.sk = skb->sk;
+		seen.sk = BPF_CORE_READ(skb, sk);
 		seen.owner_source = OWNER_SKB_SK;
 	}
 	read_place(&seen.place, skb, seen.sk);

@@ -17,6 +17,14 @@ namespace {
 
 constexpr std::string_view kGroup = "drops";
 
+// What a shell offers.
+constexpr std::string_view kDropTypeNames[] = {"drop", "retransmit", "reset", "counter"};
+constexpr std::string_view kProtocols[] = {"tcp", "udp", "icmp", "icmpv6", "arp", "gre", "sctp"};
+constexpr std::string_view kFrequentReasons[] = {
+    "NO_SOCKET",      "NETFILTER_DROP", "TCP_CSUM",     "UDP_CSUM",    "SOCKET_RCVBUFF",      "TCP_FLAGS",
+    "NOT_SPECIFIED",  "IP_INNOROUTES",  "IP_RPFILTER",  "QDISC_DROP",  "TCP_LISTEN_OVERFLOW", "CPU_BACKLOG",
+    "TCP_ZEROWINDOW", "TCP_OVERWINDOW", "NEIGH_FAILED", "PKT_TOO_BIG", "SKB_UCOPY_FAULT",     "XDP"};
+
 Result<void> set_types(DropsOptions& o, std::string_view text) {
   o.types = 0;
   o.types_given = true;
@@ -61,12 +69,16 @@ constexpr auto kOptions = std::to_array<Option<DropsOptions>>({
      [](DropsOptions& o, std::string_view) -> Result<void> { return o.all = true, Result<void>{}; }},
     {{.name = "type",
       .metavar = "TYPE[,...]",
+      .offers = kDropTypeNames,
+      .completes = Completes::offers,
       .group = kGroup,
       .help = "Only these kinds of lines: drop, retransmit, reset, counter."},
      set_types},
     {{.name = "reason",
       .metavar = "[!]REASON[,...]",
       .repeatable = true,
+      .offers = kFrequentReasons,
+      .completes = Completes::offers,
       .group = kGroup,
       .help = "Only drops and resets for these reasons, by the kernel's names (NO_SOCKET, NETFILTER_DROP, "
               "...); with ! "
@@ -87,6 +99,8 @@ constexpr auto kOptions = std::to_array<Option<DropsOptions>>({
     {{.name = "proto",
       .metavar = "PROTOCOL[,...]",
       .repeatable = true,
+      .offers = kProtocols,
+      .completes = Completes::offers,
       .group = kGroup,
       .help = "Only these protocols: tcp, udp, icmp, icmpv6, arp, gre, ..., or a number."},
      add_protocols},

@@ -39,14 +39,18 @@ static __always_inline struct net_device *device_by_index(struct net *net, int i
 struct place {
 	__u32 netns;   /* 0: not known */
 	__u32 ifindex; /* 0: not known */
-	const struct net_device *dev; /* NULL: not known */
+	const struct net_device *dev; /* NULL: not known, or it is skb->dev */
+	bool is_of_skb;
 };
 
 /* Read only where it is told: most drops of a storm are counted under a key that has it already. */
-static __always_inline void read_device_name(char name[DROPS_DEV_NAME], const struct place *place)
+static __always_inline void read_device_name(char name[DROPS_DEV_NAME], const struct place *place,
+					     const struct sk_buff *skb)
 {
-	if (place->dev)
-		bpf_probe_read_kernel(name, DROPS_DEV_NAME, &place->dev->name);
+	const struct net_device *dev = place->is_of_skb ? BPF_CORE_READ(skb, dev) : place->dev;
+
+	if (dev)
+		bpf_probe_read_kernel(name, DROPS_DEV_NAME, &dev->name);
 }
 
 /* The device of the packet's route; NULL: it has none (any more). */
@@ -86,7 +90,10 @@ static __always_inline void read_place(struct place *place, const struct sk_buff
 	if (is_kernel_pointer(dev)) {
 		place->netns = dev->nd_net.net->ns.inum;
 		place->ifindex = dev->ifindex;
-		place->dev = dev;
+		/* `dev` itself is not kept: on this way the verifier knows its type and on the others not, and it could
+		 * not take two ways for the same from here to the end of the program. It walked 138,000 instructions, and
+		 * 34,000 without and without the type of drops_seen::sk. */
+		place->is_of_skb = true;
 		return;
 	}
 	net = net_without_device(skb, sk);

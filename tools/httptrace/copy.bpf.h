@@ -17,6 +17,18 @@ __noinline int find_source(__u32 direction)
 
 #define SEGMENTS_AT_ONCE 16
 
+static __always_inline bool read_first_buffers(struct source *source)
+{
+	__u64 count = source->segments;
+
+	if (count > SOURCE_KNOWN)
+		count = SOURCE_KNOWN;
+	if (!count || bpf_probe_read_user(source->buffers, count * sizeof(source->buffers[0]), (void *)source->iov))
+		return false;
+	source->known = count;
+	return true;
+}
+
 /* Copies what segment `i` of an array of buffers has of workspace.copy. Returns whether there is more to copy. */
 __noinline int copy_segment(__u32 direction, __u32 i)
 {
@@ -33,6 +45,10 @@ __noinline int copy_segment(__u32 direction, __u32 i)
 			return COPY_FAILED;
 		v.base = c.base;
 		v.length = c.length;
+	} else if (i < SOURCE_KNOWN) {
+		if (!ws->source.known && !read_first_buffers(&ws->source))
+			return COPY_FAILED;
+		v = ws->source.buffers[i % SOURCE_KNOWN];
 	} else if (bpf_probe_read_user(&v, sizeof(v), (void *)(ws->source.iov + i * sizeof(v)))) {
 		return COPY_FAILED;
 	}

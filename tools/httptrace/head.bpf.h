@@ -5,28 +5,24 @@
 
 #include "httptrace/look.bpf.h"
 
-/* The end of the "\r\n\r\n" in data[from..size) that has data[i] among its bytes, or 0. */
-__noinline int head_ends_around(__u32 direction, __u32 i, __u32 from, __u32 size)
-{
-	struct workspace *ws = workspace_of(direction);
-
-	if (!ws || i < 3)
-		return 0;
-	for (int k = 0; k < 4; k++) {
-		__u32 at = (i - 3 + k) & PAYLOAD_MASK;
-		const __u8 *d = &ws->data[at];
-
-		if (d[0] == '\r' && d[1] == '\n' && d[2] == '\r' && d[3] == '\n')
-			return at >= from && at + 4 <= size ? at + 4 : 0;
-	}
-	return 0;
-}
-
 /* Bytes that are searched at once for the end of a head. */
 #define BLOCK 64
+#define EMPTY_LINE WORD('\r', '\n', '\r', '\n')
+
+/* How far behind the fourth of seven bytes the "\r\n\r\n" among them ends; 0: there is none. */
+__noinline int empty_line_in(__u64 bytes)
+{
+	if ((__u32)bytes == EMPTY_LINE)
+		return 1;
+	if ((__u32)(bytes >> 8) == EMPTY_LINE)
+		return 2;
+	if ((__u32)(bytes >> 16) == EMPTY_LINE)
+		return 3;
+	return (__u32)(bytes >> 24) == EMPTY_LINE ? 4 : 0;
+}
 
 /* What find_head_end() looks for, where it has one of data[at], data[at + 4], ... of BLOCK bytes among its bytes. */
-__noinline int find_head_end_around(__u32 direction, __u32 at, __u32 from, __u32 size)
+__noinline int find_head_end_around(__u32 direction, __u32 at, __u32 size)
 {
 	struct workspace *ws = workspace_of(direction);
 
@@ -39,9 +35,9 @@ __noinline int find_head_end_around(__u32 direction, __u32 at, __u32 from, __u32
 			break;
 		if (ws->data[i & PAYLOAD_MASK] > '\r')
 			continue;
-		end = head_ends_around(direction, i, from, size);
+		end = empty_line_in(*(const __u64 *)&ws->data[(i - 3) & PAYLOAD_MASK]);
 		if (end)
-			return end;
+			return i + end <= size ? i + end : 0;
 	}
 	return 0;
 }
@@ -55,7 +51,7 @@ __noinline int find_head_end(__u32 direction, __u32 from, __u32 size)
 
 		if (at >= size + 3)
 			break;
-		end = find_head_end_around(direction, at, from, size);
+		end = find_head_end_around(direction, at, size);
 		if (end)
 			return end;
 	}

@@ -25,17 +25,17 @@ Result<void> for_each_item(std::string_view list, Take take) {
   }
 }
 
-// "404", "5xx", "500-503".
+// "404", "5xx", "500-503". RFC 9110, section 15: 100 to 599; others do not occur, or hardly (LinkedIn's 999).
 Result<void> add_status(HttptraceOptions& o, std::string_view item) {
   const auto number = [](std::string_view text) {
     std::uint16_t n = 0;
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), n);
-    return status == std::errc{} && end == text.data() + text.size() && n >= 100 && n <= 999
+    return status == std::errc{} && end == text.data() + text.size() && n >= 100 && n <= 599
                ? n
                : std::uint16_t{0};
   };
   StatusRange range;
-  if (item.size() == 3 && item[0] >= '1' && item[0] <= '9' &&
+  if (item.size() == 3 && item[0] >= '1' && item[0] <= '5' &&
       (item.substr(1) == "xx" || item.substr(1) == "XX")) {
     range.low = static_cast<std::uint16_t>((item[0] - '0') * 100);
     range.high = static_cast<std::uint16_t>(range.low + 99);
@@ -46,7 +46,8 @@ Result<void> add_status(HttptraceOptions& o, std::string_view item) {
   }
   if (range.low == 0 || range.high < range.low) {
     return Error{
-        fmt::format("\"{}\" is no status: a number from 100 to 999, a class such as 5xx, or a range", item)};
+        fmt::format("\"{}\" is no status: a number from 100 to 599, a class such as 5xx, or a range", item),
+        "", "--where 'status >= 600' finds what is none of HTTP's"};
   }
   o.statuses.push_back(range);
   return {};

@@ -10,6 +10,8 @@
 
 /* Of an array of buffers so many are looked at. */
 #define SOURCE_SEGMENTS 256
+/* The first few are read at once: a read of the caller's memory costs some 60 ns whatever its size. */
+#define SOURCE_KNOWN 4
 
 /* One buffer (`base`), or an array of them (`iov`); with neither the bytes cannot be read. */
 struct source {
@@ -17,7 +19,9 @@ struct source {
 	__u64 iov;
 	__u32 segments;
 	__u8 compat; /* 32-bit program: struct compat_iovec */
-	__u8 padding[3];
+	__u8 known;  /* so many of the first buffers are in `buffers` */
+	__u8 padding[2];
+	struct user_iovec buffers[SOURCE_KNOWN];
 };
 
 #if defined(__TARGET_ARCH_x86)
@@ -161,14 +165,25 @@ static __always_inline void source_of_compat_call(struct source *source, struct 
 
 #endif
 
+/* syscall_is_compat() by plain loads, where the verifier knows the task. */
+static __always_inline bool task_is_compat(const struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return task->thread_info.status & TS_COMPAT;
+#else
+	return task->thread_info.flags & (1UL << TIF_32BIT);
+#endif
+}
+
 /* The system call that `regs` belong to. What is not among these (sendfile, splice, io_uring) has no user buffer. */
-static __always_inline void source_of_call(struct source *source, struct pt_regs *regs)
+static __always_inline void source_of_call(struct source *source, struct pt_regs *regs, bool compat)
 {
 	source->base = 0;
 	source->iov = 0;
 	source->segments = 0;
 	source->compat = 0;
-	if (syscall_is_compat()) {
+	source->known = 0;
+	if (compat) {
 		source_of_compat_call(source, regs);
 		return;
 	}
@@ -210,7 +225,9 @@ static __always_inline void source_of_current_call(struct source *source, __u8 *
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) &&
 	    bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
-		source_of_call(source, (struct pt_regs *)bpf_task_pt_regs((struct task_struct *)bpf_get_current_task_btf()));
+		struct task_struct *current = (struct task_struct *)bpf_get_current_task_btf();
+
+		source_of_call(source, (struct pt_regs *)bpf_task_pt_regs(current), task_is_compat(current));
 		return;
 	}
 	__builtin_memset(source, 0, sizeof(*source));
@@ -218,7 +235,7 @@ static __always_inline void source_of_current_call(struct source *source, __u8 *
 	stack = BPF_CORE_READ(task, stack);
 	if (size > REGISTERS_MAX || !stack || bpf_probe_read_kernel(copy, size, stack + KERNEL_STACK_SIZE - size))
 		return;
-	source_of_call(source, (struct pt_regs *)copy);
+	source_of_call(source, (struct pt_regs *)copy, syscall_is_compat());
 }
 
 #endif

@@ -1,0 +1,257 @@
+"""--report: the verdicts and what they rest on, as Markdown, JUnit and JSON. From saved lines, but for one live run."""
+
+import json
+import os
+import random
+import subprocess
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+import jsonschema
+
+from harness import HERE, PLUMB, Plumb, needs, run_plumb
+from tcpconnect import TcpTest
+
+GOLDEN = os.path.join(HERE, "../golden/expected/tcpconnect.json")
+HOSTILE = '</failure><script>alert(1)</script>| **x** `y` <!-- ]]> &amp; "\x1b[2J\u202e@all ![i](http://e)'
+
+
+def valid_json(text):
+    schema = json.loads(run_plumb("tcpconnect", "--report", "x.json", "--json-schema").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    report = json.loads(text)
+    jsonschema.validate(report, schema)
+    return report
+
+
+def valid_junit(path):
+    done = subprocess.run(["xmllint", "--noout", "--schema", os.path.join(HERE, "junit.xsd"), path], capture_output=True)
+    if done.returncode != 0:
+        raise AssertionError(done.stderr.decode())
+    return xml.etree.ElementTree.parse(path).getroot()
+
+
+class ReportTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def path(self, name):
+        return os.path.join(self.folder.name, name)
+
+    def text(self, name):
+        with open(self.path(name), encoding="utf-8") as f:
+            return f.read()
+
+    def reports(self, *args, status=0, text=None, env=None):
+        files = [a for name in ("r.md", "r.xml", "r.json") for a in ("--report", self.path(name))]
+        done = subprocess.run([PLUMB, "tcpconnect", "--from", "-" if text is not None else GOLDEN, *args, *files], input=text,
+                              capture_output=True, timeout=60, env={**os.environ, **(env or {})})
+        self.assertEqual(done.returncode, status, done.stderr.decode())
+        return done.stderr.decode()
+
+
+@needs("xmllint")
+class FromSavedLines(ReportTest):
+    def test_all_three_say_the_same(self):
+        self.reports("--fail-if", "count > 3", "--fail-if", "p99(latency) > 1h && count > 0", status=3)
+        report = valid_json(self.text("r.json"))
+        self.assertTrue(report["failed"])
+        self.assertEqual([v["verdict"] for v in report["verdicts"]], ["failed", "passed"])
+        self.assertEqual(report["verdicts"][0]["measured"],
+                         [{"aggregate": "count", "value": 11, "text": "11", "limit": 3, "n": 11, "low": None, "high": None}])
+        self.assertEqual(report["verdicts"][1]["measured"][0]["limit"], 3600000)
+        self.assertEqual(report["certificate"]["lost"], 18)
+        self.assertEqual(report["certificate"]["losses"], [{"count": 18, "why": "when the lines were saved"}])
+        self.assertEqual((report["certificate"]["seen"], report["certificate"]["kept"]), (11, 11))
+        suite = valid_junit(self.path("r.xml")).find("testsuite")
+        self.assertEqual((suite.get("tests"), suite.get("failures"), suite.get("errors")), ("2", "1", "0"))
+        failed, passed = suite.findall("testcase")
+        self.assertEqual(failed.find("failure").get("message"), "count = 11 (limit 3, n 11)")
+        self.assertIsNone(passed.find("failure"))
+        markdown = self.text("r.md")
+        self.assertIn("## plumb tcpconnect: 1 of 2 failed", markdown)
+        self.assertIn("| **FAILED** | <code>count &#62; 3</code> |", markdown)
+        self.assertIn("**18 events were lost**", markdown)
+
+    def test_filters_and_unknown_owners_are_counted(self):
+        text = b'{"type":"connect","pid":7}\n{"type":"connect","pid":null}\n{"type":"connect","pid":8}\n'
+        self.reports("--where", "!(pid == 8)", "--fail-if", "count > 5", text=text)
+        certificate = valid_json(self.text("r.json"))["certificate"]
+        self.assertEqual([certificate[k] for k in ("seen", "kept", "filtered", "without_owner")], [3, 2, 1, 1])
+
+    def test_each_group_is_a_verdict(self):
+        self.reports("--by", "outcome", "--fail-if", "count > 2", status=3)
+        report = valid_json(self.text("r.json"))
+        groups = {v["group"]: v for v in report["verdicts"]}
+        self.assertIn("outcome refused", groups)
+        self.assertEqual(sum(v["measured"][0]["value"] for v in report["verdicts"]), 11)
+        suite = valid_junit(self.path("r.xml")).find("testsuite")
+        self.assertEqual(len(suite.findall("testcase")), len(groups))
+
+    def test_hostile_names(self):
+        line = json.dumps({"type": "connect", "comm": HOSTILE}).encode()
+        self.reports("--by", "comm", "--fail-if", "count > 0", text=line + b"\n", status=3)
+        report = valid_json(self.text("r.json"))
+        self.assertIn("<script>", report["verdicts"][0]["group"])
+        case = valid_junit(self.path("r.xml")).find("testsuite/testcase")
+        self.assertIn("</failure><script>", case.get("name"))
+        for name in ("r.md", "r.xml", "r.json"):
+            self.assertFalse({"\x1b", "\u202e"} & set(self.text(name)), name)
+        row = next(line for line in self.text("r.md").splitlines() if "FAILED" in line)
+        self.assertEqual(row.count("|"), 7)
+        for meant in ("<script", "**x", "`", "![", "<!--", "](", "@"):
+            self.assertNotIn(meant, row)
+
+    def test_github(self):
+        summary = self.path("summary.md")
+        with open(summary, "w", encoding="utf-8") as f:
+            f.write("before\n")
+        env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": summary}
+        err = self.reports("--fail-if", "share(outcome == refused) > 0%", status=3, env=env)
+        commands = [line for line in err.splitlines() if line.startswith("::error")]
+        self.assertEqual(len(commands), 1)
+        self.assertTrue(commands[0].startswith("::error title=plumb tcpconnect::share(outcome == refused) > 0%25: "))
+        self.assertTrue(self.text("summary.md").startswith("before\n## plumb tcpconnect: 1 of 1 failed"))
+        done = run_plumb("tcpconnect", "--from", GOLDEN, env=env)  # no verdict, no report
+        self.assertNotIn(b"::error", done.stderr)
+
+    def test_an_early_end_is_an_error_in_the_report(self):
+        self.reports("--fail-if", "count > 0", text=b'{"type":"query"}\n', status=1)
+        self.assertIn("no line of tcpconnect", valid_json(self.text("r.json"))["error"])
+        suite = valid_junit(self.path("r.xml")).find("testsuite")
+        self.assertEqual(suite.get("errors"), "1")
+
+    def test_other_endings_are_refused(self):
+        done = run_plumb("tcpconnect", "--from", GOLDEN, "--report", self.path("r.html"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b".md, .xml or .json", done.stderr)
+        done = run_plumb("tcpconnect", "--from", GOLDEN, "--report", self.path("none/r.md"))
+        self.assertEqual(done.returncode, 1)
+
+    def test_no_credentials(self):
+        self.reports("--where", 'comm != "http://me:secret@127.0.0.1/"')
+        for name in ("r.md", "r.xml", "r.json"):
+            self.assertNotIn("secret", self.text(name))
+
+
+@needs("xmllint")
+class Baseline(ReportTest):
+    WORSE = "p99(latency) > 1.2 * base(p99(latency))"
+
+    def lines(self, name, count, times, comm="curl"):
+        generator = random.Random(name)
+        with open(self.path(name), "w", encoding="utf-8") as f:
+            for _ in range(count):
+                latency = round(generator.lognormvariate(1, 0.6) * times, 6)
+                line = {"time": "2026-11-21T06:49:26Z", "type": "connect", "comm": comm, "outcome": "established", "latency_ms": latency}
+                f.write(json.dumps(line) + "\n")
+        return self.path(name)
+
+    def compare(self, now, before, *args, status=0):
+        with open(now, "rb") as f:
+            return self.reports("--baseline", before, "--fail-if", self.WORSE, *args, text=f.read(), status=status)
+
+    def test_worse_the_same_and_too_few(self):
+        before = self.lines("before", 20000, 1)
+        err = self.compare(self.lines("slow", 20000, 1.6), before, status=3)
+        self.assertRegex(err, r"FAILED: p99.*base\(p99\(latency\)\) = [\d.]+ ms \([\d.]+ ms to [\d.]+ ms, n 20000\)")
+        measured = valid_json(self.text("r.json"))["verdicts"][0]["measured"]
+        self.assertEqual([m["aggregate"] for m in measured], ["p99(latency)", "base(p99(latency))"])
+        for m in measured:
+            self.assertLess(m["low"], m["value"])
+            self.assertLess(m["value"], m["high"])
+        self.assertIn("passed", self.compare(self.lines("same", 20000, 1), before))
+        few = self.lines("few", 50, 1.6)
+        self.assertRegex(self.compare(few, before), r"inconclusive: .*; about \d+ rows in each run would tell")
+        verdict = valid_json(self.text("r.json"))["verdicts"][0]
+        self.assertEqual((verdict["verdict"], verdict["failed"]), ("inconclusive", False))
+        self.assertGreater(verdict["rows_needed"], 300)
+        suite = valid_junit(self.path("r.xml")).find("testsuite")
+        self.assertEqual((suite.get("skipped"), suite.get("failures")), ("1", "0"))
+        self.assertIn("| inconclusive |", self.text("r.md"))
+        self.compare(few, before, "--strict", status=3)
+        self.assertEqual(valid_junit(self.path("r.xml")).find("testsuite").get("failures"), "1")
+
+    def test_each_group_has_its_own(self):
+        before = self.lines("before", 5000, 1, "a")
+        with open(self.lines("more", 5000, 3, "b"), "rb") as more, open(before, "ab") as f:
+            f.write(more.read())
+        now = self.lines("now", 5000, 1, "a")
+        with open(self.lines("then", 5000, 3, "b"), "rb") as more, open(now, "ab") as f:
+            f.write(more.read())
+        err = self.compare(now, before, "--by", "comm")
+        self.assertIn("in 0 of 2 groups", err)
+        self.assertNotIn("inconclusive", err)
+
+    def test_where_is_about_both(self):
+        before = self.lines("before", 5000, 1)
+        now = self.lines("now", 5000, 1)
+        with open(self.lines("slow", 5000, 9, "wget"), "rb") as more, open(now, "ab") as f:
+            f.write(more.read())
+        self.compare(now, before, status=3)
+        self.compare(now, before, "--where", 'comm == "curl"')
+
+    def test_what_has_no_effect_or_cannot_be_read(self):
+        for status, args in ((2, ["--baseline", GOLDEN]), (2, ["--strict", "--fail-if", "count > 100"]),
+                             (2, ["--fail-if", self.WORSE]), (1, ["--baseline", "/nonexistent", "--fail-if", self.WORSE])):
+            self.assertEqual(run_plumb("tcpconnect", "--from", GOLDEN, *args).returncode, status, args)
+        done = run_plumb("tcpconnect", "--from", GOLDEN, "--baseline", GOLDEN.replace("tcpconnect", "dnsx"), "--fail-if", self.WORSE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"no line of tcpconnect", done.stderr)
+
+
+class Errors(unittest.TestCase):
+    def test_a_program_can_read_why_plumb_ended(self):
+        for status, args in ((1, ["--from", "/nonexistent", "--json"]), (2, ["--whre", "x", "-j"]),
+                             (2, ["-f", "json", "--where", 'comm == "\x1b'])):
+            done = run_plumb("tcpconnect", *args)
+            self.assertEqual(done.returncode, status)
+            error = json.loads(done.stderr.splitlines()[-1])
+            self.assertEqual((error["type"], error["exit"]), ("error", status))
+            self.assertEqual(set(error), {"type", "what", "why", "hint", "exit"})
+            self.assertTrue(error["what"])
+            self.assertFalse(done.stdout)
+        done = run_plumb("tcpconnect", "--from", "/nonexistent", "--", "curl", "--json")
+        self.assertNotIn(b"{", done.stderr)
+
+
+class OfARun(TcpTest):
+    def test_beside_a_baseline(self):
+        """A run beside the lines of the run before, by a field that live events and saved lines tell in different ways."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "before.json")
+            for args, status in ((("-o", path), 0),
+                                 (("--baseline", path, "--by", "error,outcome", "--fail-if", "count != base(count)"), 0),
+                                 (("--baseline", path, "--fail-if", "count >= base(count)"), 3)):
+                with Plumb("tcpconnect", "--netns", self.ns.path, *args, expect_status=status) as plumb:
+                    listener, closed = self.listener(), self.closed_port()
+                    for target in (listener.getsockname()[1], closed) * 5:
+                        with self.socket() as s:
+                            s.connect_ex(("127.0.0.1", target))
+                if "--by" in args:
+                    self.assertIn("in 0 of 2 groups", plumb.stderr)
+                    self.assertNotIn("inconclusive", plumb.stderr)
+
+    def test_certificate(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "r.json")
+            with Plumb("tcpconnect", "--netns", self.ns.path, "--fail-if", "count != 5", "--report", path) as plumb:
+                listener = self.listener()
+                for _ in range(5):
+                    with self.socket() as s:
+                        s.connect(listener.getsockname())
+            with open(path, encoding="utf-8") as f:
+                report = valid_json(f.read())
+        self.assertEqual(len(self.mine(plumb.lines)), 5)
+        self.assertEqual(report["certificate"]["kept"], 5)
+        self.assertEqual(report["verdicts"][0]["verdict"], "passed")
+        self.assertTrue(any(h["variant"] for h in report["certificate"]["hooks"]))
+        self.assertIn("--report", report["command"])
+        self.assertGreater(report["duration_ms"], 0)
+        self.assertEqual(report["kernel"], os.uname().release)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,226 @@
+"""--from: saved lines give what the run gave, to every view and expression. None of it needs privileges or a kernel that
+traces, but for the comparison with a live run."""
+
+import fcntl
+import json
+import os
+import random
+import struct
+import subprocess
+import tempfile
+import termios
+import unittest
+
+from harness import HERE, PLUMB, Plumb, needs, run_plumb, wait_until
+from tcpconnect import TcpTest
+
+GOLDEN = os.path.join(HERE, "../golden/expected")
+TOOLS = ("tcpconnect", "dnsx", "httptrace", "drops", "flame")
+
+
+def golden(tool):
+    return os.path.join(GOLDEN, f"{tool}.json")
+
+
+def saved_lines(tool, path=None):
+    with open(path or golden(tool), "rb") as f:
+        return f.read().splitlines()
+
+
+class Expressions:
+    """Random expressions over a tool's fields, each as plumb and as jq write it. jq's null does what plumb's unknown does:
+    here by hand, since jq orders null below all numbers."""
+
+    ORDERS = ("==", "!=", "<", "<=", ">", ">=")
+
+    def __init__(self, lines, seed):
+        self.random = random.Random(seed)
+        self.values = {}
+        for line in lines:
+            for key, value in line.items():
+                self.values.setdefault(key, []).append(value)
+        self.keys = sorted(k for k in self.values if k not in ("time", "type"))
+
+    def test(self):
+        key = self.random.choice(self.keys)
+        known = [v for v in self.values[key] if v is not None]
+        if not known or self.random.random() < 0.1:
+            order = self.random.choice(("==", "!="))
+            return f"{key} {order} null", f"(.{key} {order} null)"
+        value = self.random.choice(known)
+        if isinstance(value, bool):
+            return key, f"(.{key} == true)"
+        if isinstance(value, (int, float)):
+            value = self.random.choice((value, value, round(value * 2, 3), 0, 7))
+            order = self.random.choice(self.ORDERS)
+            return f"{key} {order} {value}", f'((.{key} | type == "number") and .{key} {order} {value})'
+        if isinstance(value, list):
+            if not value or not plain(value[0]):
+                return f"{key} != null", f"(.{key} != null)"
+            return f'"{value[0]}" in {key}', f'any(.{key} // [] | .[]; . == "{value[0]}")'
+        if not plain(value):
+            return f"{key} == null", f"(.{key} == null)"
+        if key.endswith(("_addr", "server", "src", "dst")) or "addr" in key:
+            order = self.random.choice(("==", "!="))
+            return f"{key} {order} {value}", f'((.{key} | type == "string") and .{key} {order} "{value}")'
+        if self.random.random() < 0.3:
+            return f'{key} == "{value}"', f'(.{key} == "{value}")'
+        return f'{key} != "{value}"', f'((.{key} | type == "string") and .{key} != "{value}")'
+
+    def make(self, depth=0):
+        kind = self.random.random()
+        if depth > 3 or kind < 0.4:
+            return self.test()
+        left, right = self.make(depth + 1), self.make(depth + 1)
+        if kind < 0.6:
+            return f"!({left[0]})", f"({left[1]} | not)"
+        word, jq = ("&&", "and") if kind < 0.8 else ("||", "or")
+        return f"({left[0]}) {word} ({right[0]})", f"({left[1]} {jq} {right[1]})"
+
+
+def plain(text):
+    return bool(text) and all(c.isalnum() or c in "./:-_ " for c in text) and text.isascii()
+
+
+def waiting_bytes(pipe):
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+
+
+class From(unittest.TestCase):
+    def run_from(self, tool, *args, status=0, text=None):
+        where = "-" if text is not None else golden(tool)
+        done = subprocess.run([PLUMB, tool, "--from", where, *args],
+                              input=text, capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, status, done.stderr.decode())
+        return done.stdout, done.stderr.decode()
+
+    def test_lines_come_out_as_they_went_in(self):
+        for tool in TOOLS:
+            with open(golden(tool), "rb") as f:
+                text = f.read()
+            out, err = self.run_from(tool, "--json", text=text)
+            self.assertEqual(out, text)
+            self.assertIn("lost: when the lines were saved", err)
+
+    @needs("jq")
+    def test_where_is_what_jq_selects(self):
+        per_tool = 50
+        for tool in ("tcpconnect", "dnsx", "httptrace", "drops"):
+            raw = [line for line in saved_lines(tool) if json.loads(line)["type"] != "lost"]
+            made = Expressions([json.loads(line) for line in raw], seed=tool)
+            pairs = [made.make() for _ in range(per_tool)]
+            program = "[inputs] as $l | " + ", ".join(
+                f"[range($l | length) as $i | select($l[$i] | {jq}) | $i]" for _, jq in pairs)
+            done = subprocess.run(["jq", "-nc", program], input=b"\n".join(raw), capture_output=True, check=True)
+            chosen = [json.loads(line) for line in done.stdout.splitlines()]
+            kinds = set()
+            for (expression, _), numbers in zip(pairs, chosen, strict=True):
+                out, _ = self.run_from(tool, "--json", "--where", expression, text=b"\n".join(raw))
+                self.assertEqual(out.splitlines(), [raw[n] for n in numbers], f"{tool}: {expression}")
+                kinds.add(len(numbers))
+            self.assertGreater(len(kinds), 2, tool)  # and not all or nothing
+
+    def test_every_format_and_view(self):
+        for tool in TOOLS:
+            for args in ([], ["--wide"], ["-f", "csv"], ["-f", "tsv"], ["--summary"], ["--summary", "--by", "pid"], ["--top"]):
+                out, _ = self.run_from(tool, *args)
+                self.assertTrue(out, f"{tool} {args}")
+
+    def test_a_verdict(self):
+        _, err = self.run_from("dnsx", "--fail-if", "count > 3", status=3)
+        self.assertIn("FAILED: count > 3: count = 9", err)
+        self.assertIn("the values above are of those that were seen", err)
+        self.run_from("dnsx", "--fail-if", "count > 300")
+
+    def test_other_lines_are_counted_and_broken_ones_named(self):
+        text = b'{"type":"summary","count":1}\n{"type":"connect","time":"2026-11-21T06:49:26Z","pid":7,"shiny":1}\n\n' \
+               b'{"type":"connect","pid":"seven"}\n{"type":"connect","pi'
+        out, err = self.run_from("tcpconnect", "--json", text=text)
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([line["type"] for line in lines], ["connect", "lost", "lost"])
+        self.assertEqual(lines[0]["pid"], 7)
+        self.assertIsNone(lines[0]["comm"])
+        self.assertIn("line 4 is broken: pid is not a whole number from 0 on", err)
+        self.assertIn("line 5 is broken: not JSON at byte", err)
+        self.assertIn("2 events lost: broken lines", err)
+        self.assertIn("1 line of another type passed over: summary", err)
+        self.assertIn("1 line without tid, comm, ", err)
+        self.assertIn("1 line with shiny, which this plumb does not know", err)
+
+    def test_a_file_of_something_else_is_no_quiet_run(self):
+        with open(golden("dnsx"), "rb") as f:
+            _, err = self.run_from("tcpconnect", status=1, text=f.read())
+        self.assertIn("no line of tcpconnect in standard input", err)
+        _, err = self.run_from("tcpconnect", status=1, text=b"TIME PID\n12:00 7\n")
+        self.assertIn("none of its lines is JSON", err)
+        self.run_from("tcpconnect", "--fail-if", "count > 0", text=b"")
+
+    def test_options_that_mean_nothing_are_refused(self):
+        for args in (["-p", "1"], ["-d", "1s"], ["--ready-file", "/tmp/x"], ["--", "true"]):
+            _, err = self.run_from("tcpconnect", *args, status=2)
+            self.assertIn("has no effect on saved lines", err)
+        with tempfile.NamedTemporaryFile(suffix=".json") as f:
+            f.write(b'{"type":"connect"}\n')
+            f.flush()
+            done = run_plumb("tcpconnect", "--from", f.name, "-o", f.name)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(b"name the same file", done.stderr)
+            self.assertEqual(os.path.getsize(f.name), 19)
+        self.assertEqual(run_plumb("tcpconnect", "--from", "/nonexistent").returncode, 1)
+
+    def test_without_privileges(self):
+        done = run_plumb("dnsx", "--from", golden("dnsx"), "--json",
+                         prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else [])
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_slow_reader_gets_every_line(self):
+        line = saved_lines("tcpconnect")[0]
+        count = 30000
+        with tempfile.NamedTemporaryFile() as f:
+            f.write((line + b"\n") * count)
+            f.flush()
+            first = subprocess.Popen([PLUMB, "tcpconnect",
+                                      "--from", f.name, "--json"], stdout=subprocess.PIPE)
+            with first.stdout:
+                wait_until(lambda: waiting_bytes(first.stdout) >= 60000, "a full pipe")
+                lines = first.stdout.read().splitlines()
+            self.assertEqual(first.wait(), 0)
+        self.assertEqual(len(lines), count)
+
+
+def comparable(lines):
+    """Without what each run measures by itself."""
+    return sorted(str({k: v for k, v in line.items() if k != "time" and not k.endswith("_ms")}) for line in lines)
+
+
+class AsLive(TcpTest):
+    """One run, watched by several: what they say of it at once is what its saved lines say later."""
+
+    def test_summary_and_where(self):
+        where = ["outcome != established", "latency > 0 && type == connect", 'comm =~ "py" && tx_bytes == 0', "!(pid > 1)"]
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "lines.json")
+            common = ("--netns", self.ns.path, "--role", "both", "--life")
+            with Plumb("tcpconnect", *common, "-o", path):
+                runs = [Plumb("tcpconnect", *common, "--where", w) for w in where]
+                summary = Plumb("tcpconnect", *common, "--summary", "--by", "outcome,remote_port")
+                for run in (*runs, summary):
+                    run.__enter__()
+                port, closed = self.listener().getsockname()[1], self.closed_port()
+                for target in (port, closed, port) * 10:
+                    with self.socket() as s:
+                        s.connect_ex(("127.0.0.1", target))
+                for run in (*runs, summary):
+                    run.__exit__(None, None, None)
+            for w, run in zip(where, runs, strict=True):
+                done = run_plumb("tcpconnect", "--from", path, "--json", "--where", w)
+                again = [json.loads(line) for line in done.stdout.splitlines()]
+                self.assertEqual(comparable(again), comparable(run.lines), w)
+            done = run_plumb("tcpconnect", "--from", path, "--json", "--life", "--summary", "--by", "outcome,remote_port")
+            again = [json.loads(line) for line in done.stdout.splitlines()]
+            self.assertEqual(comparable(again), comparable(summary.lines))
+            self.assertEqual(sum(line["count"] for line in again if line["remote_port"] == closed), 10)
+
+
+if __name__ == "__main__":
+    unittest.main()

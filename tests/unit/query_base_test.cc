@@ -1,0 +1,190 @@
+// base(...) in --fail-if: arithmetic with units, intervals, and the third verdict.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <random>
+#include <string>
+
+#include "query/estimate.h"
+#include "query/judge.h"
+#include "query/threshold.h"
+#include "sample_event.h"
+
+using namespace plumb;
+using query::Estimate;
+using sample::Event;
+
+namespace {
+
+Threshold compiled(std::string_view text) {
+  auto t = Threshold::compile(text, sample::kSchema);
+  REQUIRE_MESSAGE(t, text << ": " << t.error().what);
+  return *std::move(t);
+}
+
+std::string error(std::string_view text) {
+  const auto t = Threshold::compile(text, sample::kSchema);
+  REQUIRE_MESSAGE(!t, text);
+  return t.error().what;
+}
+
+Event taking(double ms) {
+  Event e;
+  e.latency = Duration{static_cast<std::int64_t>(ms * 1e6)};
+  e.outcome = "done";
+  return e;
+}
+
+void observe(Threshold& t, const Event& e, bool base = false) {
+  const Row row(sample::kSchema, e);
+  base ? t.observe_base(row) : t.observe(row);
+}
+
+// As latencies are: long to the right.
+struct Latencies {
+  std::mt19937_64 engine;
+  std::lognormal_distribution<double> of{1.0, 0.6};
+
+  Verdict compared(std::string_view text, std::size_t rows, double slower) {
+    Threshold t = compiled(text);
+    for (std::size_t i = 0; i < rows; ++i) {
+      observe(t, taking(of(engine)), true);
+      observe(t, taking(of(engine) * slower));
+    }
+    return t.evaluate({1}, {1});
+  }
+};
+
+constexpr std::string_view kWorse = "p99(latency) > 1.2 * base(p99(latency))";
+
+}  // namespace
+
+TEST_CASE("arithmetic: sums, products and parentheses of aggregates") {
+  for (const std::string_view holds :
+       {"max(latency) == 2 * min(latency) + 10ms", "max(latency) - min(latency) == 20ms",
+        "max(latency) - 5 > 24", "max(latency) / min(latency) == 3",
+        "max(latency) == (min(latency) + 5ms) * 2", "count -1 == 1", "count * 5 == 10",
+        "avg(latency) == sum(latency) / count", "sum(size) + 1KB < 2KB", "0.5 * count == 1",
+        "max(latency) > 120% * min(latency)", "share(outcome == done) / 2 == 50%",
+        "40 == max(latency) + min(latency)"}) {
+    Threshold t = compiled(holds);
+    observe(t, taking(10));
+    observe(t, taking(30));
+    CHECK_MESSAGE(t.evaluate({1}).holds, holds);
+    CHECK_MESSAGE(!compiled("!(" + std::string(holds) + ")").evaluate({1}).inconclusive, holds);
+  }
+}
+
+TEST_CASE("arithmetic: units are checked") {
+  CHECK(error("max(latency) + 5KB > 3") == "a duration and a size do not go together");
+  CHECK(error("max(latency) > sum(size)") == "a duration and a size do not go together");
+  CHECK(error("max(latency) * max(latency) > 3") == "a duration times a duration is nothing to compare");
+  CHECK(error("max(latency) / sum(size) > 3") == "a duration over a size is nothing to compare");
+  CHECK(error("share(outcome == done) + count > 3") == "a share and a number do not go together");
+  CHECK(error("max(latency) > base(latency)") == "\"latency\" is a field, not an aggregate");
+  CHECK(error("max(latency) > base()") == "base takes an aggregate");
+  CHECK(error("max(latency) > base(count + 1)") == "unexpected \"+\"");
+  CHECK(error("max(latency) + \"a\" > 3") == "this is no number");
+  CHECK(error("share(pid + 1 > 2) > 5%") == "unexpected \"+\"");
+  CHECK(error("1 + 1 > 1") == "both sides are values");
+  CHECK(error("max(latency) * > 1") == "unexpected \">\"");
+  std::string deep = "count";
+  for (int i = 0; i < 100; ++i) deep += " + 1";
+  CHECK(error(deep + " > 1") == "the expression nests too deep");
+}
+
+TEST_CASE("base: a baseline that saw nothing tells nothing") {
+  Threshold t = compiled(kWorse);
+  observe(t, taking(10));
+  const Verdict v = t.evaluate({1}, {1});
+  CHECK(v.inconclusive);
+  CHECK(!v.holds);
+  CHECK(v.text().find("no number of rows would tell") != std::string::npos);
+}
+
+TEST_CASE("base: clear answers are given, others are not") {
+  Latencies latencies{std::mt19937_64(3)};
+  CHECK(latencies.compared(kWorse, 20'000, 2.0).holds);
+  const Verdict same = latencies.compared(kWorse, 20'000, 1.0);
+  CHECK(!same.holds);
+  CHECK(!same.inconclusive);
+  const Verdict few = latencies.compared(kWorse, 50, 1.0);
+  CHECK(few.inconclusive);
+  REQUIRE(few.rows_needed);
+  CHECK(*few.rows_needed > 300);  // below that no two values enclose the 99th percentile
+  CHECK(few.text().find("n 50") != std::string::npos);
+  // What is certain decides, whatever is not.
+  CHECK(latencies.compared("count > 3 || " + std::string(kWorse), 50, 1.0).holds);
+  CHECK(!latencies.compared("count < 3 && " + std::string(kWorse), 50, 1.0).inconclusive);
+  CHECK(latencies.compared("!(" + std::string(kWorse) + ")", 50, 1.0).inconclusive);
+}
+
+TEST_CASE("base: runs of one program are seldom told apart, a slower one is found") {
+  Latencies latencies{std::mt19937_64(11)};
+  int worse = 0;
+  for (int pair = 0; pair < 200; ++pair) worse += latencies.compared(kWorse, 1000, 1.0).holds ? 1 : 0;
+  CHECK(worse <= 4);
+  int found = 0;
+  for (int pair = 0; pair < 100; ++pair) {
+    Verdict v = latencies.compared(kWorse, 500, 1.5);
+    for (int again = 0; v.inconclusive && v.rows_needed && again < 3; ++again)
+      v = latencies.compared(kWorse, std::min<std::uint64_t>(*v.rows_needed, 100'000), 1.5);
+    found += v.holds ? 1 : 0;
+  }
+  MESSAGE("worse " << worse << " of 200, found " << found << " of 100");
+  CHECK(found >= 95);
+}
+
+TEST_CASE("estimates: the intervals hold what they say in 95 of 100 samples") {
+  std::mt19937_64 engine(5);
+  std::exponential_distribution<double> of(1.0);
+  std::bernoulli_distribution coin(0.07);
+  int median = 0, high = 0, share = 0;
+  constexpr int kSamples = 2000;
+  for (int i = 0; i < kSamples; ++i) {
+    Quantiles q;
+    std::uint64_t held = 0;
+    for (int n = 0; n < 600; ++n) {
+      q.observe(of(engine));
+      held += coin(engine) ? 1 : 0;
+    }
+    const auto holds = [](const std::optional<Estimate>& e, double truth) {
+      return e && e->low <= truth && truth <= e->high ? 1 : 0;
+    };
+    median += holds(query::quantile_estimate(q, 0.5), std::log(2.0));
+    high += holds(query::quantile_estimate(q, 0.99), std::log(100.0));
+    share += holds(query::share_estimate(held, 600), 0.07);
+  }
+  for (const int n : {median, high, share}) CHECK(n >= 0.94 * kSamples);
+  CHECK(median <= 0.985 * kSamples);
+  CHECK(share <= 0.97 * kSamples);
+}
+
+TEST_CASE("estimates: few values bound a quantile on no side, Wilson's interval stays within 0 and 1") {
+  Quantiles q;
+  for (int i = 0; i < 20; ++i) q.observe(i);
+  CHECK(std::isinf(query::quantile_estimate(q, 0.99)->high));
+  CHECK(!query::quantile_estimate(Quantiles{}, 0.5));
+  CHECK(query::share_estimate(0, 10)->low == 0);
+  CHECK(query::share_estimate(0, 10)->high == doctest::Approx(0.2775).epsilon(0.001));
+  CHECK(query::share_estimate(10, 10)->high == 1);
+}
+
+TEST_CASE("base: each group has its own baseline, and one of the baseline alone is not judged") {
+  auto judge = Judge::compile({"count > 2 * base(count)"}, sample::kSchema, {sample::kSchema.find("comm")});
+  REQUIRE(judge);
+  CHECK(judge->uses_base());
+  const auto row = [](const Event& e) { return Row(sample::kSchema, e); };
+  Event a, b, gone;
+  a.comm = "a";
+  b.comm = "b";
+  gone.comm = "gone";
+  for (int i = 0; i < 5; ++i) judge->observe(row(a));
+  judge->observe(row(b));
+  for (const Event* e : {&a, &b, &b, &gone}) judge->observe_base(row(*e));
+  const auto verdicts = judge->evaluate({1});
+  REQUIRE(verdicts.size() == 2);
+  CHECK(judge->groups() == 2);
+  CHECK(verdicts[0].verdict.holds);
+  CHECK(!verdicts[1].verdict.holds);
+}
