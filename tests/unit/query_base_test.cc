@@ -81,7 +81,7 @@ TEST_CASE("arithmetic: units are checked") {
   CHECK(error("max(latency) * max(latency) > 3") == "a duration times a duration is nothing to compare");
   CHECK(error("max(latency) / sum(size) > 3") == "a duration over a size is nothing to compare");
   CHECK(error("share(outcome == done) + count > 3") == "a share and a number do not go together");
-  CHECK(error("max(latency) > base(latency)") == "there is no aggregate \"latency\"");
+  CHECK(error("max(latency) > base(latency)") == "\"latency\" is a field, not an aggregate");
   CHECK(error("max(latency) > base()") == "base takes an aggregate");
   CHECK(error("max(latency) > base(count + 1)") == "unexpected \"+\"");
   CHECK(error("max(latency) + \"a\" > 3") == "this is no number");
