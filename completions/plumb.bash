@@ -48,12 +48,12 @@ _plumb_tcpconnect_value() {
 }
 
 _plumb_tcpconnect_options() {
-    _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --min-latency \
-        --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
-        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --sort --top --once --interval --otlp --otlp-signals --fail-if --baseline --strict --report \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+    _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --no-names \
+        --min-latency --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from \
+        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
+        --summary --by --sort --top --once --interval --otlp --otlp-signals --fail-if --baseline \
+        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
+        --help -h --version --
 }
 
 # $1 with the names of the fields.

@@ -156,7 +156,7 @@ function __plumb_tcpconnect_fields
         local_port\t'This side\'s port; null when none was bound' \
         remote_addr\t'The other side\'s address' \
         remote_port\t'The other side\'s port; 0 where a program connects to that' \
-        remote_name\t'The other side\'s name; always null so far: plumb does not watch names being resolved yet' \
+        remote_name\t'The name that led to the other side\'s address, from DNS answers seen during the trace; null when none was, or several names lead there' \
         outcome\t'How the attempt ended' \
         error\t'The name of a failed attempt\'s errno, such as ECONNREFUSED; null when there was none' \
         latency_ms\t'client: from the first SYN until decided; server: the round trip of the SYN-ACK' \
@@ -179,6 +179,7 @@ function __plumb_tcpconnect
     complete -c $argv[1] -n $argv[2] -l port -fr -d 'Only these destination ports (server: local ports); with ! all but these'
     complete -c $argv[1] -n $argv[2] -l host -fr -d 'Only these remote addresses or prefixes; with ! all but these'
     complete -c $argv[1] -n $argv[2] -l failed -f -d 'Only attempts that were not established'
+    complete -c $argv[1] -n $argv[2] -l no-names -f -d 'Leave remote_name out: DNS is not watched then'
     complete -c $argv[1] -n $argv[2] -l min-latency -fr -d 'Only attempts that took at least this long to be decided'
     complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
     complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'

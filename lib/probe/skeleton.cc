@@ -21,10 +21,20 @@ bool log_verbose = false;
 
 int on_libbpf_message(libbpf_print_level level, const char* format, va_list args) {
   if (level == LIBBPF_DEBUG && !log_verbose) return 0;
+  va_list again;
+  va_copy(again, args);
   char line[1024];
   const int n = std::vsnprintf(line, sizeof line, format, args);
   std::string& text = log_text();
-  text += line;
+  if (n < static_cast<int>(sizeof line)) {
+    text += line;
+  } else {  // the verifier's log is one message
+    const std::size_t before = text.size();
+    text.resize(before + static_cast<std::size_t>(n) + 1);
+    std::vsnprintf(text.data() + before, static_cast<std::size_t>(n) + 1, format, again);
+    text.pop_back();
+  }
+  va_end(again);
   if (text.size() > kLogBound) text.erase(0, text.size() - kLogBound);
   return n;
 }

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "query/aggregate.h"
 #include "query/compare.h"
+#include "query/fields.h"
 #include "query/sum.h"
 #include "query/syntax.h"
 
@@ -117,7 +118,7 @@ namespace {
 Result<void> check_no_field(std::string_view source, const query::Operand& operand, const Schema& schema) {
   const bool bare = operand.kind == query::Operand::Kind::name;
   if (bare && operand.text != "count" && operand.text != "rate" &&
-      schema.find(operand.text) != Schema::npos) {
+      query::find_field(operand.text, schema) != Schema::npos) {
     return query::error_at(
         source, operand.at, query::quoted(operand.text) + " is a field, not an aggregate",
         "write for example max(" + operand.text + ") or count(" + operand.text + " != null)");

@@ -9,7 +9,6 @@
 #include "run/run.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -79,13 +78,7 @@ class Run {
     if (auto r = drop_privileges(command_.has_value()); !r) return r;
     if (auto r = tool_.confined(); !r) return r;
     if (auto r = ready->create(); !r) return r;
-    standard_error();  // opens its stream for writing once more
-    if (auto r = forbid_system_calls({.network = !pushes_.empty(),
-                                      .files_in_other_roots = tool_.opens_in_other_roots(),
-                                      .signals = command_.has_value()});
-        !r)
-      return r;
-    if (auto r = start_pushes(pushes_); !r) return r;
+    if (auto r = confine(tool_.opens_in_other_roots()); !r) return r;
     if (command_) {
       if (auto r = command_->release(); !r) {
         status_ = command_->wait();
@@ -104,9 +97,7 @@ class Run {
     if (auto r = open_sinks(); !r) return r;
     progress_.emplace(options_, outputs_.front());
     if (auto r = drop_privileges(false); !r) return r;  // lines are bytes from outside
-    standard_error();
-    if (auto r = forbid_system_calls({.network = !pushes_.empty()}); !r) return r;
-    if (auto r = start_pushes(pushes_); !r) return r;
+    if (auto r = confine(false); !r) return r;
     started_ = clock_.now();
     stages_->begin();
     stages_->flush();
@@ -166,6 +157,14 @@ class Run {
     return {};
   }
 
+  // All files are open: what the run does not need is forbidden, and so to the sender, which starts behind it.
+  Result<void> confine(bool files_in_other_roots) {
+    standard_error();  // opens its stream for writing once more
+    const SyscallFilter filter{!pushes_.empty(), files_in_other_roots, command_.has_value()};
+    if (auto r = forbid_system_calls(filter); !r) return r;
+    return start_pushes(pushes_);
+  }
+
   Result<void> attach() {
     if (auto r = check_forced(tool_.hooks(), forced_hooks()); !r) return r;
     if (auto r = tool_.attach(*session_); !r) return r;
@@ -177,12 +176,9 @@ class Run {
     return {};
   }
 
-  // The first probe that has one: each keeps the same.
   std::string exe_of_ended(const ProcessKey& key) const {
-    for (const AnyProbe* probe : probes_) {
-      if (probe->executables() >= 0) return executable_path(probe->executables(), key.pid, key.start_ns);
-    }
-    return {};
+    const auto kept = std::ranges::find_if(probes_, [](const AnyProbe* p) { return p->executables() >= 0; });
+    return kept == probes_.end() ? "" : executable_path((*kept)->executables(), key.pid, key.start_ns);
   }
 
   // Whom to trace. A command exists from here on, but has not run its first instruction.
@@ -285,12 +281,7 @@ class Run {
   // To who sits before the terminal: "33 connects, 9 failed, 0 lost in 5 s".
   void say_what_it_was() const {
     if (options_.quiet || ::isatty(STDERR_FILENO) != 1 || !stacks_.empty()) return;
-    const EventCounts c = counts();
-    std::string text = c.kinds;
-    if (text.empty())
-      text = options_.kernel_summary() && c.seen != 0 ? fmt::format("{} seen", c.seen) : "no events";
-    say("{}, {} lost in {}{}", text, c.lost, elapsed_text(elapsed_),
-        c.filtered == 0 ? "" : fmt::format("; {} filtered out", c.filtered));
+    say("{}", ending_text(counts(), options_.kernel_summary(), elapsed_));
   }
 
   Result<void> write_stacks() {
@@ -362,20 +353,13 @@ class Run {
 
   // In all, on standard error: the places where losses were noticed may be far up, or in a file.
   void print_losses() const {
-    const auto print = [](std::uint64_t count, std::string_view why) {
-      if (count != 0) say("plumb: {} event{} lost: {}", count, count == 1 ? "" : "s", why);
-    };
-    print(reported_lost_, kNoRoom);
-    print(reported_missed_, kMissedRuns);
+    say_lost(reported_lost_, kNoRoom);
+    say_lost(reported_missed_, kMissedRuns);
     if (saved_ != nullptr) {
-      print(saved_->lost(), "when the lines were saved");
-      print(saved_->broken(), "broken lines");
+      say_lost(saved_->lost(), "when the lines were saved");
+      say_lost(saved_->broken(), "broken lines");
     }
-    for (const Output& output : outputs_) {
-      const std::uint64_t lines = output.dropped_lines();
-      if (lines != 0)
-        say("plumb: {} line{} not written to {}: {}", lines, lines == 1 ? "" : "s", output.name(), kStalled);
-    }
+    for (const Output& output : outputs_) say_not_written(output.dropped_lines(), output.name(), kStalled);
     if (!options_.fail_if.empty() && all_lost() != 0)
       say("plumb: the values above are of those that were seen");
   }

@@ -10,6 +10,7 @@
 #include "base/say.h"
 #include "proc/process.h"
 #include "run/confine.h"
+#include "run/tally.h"
 
 namespace plumb {
 namespace {
@@ -27,6 +28,22 @@ double seconds(const timeval& t) {
 }
 
 }  // namespace
+
+std::string ending_text(const EventCounts& counts, bool in_kernel, Duration elapsed) {
+  std::string text = counts.kinds;
+  if (text.empty()) text = in_kernel && counts.seen != 0 ? fmt::format("{} seen", counts.seen) : "no events";
+  text += fmt::format(", {} lost in {}", counts.lost, elapsed_text(elapsed));
+  if (counts.filtered != 0) text += fmt::format("; {} filtered out", counts.filtered);
+  return text;
+}
+
+void say_lost(std::uint64_t events, std::string_view why) {
+  if (events != 0) say("plumb: {} event{} lost: {}", events, events == 1 ? "" : "s", why);
+}
+
+void say_not_written(std::uint64_t lines, std::string_view where, std::string_view why) {
+  if (lines != 0) say("plumb: {} line{} not written to {}: {}", lines, lines == 1 ? "" : "s", where, why);
+}
 
 void RunStats::enable() {
   accounting_.reset(bpf_enable_stats(BPF_STATS_RUN_TIME));

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 struct bpf_object;
@@ -19,6 +20,12 @@ struct EventCounts {
   std::string kinds;           // what was kept, by type
   std::uint64_t lost = 0;      // no room
 };
+
+// "33 connects, 9 failed, 0 lost in 5 s; 214 filtered out". `in_kernel`: what was kept is in a summary of the kernel's.
+std::string ending_text(const EventCounts& counts, bool in_kernel, Duration elapsed);
+// On standard error, unless nothing was.
+void say_lost(std::uint64_t events, std::string_view why);
+void say_not_written(std::uint64_t lines, std::string_view where, std::string_view why);
 
 class RunStats {
  public:

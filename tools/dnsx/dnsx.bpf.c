@@ -49,79 +49,96 @@ static __always_inline bool ports_wanted(__u16 local, __u16 remote)
 	return (config.client && is_port(remote)) || (config.server && is_port(local));
 }
 
-/* Fills addresses, ports, protocol, TCP's fields. `at`: offset of the network header from skb->data. False: no DNS. */
-static __always_inline bool read_headers(struct record *r, const struct sk_buff *skb, __u32 at, bool sent)
+/* Whether a packet is to be looked at, by its ports: all that most packets pay for. */
+static __always_inline bool packet_wanted(const unsigned char *network, bool sent)
 {
-	struct dnsx_packet *p = &r->packet;
-	const unsigned char *network = skb->data + at;
-	__u8 ip[48]; /* IPv6's header and the first 8 bytes behind it; IPv4's, the same, and bytes that do not matter */
-	__u32 header, total, length = skb->len;
-	__u8 transport[14];
+	unsigned char ip[24]; /* IPv4's header without options, and the ports behind it */
 	__u16 source, destination;
+	__u32 header;
 
 	if (bpf_probe_read_kernel(ip, sizeof(ip), network))
 		return false;
-	if (ip[0] >> 4 == 4) {
-		header = (ip[0] & 15) * 4;
-		p->protocol = ip[9];
-		if (((ip[6] & 0x1f) | ip[7]) != 0) /* a later fragment */
+	if (ip[0] != 0x45) {
+		header = ip[0] >> 4 == 6 ? 40 : (ip[0] & 15) * 4;
+		if (bpf_probe_read_kernel(ip + 20, 4, network + header))
 			return false;
-		total = ip[2] << 8 | ip[3];
-	} else if (ip[0] >> 4 == 6) {
-		header = 40;
-		p->protocol = ip[6];
-		total = ip[4] << 8 | ip[5];
-		if (total)
-			total += 40;
-	} else {
-		return false;
 	}
-	if (p->protocol != IPPROTO_UDP && p->protocol != IPPROTO_TCP)
-		return false;
-	if (header == 20) {
-		source = ip[20] << 8 | ip[21];
-		destination = ip[22] << 8 | ip[23];
-	} else if (header == 40 && ip[0] >> 4 == 6) {
-		source = ip[40] << 8 | ip[41];
-		destination = ip[42] << 8 | ip[43];
-	} else {
-		if (bpf_probe_read_kernel(transport, 4, network + header))
-			return false;
-		source = transport[0] << 8 | transport[1];
-		destination = transport[2] << 8 | transport[3];
-	}
-	if (!(sent ? ports_wanted(source, destination) : ports_wanted(destination, source)))
-		return false;
-	if (bpf_probe_read_kernel(transport, sizeof(transport), network + header))
-		return false;
-	p->src_port = source;
-	p->dst_port = destination;
+	source = ip[20] << 8 | ip[21];
+	destination = ip[22] << 8 | ip[23];
+	return sent ? ports_wanted(source, destination) : ports_wanted(destination, source);
+}
+
+/* Addresses and protocol. *total: the packet's length as its header has it; 0: not said. The length of the network header;
+ * 0: no whole packet, or none of IP. */
+static __always_inline __u32 take_network_header(struct dnsx_packet *p, const unsigned char *ip, __u32 *total)
+{
 	__builtin_memset(p->src, 0, sizeof(p->src));
 	__builtin_memset(p->dst, 0, sizeof(p->dst));
 	if (ip[0] >> 4 == 4) {
+		p->protocol = ip[9];
+		if (((ip[6] & 0x1f) | ip[7]) != 0) /* a later fragment */
+			return 0;
+		*total = ip[2] << 8 | ip[3];
 		p->family = AF_INET;
 		__builtin_memcpy(p->src, ip + 12, 4);
 		__builtin_memcpy(p->dst, ip + 16, 4);
-	} else {
-		p->family = AF_INET6;
-		__builtin_memcpy(p->src, ip + 8, 16);
-		__builtin_memcpy(p->dst, ip + 24, 16);
+		return (ip[0] & 15) * 4;
 	}
+	if (ip[0] >> 4 != 6)
+		return 0;
+	p->protocol = ip[6];
+	*total = ip[4] << 8 | ip[5];
+	if (*total)
+		*total += 40;
+	p->family = AF_INET6;
+	__builtin_memcpy(p->src, ip + 8, 16);
+	__builtin_memcpy(p->dst, ip + 24, 16);
+	return 40;
+}
+
+/* Fills addresses, ports, protocol, TCP's fields of the record in the room, and where its payload is. `at`: offset of the
+ * network header, which is at r->network, from skb->data; `length`: of the packet from there on. False: no DNS. A global
+ * function, which the verifier walks once and not for each way that leads to it. */
+__noinline int read_headers(__u32 at, __u32 length)
+{
+	__u32 zero = 0;
+	struct record *r = bpf_map_lookup_elem(&room, &zero);
+	unsigned char *ip, *transport;
+	struct dnsx_packet *p;
+	__u32 header, total = 0;
+	void *network;
+
+	if (!r)
+		return false;
+	network = (void *)r->network;
+	p = &r->packet;
+	ip = r->ip;
+	transport = r->transport;
+	if (bpf_probe_read_kernel(ip, sizeof(r->ip), network))
+		return false;
+	header = take_network_header(p, ip, &total);
+	if (!header)
+		return false;
+	if (bpf_probe_read_kernel(transport, sizeof(r->transport), network + header))
+		return false;
+	p->src_port = transport[0] << 8 | transport[1];
+	p->dst_port = transport[2] << 8 | transport[3];
+	p->sequence = 0;
+	p->tcp_flags = 0;
 	/* A short frame is padded; a large segment has no total (0), or one that does not count all. */
-	length = length > at ? length - at : 0;
 	if (total && total < length)
 		length = total;
 	if (p->protocol == IPPROTO_UDP) {
 		header += UDP_HEADER;
-		p->sequence = 0;
-		p->tcp_flags = 0;
 		p->length = (transport[4] << 8 | transport[5]) - UDP_HEADER;
 		if (p->length < DNS_HEADER || p->length > 65535)
 			return false;
-	} else {
+	} else if (p->protocol == IPPROTO_TCP) {
 		header += (transport[12] >> 4) * 4;
 		p->sequence = (__u32)transport[4] << 24 | transport[5] << 16 | transport[6] << 8 | transport[7];
 		p->tcp_flags = transport[13];
+	} else {
+		return false;
 	}
 	r->payload_at = at + header;
 	r->left = length > header ? length - header : 0;
@@ -150,16 +167,22 @@ static __always_inline void submit(struct record *r, __u32 captured)
 /* The payload, in as many records as it takes. */
 static __always_inline void tell(struct record *r, struct sk_buff *skb, const enum payload_by by)
 {
+	struct bpf_dynptr view;
+
 	r->packet.time_ns = bpf_ktime_get_boot_ns();
 	if (!r->left) {
 		submit(r, 0);
 		return;
 	}
+	r->skb = (__u64)skb;
+	if (by == BY_DYNPTR && view_packet(skb, &view))
+		return;
 	for (int i = 0; i < DNSX_MAX_RECORDS && r->left; i++) {
 		/* Out of memory, and no more what the way here tells of it: so the verifier walks the rest once. */
 		barrier();
 		__u32 size = r->left > DNSX_MAX_PAYLOAD ? DNSX_MAX_PAYLOAD : r->left;
-		__u32 captured = read_payload(skb, r->payload_at, r->payload, size, by);
+		__u32 captured = by == BY_DYNPTR ? read_view(&view, r->payload_at, r->payload, size)
+						 : read_payload(r->payload_at, size);
 
 		submit(r, captured);
 		if (r->packet.protocol == IPPROTO_UDP)
@@ -214,31 +237,44 @@ static __always_inline void remember_asker(const struct sock *sk)
 		bpf_map_update_elem(&askers, &key, &present, BPF_ANY);
 }
 
+/* Pointers are read by a helper where a packet is DNS: for each that a program loads by itself the verifier looks
+ * through the names of all of the kernel's types, a millisecond of the start (btf_nested_type_is_trusted()). */
 static __always_inline int sent(void *context, struct sk_buff *skb, const enum payload_by by)
 {
 	const struct sock *sk = skb->sk;
+	const unsigned char *network;
 	struct record *r;
-	__u32 zero = 0;
-	__u16 local, remote;
+	struct net *net;
+	__u32 zero = 0, at;
+	__u16 remote;
 
-	/* Without a socket it is only forwarded. A request for a connection (SYN-ACK) is no full socket. */
-	if (!sk || sk->__sk_common.skc_state == TCP_NEW_SYN_RECV)
+	if (!sk) /* it is only forwarded */
 		return 0;
-	local = sk->__sk_common.skc_num;
 	remote = bpf_ntohs(sk->__sk_common.skc_dport);
-	if (remote && !ports_wanted(local, remote))
+	if (remote && !ports_wanted(sk->__sk_common.skc_num, remote))
+		return 0;
+	network = skb->head + skb->network_header;
+	if (!packet_wanted(network, true))
+		return 0;
+	/* A request for a connection (SYN-ACK) is no full socket. */
+	if (sk->__sk_common.skc_state == TCP_NEW_SYN_RECV)
 		return 0;
 	/* From another namespace through a pair of devices: it was seen there. */
-	if (sk->__sk_common.skc_net.net != skb->dev->nd_net.net)
+	net = BPF_CORE_READ(skb, dev, nd_net.net);
+	if (BPF_CORE_READ(sk, __sk_common.skc_net.net) != net)
 		return 0;
 	r = bpf_map_lookup_elem(&room, &zero);
-	if (!r || !read_headers(r, skb, skb->head + skb->network_header - skb->data, true))
+	if (!r)
 		return 0;
-	r->packet.netns = skb->dev->nd_net.net->ns.inum;
+	r->network = (__u64)network;
+	at = network - skb->data;
+	if (!read_headers(at, skb->len - at))
+		return 0;
+	r->packet.netns = BPF_CORE_READ(net, ns.inum);
 	if (!netns_selected(r->packet.netns) || !take_sender(r, context))
 		return 0;
 	r->packet.kind = DNSX_SENT;
-	r->packet.ifindex = skb->dev->ifindex;
+	r->packet.ifindex = BPF_CORE_READ(skb, dev, ifindex);
 	r->packet.socket = (__u64)sk;
 	if (!remote && r->packet.protocol == IPPROTO_UDP && is_port(r->packet.dst_port))
 		remember_asker(sk);
@@ -249,6 +285,7 @@ static __always_inline int sent(void *context, struct sk_buff *skb, const enum p
 static __always_inline int received(struct sk_buff *skb, const enum payload_by by)
 {
 	__u16 type = skb->protocol;
+	struct net_device *dev;
 	struct record *r;
 	__u32 zero = 0;
 	__u32 at = 0;
@@ -257,14 +294,20 @@ static __always_inline int received(struct sk_buff *skb, const enum payload_by b
 		at = 4; /* a tag that the card left in place */
 	else if (type != bpf_htons(ETH_P_IP) && type != bpf_htons(ETH_P_IPV6))
 		return 0;
-	r = bpf_map_lookup_elem(&room, &zero);
-	if (!r || !read_headers(r, skb, at, false))
+	if (!packet_wanted(skb->data + at, false))
 		return 0;
-	r->packet.netns = skb->dev->nd_net.net->ns.inum;
+	r = bpf_map_lookup_elem(&room, &zero);
+	if (!r)
+		return 0;
+	r->network = (__u64)(skb->data + at);
+	if (!read_headers(at, skb->len - at))
+		return 0;
+	dev = BPF_CORE_READ(skb, dev);
+	r->packet.netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
 	if (!netns_selected(r->packet.netns))
 		return 0;
 	r->packet.kind = DNSX_RECEIVED;
-	r->packet.ifindex = skb->dev->ifindex;
+	r->packet.ifindex = BPF_CORE_READ(dev, ifindex);
 	r->packet.socket = 0;
 	r->packet.has_task = 0;
 	tell(r, skb, by);
@@ -298,9 +341,8 @@ int BPF_PROG(packet_received_pages, struct sk_buff *skb)
 	return received(skb, BY_PAGES);
 }
 
-static __always_inline int was_read(const struct sock *sk, __u8 protocol)
+static __always_inline int was_read(const struct sock *sk, __u16 remote, __u8 protocol)
 {
-	__u16 remote = bpf_ntohs(sk->__sk_common.skc_dport);
 	struct task_identity task = {};
 	struct dnsx_packet *p;
 	__u64 key = (__u64)sk;
@@ -328,11 +370,15 @@ static __always_inline int was_read(const struct sock *sk, __u8 protocol)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(socket_read, struct sock *sk, int ret, int flags)
 {
-	__u16 protocol = sk->sk_protocol;
+	__u16 remote = bpf_ntohs(sk->__sk_common.skc_dport);
+	__u16 protocol;
 
-	if (ret <= 0 || (flags & MSG_PEEK) || (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP))
+	if ((remote && !is_port(remote)) || ret <= 0 || (flags & MSG_PEEK))
 		return 0;
-	return was_read(sk, protocol);
+	protocol = sk->sk_protocol;
+	if (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP)
+		return 0;
+	return was_read(sk, remote, protocol);
 }
 
 /* Hook: the end of a receive on a UDP socket; what it returned does not matter, since the user side takes the first one
@@ -340,17 +386,17 @@ int BPF_PROG(socket_read, struct sock *sk, int ret, int flags)
 SEC("fexit/udp_recvmsg")
 int BPF_PROG(udp_v4_read, struct sock *sk)
 {
-	return was_read(sk, IPPROTO_UDP);
+	return was_read(sk, bpf_ntohs(sk->__sk_common.skc_dport), IPPROTO_UDP);
 }
 
 SEC("fexit/udpv6_recvmsg")
 int BPF_PROG(udp_v6_read, struct sock *sk)
 {
-	return was_read(sk, IPPROTO_UDP);
+	return was_read(sk, bpf_ntohs(sk->__sk_common.skc_dport), IPPROTO_UDP);
 }
 
 SEC("fexit/tcp_recvmsg")
 int BPF_PROG(tcp_read, struct sock *sk)
 {
-	return was_read(sk, IPPROTO_TCP);
+	return was_read(sk, bpf_ntohs(sk->__sk_common.skc_dport), IPPROTO_TCP);
 }

@@ -20,7 +20,13 @@ const volatile struct dnsx_config config = {
 struct record {
 	struct dnsx_packet packet;
 	unsigned char payload[2 * DNSX_MAX_PAYLOAD]; /* the second half is for the verifier: see read_fragments() */
+	/* Addresses that are numbers once they went through here: the verifier lets nobody reckon with its own pointers, nor
+	 * give them to a global function. */
 	__u64 context;
+	__u64 network; /* the packet's network header */
+	__u64 skb;
+	unsigned char ip[40]; /* the packet's headers */
+	unsigned char transport[14];
 	__u32 payload_at; /* what is left to tell of the packet's payload: offset from skb->data, and size */
 	__u32 left;
 };
@@ -99,33 +105,36 @@ __noinline int read_fragments(__u64 shared, __u32 offset, __u32 size)
 	return done;
 }
 
-/* Copies `size` bytes (at most DNSX_MAX_PAYLOAD) at `offset` from skb->data. Returns how many there are: all or, where
- * fragments cannot be read, fewer. */
-static __always_inline __u32 read_payload(struct sk_buff *skb, __u32 offset, unsigned char *to, __u32 size,
-					  const enum payload_by by)
+/* Copies `size` bytes (at most DNSX_MAX_PAYLOAD) at `offset` from the data of r->skb into the room for a record. Returns
+ * how many there are: all or, where fragments cannot be read, fewer. */
+__noinline int read_payload(__u32 offset, __u32 size)
 {
-	__u32 linear = skb->len - skb->data_len;
+	__u32 zero = 0, here = size, linear;
+	struct record *r = bpf_map_lookup_elem(&room, &zero);
+	struct sk_buff *skb;
 
-	if (size > DNSX_MAX_PAYLOAD)
-		size = DNSX_MAX_PAYLOAD;
-	if (offset + size <= linear)
-		return bpf_probe_read_kernel(to, size, skb->data + offset) ? 0 : size;
-	if (by == BY_DYNPTR) {
-		struct bpf_dynptr view;
+	if (!r)
+		return 0;
+	skb = (void *)r->skb;
+	linear = BPF_CORE_READ(skb, len) - BPF_CORE_READ(skb, data_len);
+	if (offset >= linear)
+		return read_fragments((__u64)BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end), offset - linear, size);
+	if (here > linear - offset) /* rare: begins in the buffer and goes on in a page */
+		here = linear - offset;
+	if (here > DNSX_MAX_PAYLOAD)
+		here = DNSX_MAX_PAYLOAD;
+	return bpf_probe_read_kernel(r->payload, here, BPF_CORE_READ(skb, data) + offset) ? 0 : here;
+}
 
-		if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_dynptr_read))
-			return 0;
-		if (kfunc_dynptr_from_skb(skb, 0, &view))
-			return 0;
-		return bpf_dynptr_read(to, size, &view, offset, 0) ? 0 : size;
-	}
-	if (offset < linear) { /* rare: begins in the buffer and goes on in a page */
-		__u32 here = (linear - offset) & (DNSX_MAX_PAYLOAD - 1);
+/* The packet as the kernel's own reader sees it, fragments included. False: it is there. */
+static __always_inline bool view_packet(struct sk_buff *skb, struct bpf_dynptr *view)
+{
+	return !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_dynptr_read) || kfunc_dynptr_from_skb(skb, 0, view);
+}
 
-		return bpf_probe_read_kernel(to, here, skb->data + offset) ? 0 : here;
-	}
-	/* By a helper, so that the verifier takes the address for a number. */
-	return read_fragments((__u64)BPF_CORE_READ(skb, head) + skb->end, offset - linear, size);
+static __always_inline __u32 read_view(struct bpf_dynptr *view, __u32 offset, unsigned char *to, __u32 size)
+{
+	return bpf_dynptr_read(to, size, view, offset, 0) ? 0 : size;
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/ip.h"
@@ -19,7 +20,10 @@ struct Connect {
   Origin origin;
   IpAddress local;
   IpAddress remote;
+  std::string_view remote_name;  // empty: not known
 
+  // When the other side was chosen, as near as is known; nothing for what is older than the trace.
+  std::optional<BootTime> began() const;
   bool knows(tcpconnect_known what) const { return (wire->known & what) != 0; }
 };
 

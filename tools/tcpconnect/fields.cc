@@ -94,8 +94,10 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .type = FieldType::text,
       .width = 20,
       .otlp = "server.address",
-      .help = "The other side's name; always null so far: plumb does not watch names being resolved yet."},
-     [](const Connect&) -> Value { return None{}; }},
+      .help =
+          "The name that led to the other side's address, from DNS answers seen during the trace; null when none "
+          "was, or several names lead there."},
+     [](const Connect& e) -> Value { return text_or_none(e.remote_name); }},
     {{.key = "outcome",
       .heading = "OUTCOME",
       .type = FieldType::enumeration,
@@ -401,6 +403,12 @@ static_assert(valid_fields(kSummaryFields));
 constinit const Schema kConnectSchema = Schema::of<Connect, type_of>(kFields, kTypes);
 constinit const Schema kConnectSummarySchema =
     Schema::of<ConnectSummary, summary_type>(kSummaryFields, kSummaryTypes);
+
+std::optional<BootTime> Connect::began() const {
+  if (wire->type == TCPCONNECT_CLOSE)
+    return knows(KNOWN_DURATION) ? std::optional(BootTime{wire->time_ns - wire->duration_ns}) : std::nullopt;
+  return BootTime{wire->time_ns - (knows(KNOWN_LATENCY) ? wire->latency_ns : 0)};
+}
 
 std::optional<Connect> decode_connect(std::span<const std::byte> record, const BootClock& clock) {
   if (record.size() < sizeof(tcpconnect_event)) return std::nullopt;

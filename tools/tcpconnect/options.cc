@@ -50,6 +50,12 @@ constexpr auto kOptions = std::to_array<Option<TcpconnectOptions>>({
      [](TcpconnectOptions& o, std::string_view v) -> Result<void> { return add_hosts(o.hosts, v); }},
     {{.name = "failed", .group = "tcpconnect", .help = "Only attempts that were not established."},
      [](TcpconnectOptions& o, std::string_view) -> Result<void> { return o.failed = true, Result<void>{}; }},
+    {{.name = "no-names",
+      .group = "tcpconnect",
+      .help =
+          "Leave remote_name out: DNS is not watched then. It is watched only where remote_name is shown or asked "
+          "for: --json, --wide, --columns, --where."},
+     [](TcpconnectOptions& o, std::string_view) -> Result<void> { return o.names = false, Result<void>{}; }},
     {{.name = "min-latency",
       .metavar = "TIME",
       .group = "tcpconnect",

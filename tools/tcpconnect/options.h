@@ -16,6 +16,7 @@ struct TcpconnectOptions {
   bool only_v4 = false;
   bool only_v6 = false;
   bool failed = false;
+  bool names = true;
   std::int64_t min_latency_ns = 0;
   std::vector<PortRange> ports;
   std::vector<HostPrefix> hosts;

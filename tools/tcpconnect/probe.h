@@ -33,8 +33,8 @@ class ConnectProbe {
     std::vector<PortRange> ports;
     std::vector<HostPrefix> hosts;
   };
-  // The event is a view of the record; false ends the drain.
-  using OnEvent = std::function<bool(const Connect&)>;
+  // The event is a view of the record, to be completed; false ends the drain.
+  using OnEvent = std::function<bool(Connect&)>;
 
   static std::vector<Hook> hooks(const Wants& wants);
 

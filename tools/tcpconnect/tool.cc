@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/say.h"
+#include "dnsx/names_probe.h"
 #include "run/push_down.h"
 #include "tcpconnect/event.h"
 #include "tcpconnect/options.h"
@@ -40,7 +41,11 @@ class Tcpconnect final : public Tool {
   // A connection's end is not one more.
   TypeMask counted_types() const override { return ~(TypeMask{1} << TCPCONNECT_CLOSE); }
 
-  std::vector<Hook> hooks() const override { return ConnectProbe::hooks(wants()); }
+  std::vector<Hook> hooks() const override {
+    std::vector<Hook> all = ConnectProbe::hooks(wants());
+    for (Hook& hook : NamesProbe::hooks(names_wanted())) all.push_back(std::move(hook));
+    return all;
+  }
 
   // The summary's bytes come with the closes, which were not asked for without --life.
   TypeMask judged_types() const override {
@@ -56,10 +61,24 @@ class Tcpconnect final : public Tool {
   Result<void> attach(Session& session) override {
     ConnectProbe::Wants wants = this->wants();
     push_down(session, wants);
-    return connects_.start(session, wants,
-                           [&](const Connect& e) { return session.out.push(Row(kConnectSchema, e)); });
+    // First, so that the name of the first connection is known.
+    if (names_wanted()) start_names(session);
+    return connects_.start(session, wants, [&](Connect& e) {
+      if (names_ && e.began()) e.remote_name = names_->name_of(visit(e), {e.wire->time_ns});
+      return session.out.push(Row(kConnectSchema, e));
+    });
   }
-  std::vector<AnyProbe*> probes() override { return {&connects_.probe()}; }
+  std::vector<AnyProbe*> probes() override {
+    std::vector<AnyProbe*> all;
+    if (names_) all.push_back(&*names_);
+    all.push_back(&connects_.probe());
+    return all;
+  }
+  void remark() override {
+    if (names_ && names_->unseen() != 0)
+      say("plumb: {} DNS packets were not seen: remote_name may be missing where it could be known",
+          names_->unseen());
+  }
 
   Result<void> finish() override {
     if (!common().kernel_summary()) return {};
@@ -73,6 +92,36 @@ class Tcpconnect final : public Tool {
   Result<void> check() override {
     if (options_.only_v4 && options_.only_v6) return Error{"--ipv4 and --ipv6 exclude each other"};
     return {};
+  }
+
+  // Whether anything of this run reads remote_name; else DNS is left alone, which costs each packet a little.
+  bool names_wanted() const {
+    const CommonOptions& o = common();
+    if (!options_.names || o.kernel_summary()) return false;
+    const auto asks = [](const std::string& text) { return text.find("remote_name") != std::string::npos; };
+    const auto any = [&](const std::vector<std::string>& texts) { return std::ranges::any_of(texts, asks); };
+    if (any(o.columns) || any(o.where) || any(o.fail_if) || any(o.by) || o.otlp) return true;
+    if (o.summary || o.top || !o.columns.empty()) return false;
+    return o.wide || std::ranges::any_of(output_specs(o), [](const OutputSpec& output) {
+             return output.format == Format::json;
+           });
+  }
+
+  // Names are an extra: where they cannot be had, the connections are told without.
+  void start_names(Session& session) {
+    names_.emplace();
+    auto started = names_->start(session);
+    if (started) return;
+    names_.reset();
+    if (!common().quiet)
+      say("plumb: remote_name is not known: {}: {}", started.error().what, started.error().why);
+  }
+
+  static dns::Visit visit(const Connect& e) {
+    return {.netns = e.wire->netns,
+            .address = e.remote,
+            .pid = e.knows(KNOWN_OWNER) ? e.wire->task.pid : 0,
+            .began = *e.began()};
   }
 
   ConnectProbe::Wants wants() const {
@@ -134,6 +183,7 @@ class Tcpconnect final : public Tool {
 
   TcpconnectOptions options_;
   ConnectProbe connects_;
+  std::optional<NamesProbe> names_;
   ConnectSums* sums_ = nullptr;  // of the run's summary
 };
 

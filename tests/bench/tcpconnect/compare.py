@@ -91,7 +91,8 @@ def plumb(*options):
 def tracers():
     found = {
         "none": None,
-        "plumb": lambda: plumb()[0],
+        "plumb": lambda: plumb("--no-names")[0],
+        "plumb with names": lambda: plumb()[0],
         "plumb both+life": lambda: plumb("--role", "both", "--life")[0],
         "plumb summary": lambda: plumb("--role", "both", "--life", "--summary")[0],
     }
@@ -122,7 +123,8 @@ def bpftrace_start():
 
 def start_times(rounds):
     """Milliseconds from the start of each tracer until it traces, by its name."""
-    starts = {"plumb": lambda: start_once(plumb),
+    starts = {"plumb": lambda: start_once(lambda: plumb("--no-names")),
+              "plumb with names": lambda: start_once(plumb),
               "plumb both+life": lambda: start_once(lambda: plumb("--role", "both", "--life"))}
     if shutil.which("tcplife"):
         starts["tcplife"] = lambda: start_once(lambda: on_first_line(["tcplife"]))
