@@ -1,5 +1,6 @@
 """httptrace in plain text, against what other programs say of the same requests."""
 import collections
+import ctypes
 import json
 import os
 import socket
@@ -14,6 +15,38 @@ from httptrace import HttpTest, httptrace
 
 def brief(line):
     return line["method"], line["path"], line["status"], line["response_bytes"]
+
+
+class Iovec(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
+class Message(ctypes.Structure):
+    """struct mmsghdr"""
+    _fields_ = [("name", ctypes.c_void_p), ("name_length", ctypes.c_uint), ("iov", ctypes.POINTER(Iovec)),
+                ("iov_length", ctypes.c_size_t), ("control", ctypes.c_void_p), ("control_length", ctypes.c_size_t),
+                ("flags", ctypes.c_int), ("padding", ctypes.c_int), ("length", ctypes.c_uint), ("end", ctypes.c_int)]
+
+
+MSG_WAITFORONE = 0x10000
+
+
+def mmsg(call, s, messages, flags=0):
+    """sendmmsg(2) or recvmmsg(2) of messages of several buffers each; received bytes are written back. Their sizes."""
+    held = [[ctypes.create_string_buffer(bytes(b), len(b)) for b in message] for message in messages]
+    array = (Message * len(messages))()
+    for entry, buffers in zip(array, held):
+        entry.iov = (Iovec * len(buffers))(*[(ctypes.addressof(b), len(b)) for b in buffers])
+        entry.iov_length = len(buffers)
+    function = getattr(ctypes.CDLL(None, use_errno=True), call)
+    n = function(s.fileno(), array, len(messages), flags, *([None] if call == "recvmmsg" else []))
+    if n < 0:
+        raise OSError(ctypes.get_errno(), call)
+    if call == "recvmmsg":
+        for buffers, message in zip(held, messages):
+            for b, into in zip(buffers, message):
+                into[:] = b.raw
+    return [entry.length for entry in array[:n]]
 
 
 class Nginx(HttpTest):
@@ -177,7 +210,15 @@ class Nginx(HttpTest):
             a, b = bytearray(50), bytearray(5000)
             n = os.readv(s.fileno(), [a, b])
             return bytes(a + b)[:n]
+        def sendmmsg(s, d):
+            return mmsg("sendmmsg", s, [[d[:5], d[5:11]], [d[11:20], d[20:]]])
+
+        def recvmmsg(s):
+            buffers = [[bytearray(20), bytearray(60)], [bytearray(5000)]]
+            sizes = mmsg("recvmmsg", s, buffers, MSG_WAITFORONE)
+            return b"".join(b"".join(b)[:n] for b, n in zip(buffers, sizes))
         ways = {
+            b"mmsg": (sendmmsg, recvmmsg),
             b"send": (lambda s, d: s.send(d), lambda s: s.recv(4096)),
             b"write": (lambda s, d: os.write(s.fileno(), d), lambda s: os.read(s.fileno(), 4096)),
             b"writev": (lambda s, d: os.writev(s.fileno(), [d[:3], d[3:9], d[9:]]), readv),
@@ -191,7 +232,7 @@ class Nginx(HttpTest):
                     for _ in range(2):
                         send(s, request % name)
                         receive(s, how)
-            self.until_seen(plumb, 16)
+            self.until_seen(plumb, 4 * len(ways))
         for role in ("client", "server"):
             self.assertEqual([(e["path"], e["status"], e["response_bytes"]) for e in self.mine(plumb.lines, role=role)],
                              [("/text/" + n.decode(), 200, 10) for n in ways for _ in range(2)], role)

@@ -268,6 +268,17 @@ class Servers(TlsTest):
         self.assertEqual({e["response_bytes"] for e in told}, {1000})
 
     @needs("curl")
+    def test_tls_only(self):
+        self.serve()
+        self.start(PYTHON, "-m", "http.server", "8080", cwd=self.directory)
+        self.listening(8080)
+        with httptrace("--tls-only", "--role", "server") as plumb:
+            self.ns.run("curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:8080/?{self.mark}")
+            self.ns.run("curl", "-sk", "-o", "/dev/null", self.url())
+            plumb.wait_for(lambda lines: len(self.told(lines, "server")) >= 1, "the request")
+        self.check(plumb.lines, "server", "openssl", 1)
+
+    @needs("curl")
     def test_by_pid_only_that_process(self):
         server = self.serve()
         with httptrace("-p", str(server.pid)) as plumb:
