@@ -38,7 +38,7 @@ double seconds(Duration d) {
 
 void append_case(std::string& out, const Report& r, const Verdict& v) {
   const std::string name = v.group.empty() ? v.expression : v.expression + " [" + v.group + "]";
-  out += fmt::format("    <testcase classname=\"plumb.{}\" name=\"{}\" time=\"{:.3f}\"", escaped(r.tool),
+  out += fmt::format(R"(    <testcase classname="plumb.{}" name="{}" time="{:.3f}")", escaped(r.tool),
                      escaped(name), seconds(r.duration));
   const std::string text = escaped(measured_text(v));
   if (v.inconclusive && !v.failed) {
@@ -65,7 +65,7 @@ std::string to_junit(const Report& r) {
   std::string started = time_text(r.started);
   started.pop_back();  // the format's times have no zone
   const std::string counts =
-      fmt::format("tests=\"{}\" failures=\"{}\" errors=\"{}\"",
+      fmt::format(R"(tests="{}" failures="{}" errors="{}")",
                   r.verdicts.size() + static_cast<std::size_t>(errors), failures, errors);
   std::string out = fmt::format(
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"plumb\" {0} time=\"{3:.3f}\">\n"
