@@ -88,7 +88,8 @@ std::size_t LineReader::find(std::string_view key) {
 
 bool LineReader::member(JsonText& json, std::string_view key) {
   const std::size_t field = find(key);
-  if (key == "type" && json.peek() == '"') {
+  if (key == "type" && json.peek() != '"') return type_text_ = {}, json.skip();
+  if (key == "type") {
     if (!json.string(type_text_, room_)) return false;
     if (field == Schema::npos) return true;
     const auto& types = schema_.types();

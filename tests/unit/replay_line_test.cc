@@ -105,7 +105,7 @@ TEST_CASE("replay: an expression holds of a saved line exactly when it holds of 
   for (int i = 0; i < 200; ++i) {
     std::string text = tests[random(tests.size())];
     for (std::uint64_t n = random(4); n > 0; --n) {
-      const std::string other = tests[random(tests.size())];
+      const std::string& other = tests[random(tests.size())];
       text = (random(3) == 0 ? "!(" : "(") + text + ")" + (random(2) == 0 ? " && " : " || ") + other;
     }
     const auto live = Predicate::compile(text, sample::kSchema);
@@ -132,6 +132,7 @@ TEST_CASE("replay: other lines are told apart") {
   CHECK(reader.read(R"({"type":"connect","pid":"x"})") == LineKind::broken);
   CHECK(reader.read(R"({"type":"connect","pid":1})") == LineKind::other);
   CHECK(reader.other_type() == "connect");
+  CHECK(reader.read(R"({"type":"begin","type":null})") == LineKind::other);  // of two values the last counts
   CHECK(reader.read("{}") == LineKind::other);
   CHECK(reader.other_type().empty());
   CHECK(reader.read(R"({"type":"lost","time":"2026-11-21T06:49:26.000000001Z","count":12})") ==
@@ -179,19 +180,23 @@ TEST_CASE("replay: fields that are not there are unknown and counted, keys that 
 }
 
 TEST_CASE("replay: numbers of milliseconds are exact to the nanosecond") {
-  for (const auto& [text, ns] : std::initializer_list<std::pair<std::string_view, std::int64_t>>{
-           {"0", 0},
-           {"0.000001", 1},
-           {"-0.000001", -1},
-           {"12", 12'000'000},
-           {"0.083412", 83'412},
-           {"1e3", 1'000'000'000},
-           {"0.1234567", 123'457},
-           {"9223372036854.775807", std::numeric_limits<std::int64_t>::max()},
-           {"-9223372036854.775808", std::numeric_limits<std::int64_t>::min()}}) {
-    const auto d = replay::parse_milliseconds(text);
-    REQUIRE_MESSAGE(d, text);
-    CHECK_MESSAGE(d->ns == ns, text);
+  struct Case {
+    std::string_view text;
+    std::int64_t ns;
+  };
+  for (const Case& c :
+       std::initializer_list<Case>{{"0", 0},
+                                   {"0.000001", 1},
+                                   {"-0.000001", -1},
+                                   {"12", 12'000'000},
+                                   {"0.083412", 83'412},
+                                   {"1e3", 1'000'000'000},
+                                   {"0.1234567", 123'457},
+                                   {"9223372036854.775807", std::numeric_limits<std::int64_t>::max()},
+                                   {"-9223372036854.775808", std::numeric_limits<std::int64_t>::min()}}) {
+    const auto d = replay::parse_milliseconds(c.text);
+    REQUIRE_MESSAGE(d, c.text);
+    CHECK_MESSAGE(d->ns == c.ns, c.text);
   }
   CHECK(!replay::parse_milliseconds("1e300"));
   CHECK(!replay::parse_milliseconds("92233720368548"));
