@@ -100,7 +100,7 @@ class MetricSink final : public Sink, private Measures {
   MetricSink(const Telemetry& telemetry, MetricSettings settings, Batcher batcher, const ClockSource& clock)
       : telemetry_(&telemetry),
         settings_(settings),
-        batcher_(batcher),
+        batcher_(std::move(batcher)),
         clock_(&clock),
         start_(clock.real()),
         pushed_ns_(now_ns()) {
@@ -171,7 +171,7 @@ Attribute OwnedAttribute::view() const {
 
 std::unique_ptr<Sink> make_metric_sink(const Telemetry& telemetry, MetricSettings settings, Batcher batcher,
                                        const ClockSource& clock) {
-  return std::make_unique<MetricSink>(telemetry, settings, batcher, clock);
+  return std::make_unique<MetricSink>(telemetry, settings, std::move(batcher), clock);
 }
 
 }  // namespace plumb::otlp

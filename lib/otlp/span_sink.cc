@@ -30,7 +30,7 @@ class SpanSink final : public Sink {
            SpanCounts& counts)
       : telemetry_(&telemetry),
         sampler_(sampler),
-        batcher_(batcher),
+        batcher_(std::move(batcher)),
         random_(std::move(random)),
         counts_(&counts) {}
 
@@ -110,7 +110,7 @@ RandomBits random_bits() {
 
 std::unique_ptr<Sink> make_span_sink(const Telemetry& telemetry, Sampler sampler, Batcher batcher,
                                      RandomBits random, SpanCounts& counts) {
-  return std::make_unique<SpanSink>(telemetry, sampler, batcher, std::move(random), counts);
+  return std::make_unique<SpanSink>(telemetry, sampler, std::move(batcher), std::move(random), counts);
 }
 
 }  // namespace plumb::otlp
