@@ -56,8 +56,9 @@ std::string_view take_text(std::string_view& rest, std::size_t size) {
 IpAddress take_address(std::string_view& rest) {
   const char family = rest.front();
   rest.remove_prefix(1);
+  // All bytes stand there, also where only four are an address.
+  const std::string_view bytes = take_text(rest, IpAddress{}.bytes().size());
   if (family == '\0') return {};
-  const std::string_view bytes = take_text(rest, family == '4' ? 4 : 16);
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   return family == '4' ? IpAddress::v4(data) : IpAddress::v6(data);
 }

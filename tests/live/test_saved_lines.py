@@ -126,6 +126,11 @@ class From(unittest.TestCase):
                 out, _ = self.run_from(tool, *args)
                 self.assertTrue(out, f"{tool} {args}")
 
+    def test_groups_by_address_count(self):
+        out, _ = self.run_from("tcpconnect", "--json", "--summary", "--by", "remote_addr,outcome")
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(sum(line["count"] for line in lines if line["type"] == "summary"), 11)
+
     def test_a_verdict(self):
         _, err = self.run_from("dnsx", "--fail-if", "count > 3", status=3)
         self.assertIn("FAILED: count > 3: count = 9", err)

@@ -81,6 +81,24 @@ TEST_CASE("groups: a key gives back the values of every kind of field, and diffe
   CHECK(key != other);
 }
 
+TEST_CASE("groups: what stands behind an address, an IPv4 one too, is found again") {
+  const GroupFields by(sample::kSchema, fields({"peer", "comm"}));
+  const std::uint8_t v4[4] = {192, 0, 2, 7};
+  const std::uint8_t v6[16] = {0xfd, 1};
+  for (const IpAddress& peer : {IpAddress::v4(v4), IpAddress::v6(v6), IpAddress{}}) {
+    Event e;
+    e.comm = "curl";
+    e.peer = peer;
+    std::string key;
+    by.key_of(Row(sample::kSchema, e), key);
+    const std::vector<Value> values = by.values_of(key);
+    REQUIRE(values.size() == 2);
+    CHECK(same(values[0], address_or_none(peer)));
+    CHECK(same(values[1], Value{std::string_view("curl")}));
+    CHECK(by.text_of(key).ends_with("comm curl"));
+  }
+}
+
 TEST_CASE("groups: an unknown field has near names, a list is refused") {
   const auto unknown = group_fields(sample::kSchema, {"com"});
   REQUIRE_FALSE(unknown);
