@@ -24,20 +24,9 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/sanitizers.h"
 #include "probe/attacher.h"
 #include "probe/privileges.h"
-
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-#else
-constexpr bool kSanitized = false;
-#endif
 
 namespace plumb::attacher {
 namespace {

@@ -173,8 +173,9 @@ class Parser {
 
   // A number with a sign right behind an operand: `count -5` is `count + -5`.
   bool at_signed_number() const {
+    if (peek().kind != TokenKind::number) return false;  // the end lies behind the text
     const char first = text_[peek().at.begin];
-    return peek().kind == TokenKind::number && (first == '-' || first == '+');
+    return first == '-' || first == '+';
   }
 
   Result<Operand> sum() {

@@ -83,6 +83,7 @@ Outcome address_in(std::span<const IpPrefix> prefixes, const Value& v) {
 
 template <class T>
 std::span<const T> slice(const std::vector<T>& all, const Instruction& i) {
+  if (i.last > all.size()) return {};  // what it refers to is of another kind
   return {all.data() + i.first, i.last - i.first};
 }
 

@@ -18,13 +18,7 @@
 #include <span>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
+#include "base/sanitizers.h"
 
 namespace plumb {
 namespace {

@@ -46,6 +46,12 @@ libc = ctypes.CDLL(None, use_errno=True)
 SHARED_KEYS = {"time", "type", "pid", "tid", "comm", "exe", "parent_pid", "parent_comm", "uid", "container", "pod", "namespace", "netns"}
 
 
+def sanitized():
+    """Whether the plumb under test is built with the address sanitizer."""
+    with open(PLUMB, "rb") as f:
+        return b"__asan_init" in f.read()
+
+
 def wait_until(condition, what, deadline=DEADLINE):
     """Polls until condition() is true and returns its value; fails by name when it does not come."""
     end = time.monotonic() + deadline

@@ -21,18 +21,8 @@
 #include <fstream>
 #include <utility>
 
+#include "base/sanitizers.h"
 #include "run/confine.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define PLUMB_LIMITS_MEMORY 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PLUMB_LIMITS_MEMORY 0
-#endif
-#endif
-#ifndef PLUMB_LIMITS_MEMORY
-#define PLUMB_LIMITS_MEMORY 1  // the address sanitizer reserves terabytes
-#endif
 
 namespace plumb {
 namespace {
@@ -95,11 +85,11 @@ std::uint64_t address_space() {
 
 // In the process of one file.
 [[noreturn]] void read_file(int fd, std::span<const std::uint64_t> addresses, int to) {
-#if PLUMB_LIMITS_MEMORY
-  limit(RLIMIT_AS, address_space() + kMostMemory);
-#endif
   limit(RLIMIT_CPU, kMostSeconds);
-  limit(RLIMIT_NOFILE, 0);  // what is open stays open; other files that this one names are not opened
+  if constexpr (!kSanitized) {  // a sanitizer asks for memory and for pipes
+    limit(RLIMIT_AS, address_space() + kMostMemory);
+    limit(RLIMIT_NOFILE, 0);  // what is open stays open; other files that this one names are not opened
+  }
   PipeSink sink(to);
   if (walk_inlined(fd, addresses, sink)) sink.found({kWhole, {}});
   sink.flush();
