@@ -58,7 +58,8 @@ struct FieldSpec {
   std::string_view port = {};  // of an address: the key of its port; a table shows both as one column
   std::string_view otlp = {};  // OpenTelemetry attribute; empty: "plumb.<key>"
   std::span<const std::string_view> values = {};  // for enumeration
-  std::span<const std::string_view> alerts = {};  // those of `values` that mean trouble; a table colours them
+  std::span<const std::string_view> alerts = {};  // those of `values`, or texts, that mean trouble
+  std::uint64_t alert_from = 0;                   // a number that means trouble, and all above; 0: none does
   std::span<const std::string_view> warnings = {};  // those that a log warns of, though nothing failed
   std::string_view help;                            // one sentence: meaning, unit, when it is null
 };
@@ -115,6 +116,8 @@ constexpr bool unit_matches(const FieldSpec& f) {
   return (f.type == FieldType::enumeration) == !f.values.empty();
 }
 constexpr bool alerts_are_values(const FieldSpec& f) {
+  if (f.alert_from != 0 && f.type != FieldType::unsigned_integer) return false;
+  if (f.type == FieldType::text) return true;
   for (std::string_view alert : f.alerts) {
     bool found = false;
     for (std::string_view value : f.values) found = found || value == alert;
@@ -125,7 +128,7 @@ constexpr bool alerts_are_values(const FieldSpec& f) {
 }  // namespace detail
 
 // True when keys are unique snake_case, headings and help are there, unit suffixes match types and
-// alerts are among the values. For static_assert.
+// alerts are among the values of an enumeration. For static_assert.
 template <class Event, std::size_t N>
 consteval bool valid_fields(const std::array<Field<Event>, N>& fields) {
   for (std::size_t i = 0; i < N; ++i) {

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "event/trouble.h"
+
 namespace plumb::otlp {
 namespace {
 
@@ -51,12 +53,9 @@ class OtlpSink final : public Sink {
 
  private:
   static bool means_trouble(const FieldSpec& spec, const Value& value) {
-    if (spec.alerts.empty() && spec.warnings.empty()) return false;
     const Name* name = std::get_if<Name>(&value);
-    const auto names = [name](std::span<const std::string_view> values) {
-      return std::find(values.begin(), values.end(), name->text) != values.end();
-    };
-    return name != nullptr && (names(spec.alerts) || names(spec.warnings));
+    return plumb::means_trouble(spec, value) ||
+           (name != nullptr && std::ranges::find(spec.warnings, name->text) != spec.warnings.end());
   }
 
   void append(Record record) {

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/quantiles.h"
+#include "event/trouble.h"
 
 namespace plumb {
 namespace {
@@ -39,9 +40,9 @@ class GroupSummary final : public Summary {
   explicit GroupSummary(const GroupSummarySetup& setup)
       : rows_(setup.rows), group_(setup.rows, setup.by), counted_(setup.counted) {
     latency_ = latency_field(rows_);
+    trouble_ = Trouble(rows_);
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       if (rows_.spec(i).type == FieldType::bytes) sizes_.push_back(i);
-      if (!rows_.spec(i).alerts.empty() && alert_ == Schema::npos) alert_ = i;
     }
     lay_out();
     schema_ = Schema::of_specs<GroupRow>(specs_, kTypes);
@@ -54,7 +55,7 @@ class GroupSummary final : public Summary {
     Sums& sums = find();
     if ((counted_ >> row.type() & 1U) != 0) {
       ++sums.count;
-      if (failed(row)) ++sums.failed;
+      if (trouble_.in(row)) ++sums.failed;
     }
     if (latency_ != Schema::npos && row.carries(latency_)) {
       const Value v = row.get(latency_);
@@ -101,7 +102,7 @@ class GroupSummary final : public Summary {
       specs_.push_back(spec);
     }
     number("count", "COUNT", "How many.");
-    if (alert_ != Schema::npos) number("failed", "FAILED", "Of these: how many failed.");
+    if (trouble_.can_be()) number("failed", "FAILED", "Of these: how many failed.");
     if (latency_ != Schema::npos) {
       const std::string_view key = rows_.spec(latency_).key;
       const std::string base(key.substr(0, key.size() - std::string_view("_ms").size()));
@@ -140,18 +141,10 @@ class GroupSummary final : public Summary {
     return sums;
   }
 
-  bool failed(const Row& row) const {
-    if (alert_ == Schema::npos || !row.carries(alert_)) return false;
-    const Value v = row.get(alert_);
-    const auto* name = std::get_if<Name>(&v);
-    return name != nullptr &&
-           std::ranges::find(rows_.spec(alert_).alerts, name->text) != rows_.spec(alert_).alerts.end();
-  }
-
   bool give(std::vector<Value> values, const Sums& sums, const Out& out) const {
     values.insert(values.begin(), Name{kTypes[0]});
     values.emplace_back(sums.count);
-    if (alert_ != Schema::npos) values.emplace_back(sums.failed);
+    if (trouble_.can_be()) values.emplace_back(sums.failed);
     if (latency_ != Schema::npos) {
       const auto duration = [&values](std::optional<double> ns) {
         constexpr double kMost = 9.2e18;  // an estimate may lie above what a Duration holds
@@ -169,7 +162,8 @@ class GroupSummary final : public Summary {
   const Schema& rows_;
   GroupFields group_;
   TypeMask counted_;
-  std::size_t latency_ = Schema::npos, alert_ = Schema::npos;
+  std::size_t latency_ = Schema::npos;
+  Trouble trouble_;
   std::vector<std::size_t> sizes_;
   std::vector<std::unique_ptr<std::string>> names_;  // keys that specs_ views
   std::vector<FieldSpec> specs_;

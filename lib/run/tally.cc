@@ -18,19 +18,11 @@ std::string counted(std::uint64_t n, std::string_view noun) {
 
 }  // namespace
 
-Tally::Tally(const Schema& events) : events_(events), types_(events.types().size(), 0) {
-  for (std::size_t i = events.size(); i-- > 0;) {
-    if (!events.spec(i).alerts.empty()) alert_ = i;
-  }
-}
+Tally::Tally(const Schema& events) : events_(events), trouble_(events), types_(events.types().size(), 0) {}
 
 void Tally::keep(const Row& row) {
   ++types_[row.type()];
-  if (alert_ == Schema::npos || !row.carries(alert_)) return;
-  const Value v = row.get(alert_);
-  const auto* name = std::get_if<Name>(&v);
-  const auto alerts = events_.spec(alert_).alerts;
-  if (name != nullptr && std::ranges::find(alerts, name->text) != alerts.end()) ++failed_;
+  if (trouble_.in(row)) ++failed_;
 }
 
 std::uint64_t Tally::kept() const {
@@ -42,7 +34,7 @@ std::string Tally::text() const {
   for (std::size_t i = 0; i < types_.size(); ++i) {
     if (types_[i] != 0) out.append(out.empty() ? "" : ", ").append(counted(types_[i], events_.types()[i]));
   }
-  if (!out.empty() && alert_ != Schema::npos) out += fmt::format(", {} failed", failed_);
+  if (!out.empty() && trouble_.can_be()) out += fmt::format(", {} failed", failed_);
   return out;
 }
 

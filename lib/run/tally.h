@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "event/field.h"
+#include "event/trouble.h"
 
 namespace plumb {
 
@@ -25,7 +26,7 @@ class Tally {
 
  private:
   const Schema& events_;
-  std::size_t alert_ = Schema::npos;  // the field that says whether it failed
+  Trouble trouble_;
   std::vector<std::uint64_t> types_;
   std::uint64_t failed_ = 0;
   std::uint64_t filtered_ = 0;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "event/trouble.h"
 #include "sink/cell.h"
 #include "sink/formats.h"
 #include "sink/table_layout.h"
@@ -91,11 +92,6 @@ class TableSink final : public Sink {
   }
 
  private:
-  static bool is_alert(const TableColumn& c, const Value& value) {
-    const Name* name = std::get_if<Name>(&value);
-    return name != nullptr && std::find(c.alerts.begin(), c.alerts.end(), name->text) != c.alerts.end();
-  }
-
   // The cells of a row.
   void fill(const Row& row) {
     const std::size_t type = row.type();
@@ -110,7 +106,7 @@ class TableSink final : public Sink {
       cell.width = c.port == Schema::npos
                        ? cells_.append(cell.text, c.type, value)
                        : cells_.append_endpoint(cell.text, value, carried ? row.get(c.port) : Value{None{}});
-      cell.alert = style_.color && is_alert(c, value);
+      cell.alert = style_.color && means_trouble(*c.spec, value);
       any_[i] = any_[i] || is_something(value);
     }
   }

@@ -67,7 +67,7 @@ void TableLayout::add(const Schema& schema, const TableStyle& style, std::size_t
                 .heading = spec.heading,
                 .type = spec.type,
                 .types = spec.types,
-                .alerts = spec.alerts,
+                .spec = &spec,
                 .rank = spec.rank,
                 .if_any = spec.if_any && style.contents && !chosen_};
   if (const std::size_t port = spec.port.empty() ? Schema::npos : schema.find(spec.port);

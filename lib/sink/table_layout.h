@@ -18,7 +18,7 @@ struct TableColumn {
   std::string_view heading;
   FieldType type = FieldType::text;
   TypeMask types = 0;
-  std::span<const std::string_view> alerts;
+  const FieldSpec* spec = nullptr;
   std::uint8_t rank = 0;
   bool if_any = false;
   bool right = false;     // numbers

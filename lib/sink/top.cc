@@ -30,6 +30,7 @@
 
 #include "base/quantiles.h"
 #include "base/text.h"
+#include "event/trouble.h"
 #include "sink/cell.h"
 
 namespace plumb {
@@ -100,7 +101,7 @@ class Top final : public TopSink {
       ++group.recent;
       ++events_;
       ++recent_events_;
-      if (failed(row)) ++group.failed;
+      if (trouble_.in(row)) ++group.failed;
     }
     if (latency_ != Schema::npos && row.carries(latency_)) {
       const Value v = row.get(latency_);
@@ -159,15 +160,12 @@ class Top final : public TopSink {
       }
       if (f.type == FieldType::duration && latency_ == Schema::npos) latency_ = i;
       if (f.type == FieldType::bytes) sum_fields_.push_back(i);
-      if (!f.alerts.empty() && alert_ == Schema::npos) alert_ = i;
     }
     sort_ = columns_.size();
     columns_.push_back({"TOTAL", Measure::total, 0, 7, true, 0});
     columns_.push_back({"RATE/s", Measure::rate, 0, 8, true, 4});
-    if (alert_ != Schema::npos) {
-      columns_.push_back({"FAILED", Measure::failed, 0, 7, true, 1});
-      alerts_ = schema.spec(alert_).alerts;
-    }
+    trouble_ = Trouble(schema);
+    if (trouble_.can_be()) columns_.push_back({"FAILED", Measure::failed, 0, 7, true, 1});
     if (latency_ != Schema::npos) {
       columns_.push_back({"P50", Measure::p50, 0, 7, true, 3});
       columns_.push_back({"P99", Measure::p99, 0, 7, true, 2});
@@ -245,13 +243,6 @@ class Top final : public TopSink {
 
   static std::uint64_t weight(const Group& g) { return g.total + g.before; }
   static double activity(const Group& g) { return g.rate + static_cast<double>(g.recent); }
-
-  bool failed(const Row& row) const {
-    if (alert_ == Schema::npos || !row.carries(alert_)) return false;
-    const Value v = row.get(alert_);
-    const auto* name = std::get_if<Name>(&v);
-    return name != nullptr && std::find(alerts_.begin(), alerts_.end(), name->text) != alerts_.end();
-  }
 
   void settle_rates(BootTime now) {
     const double seconds = std::max(static_cast<double>(now.ns - last_frame_.ns) / 1e9, 1e-3);
@@ -565,8 +556,7 @@ class Top final : public TopSink {
   std::vector<std::size_t> ports_;  // by group field: of an address with its port; npos
   std::vector<std::size_t> sum_fields_;
   std::size_t latency_ = Schema::npos;
-  std::size_t alert_ = Schema::npos;
-  std::span<const std::string_view> alerts_;
+  Trouble trouble_;
   std::vector<TopColumn> columns_;
   std::unordered_map<std::string, Group, TextHash, std::equal_to<>> groups_;
   std::string key_;           // reused

@@ -65,7 +65,7 @@ def with_forced(variant):
 
 def refused(variant):
     """Whether plumb says in its three lines that this variant does not work here."""
-    done = run_plumb(variant.tool, "-d", "1ms")
+    done = run_plumb(variant.tool, "--json", "-d", "1ms")  # shows all that there is, so that each hook is wanted
     text = done.stderr.decode()
     clear = (done.returncode == 1 and f"{variant.hook}={variant.name} does not work here" in text and
              len(text.splitlines()) <= 3 and variant.why)

@@ -9,6 +9,8 @@ namespace {
 constexpr std::string_view kTypes[] = {"query"};
 constexpr std::string_view kRoles[] = {"client", "server"};
 // In the order of dns::Outcome.
+// An answer that says nothing about the name. NXDOMAIN does.
+constexpr std::string_view kRefusals[] = {"FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"};
 constexpr std::string_view kOutcomes[] = {"answered", "nodata", "timeout", "late", "pending"};
 constexpr std::string_view kTroubles[] = {"timeout", "late"};
 constexpr std::string_view kTransports[] = {"udp", "tcp"};
@@ -89,6 +91,7 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
       .group = true,
       .shown = true,
       .rank = 1,
+      .alerts = kRefusals,
       .help = "The server's response code, such as NXDOMAIN; null without an answer."},
      [](const Query& q) -> Value { return text_or_none(q.rcode); }},
     {{.key = "latency_ms",

@@ -15,6 +15,9 @@ constexpr std::string_view kProtocols[] = {"http/1.0", "http/1.1", "h2"};
 constexpr std::string_view kLibraries[] = {"openssl", "boringssl", "gnutls", "go"};
 constexpr std::string_view kStreams[] = {"sse", "grpc", "websocket"};
 constexpr std::string_view kErrors[] = {"reset", "closed", "timeout", "trace_ended", "lost"};
+// The statuses with which OpenTelemetry's RPC conventions call a server's span failed.
+constexpr std::string_view kFailedCalls[] = {"UNKNOWN",  "DEADLINE_EXCEEDED", "UNIMPLEMENTED",
+                                             "INTERNAL", "UNAVAILABLE",       "DATA_LOSS"};
 constexpr std::string_view kTrouble[] = {"reset", "closed", "timeout"};
 
 std::size_t type_of(const Request&) {
@@ -119,6 +122,7 @@ constexpr auto kOwnFields = std::to_array<Field<Request>>({
       .width = 6,
       .shown = true,
       .otlp = "http.response.status_code",
+      .alert_from = 500,
       .help = "The response's status; null when there was none, then `error` says why."},
      [](const Request& r) -> Value { return number_or_none(r.exchange->status); }},
     {{.key = "grpc_method",
@@ -136,6 +140,7 @@ constexpr auto kOwnFields = std::to_array<Field<Request>>({
       .type = FieldType::text,
       .width = 10,
       .otlp = "rpc.response.status_code",
+      .alerts = kFailedCalls,
       .help = "gRPC: the name of its status, such as OK; null when none came."},
      [](const Request& r) -> Value {
        return r.exchange->grpc_status ? name_or_none(http::grpc_status_name(*r.exchange->grpc_status))

@@ -62,7 +62,9 @@ class Tcpconnect final : public Tool {
     ConnectProbe::Wants wants = this->wants();
     push_down(session, wants);
     // First, so that the name of the first connection is known.
-    if (names_wanted()) start_names(session);
+    if (names_wanted()) {
+      if (auto r = start_names(session); !r) return r;
+    }
     return connects_.start(session, wants, [&](Connect& e) {
       if (names_ && e.began()) e.remote_name = names_->name_of(visit(e), {e.wire->time_ns});
       return session.out.push(Row(kConnectSchema, e));
@@ -107,14 +109,16 @@ class Tcpconnect final : public Tool {
            });
   }
 
-  // Names are an extra: where they cannot be had, the connections are told without.
-  void start_names(Session& session) {
+  // Names are an extra: where they cannot be had, the connections are told without; but what was forced is an error.
+  Result<void> start_names(Session& session) {
     names_.emplace();
     auto started = names_->start(session);
-    if (started) return;
+    if (started) return {};
     names_.reset();
+    if (!forced_among(NamesProbe::hooks(true), forced_hooks()).empty()) return started;
     if (!common().quiet)
       say("plumb: remote_name is not known: {}: {}", started.error().what, started.error().why);
+    return {};
   }
 
   static dns::Visit visit(const Connect& e) {
