@@ -102,7 +102,9 @@ static __always_inline bool is_runnable(struct task_struct *task)
 
 	if (bpf_core_field_exists(now->__state))
 		return BPF_CORE_READ(now, __state) == 0;
-	return BPF_CORE_READ((struct task_struct___before_5_14 *)task, state) == 0;
+	if (bpf_core_field_exists(((struct task_struct___before_5_14 *)task)->state))
+		return BPF_CORE_READ((struct task_struct___before_5_14 *)task, state) == 0;
+	return false;
 }
 
 static __always_inline struct blocked *entry_of(__u32 tid)
