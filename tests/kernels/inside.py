@@ -68,7 +68,7 @@ def refused(variant):
     done = run_plumb(variant.tool, "--json", "-d", "1ms")  # shows all that there is, so that each hook is wanted
     text = done.stderr.decode()
     clear = (done.returncode == 1 and f"{variant.hook}={variant.name} does not work here" in text and
-             len(text.splitlines()) <= 3 and variant.why)
+             sum(not line.startswith("{") for line in text.splitlines()) <= 3 and variant.why)
     return ("not there", variant.why) if clear else ("FAIL", f"forced, it ends with {done.returncode}: {text}")
 
 
