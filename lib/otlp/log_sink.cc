@@ -34,7 +34,7 @@ class OtlpSink final : public Sink {
         if (const UnixTime* time = std::get_if<UnixTime>(&value)) record.time = *time;
         continue;
       }
-      if (means_trouble(schema_->spec(i), value)) record.severity = Severity::warn;
+      if (is_warned_of(schema_->spec(i), value)) record.severity = Severity::warn;
       attributes_.push_back({names_[i], value});
     }
     record.event_name = event_names_[row.type()];
@@ -52,9 +52,9 @@ class OtlpSink final : public Sink {
   Result<void> end() override { return batcher_.end(), Result<void>{}; }
 
  private:
-  static bool means_trouble(const FieldSpec& spec, const Value& value) {
+  static bool is_warned_of(const FieldSpec& spec, const Value& value) {
     const Name* name = std::get_if<Name>(&value);
-    return plumb::means_trouble(spec, value) ||
+    return means_trouble(spec, value) ||
            (name != nullptr && std::ranges::find(spec.warnings, name->text) != spec.warnings.end());
   }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "profile/threshold_syntax.h"
 #include "query/diagnostic.h"
 #include "query/syntax.h"
 
@@ -82,29 +83,13 @@ DiffVerdict named_function(const Diff& diff, const Limit& l) {
 
 }  // namespace
 
-struct DiffThreshold::State {
-  std::string text;
-  query::Syntax syntax;
-  std::vector<Limit> limits;  // by node
+struct DiffThreshold::State : ThresholdSyntax<DiffThreshold::State, Limit> {
+  static constexpr std::string_view kExample = "compare a change with it, for example self(\"f\") > +5%";
 
-  Result<void> check(std::string_view source, query::NodeId id);
   Result<void> check_test(std::string_view source, query::NodeId id);
   Result<Limit> left_side(std::string_view source, const Operand& operand) const;
   ChangeVerdict evaluate(query::NodeId id, const Diff& diff, std::string& told) const;
 };
-
-Result<void> DiffThreshold::State::check(std::string_view source, query::NodeId id) {
-  const Node& node = syntax.nodes[id];
-  if (node.kind == Node::Kind::test) return check_test(source, id);
-  if (node.kind == Node::Kind::truth) {
-    return query::error_at(source, node.at, "this alone is no condition",
-                           "compare a change with it, for example self(\"f\") > +5%");
-  }
-  for (const query::NodeId child : node.children) {
-    if (auto r = check(source, child); !r) return r;
-  }
-  return {};
-}
 
 Result<void> DiffThreshold::State::check_test(std::string_view source, query::NodeId id) {
   Node node = syntax.nodes[id];
@@ -176,14 +161,9 @@ DiffThreshold& DiffThreshold::operator=(DiffThreshold&&) noexcept = default;
 DiffThreshold::~DiffThreshold() = default;
 
 Result<DiffThreshold> DiffThreshold::compile(std::string_view text) {
-  auto syntax = query::parse(text);
-  if (!syntax) return std::move(syntax).error();
-  auto state = std::make_unique<State>();
-  append_printable(state->text, text);
-  state->syntax = *std::move(syntax);
-  state->limits.resize(state->syntax.nodes.size());
-  if (auto r = state->check(text, state->syntax.root); !r) return std::move(r).error();
-  return DiffThreshold(std::move(state));
+  auto state = State::compile(text);
+  if (!state) return std::move(state).error();
+  return DiffThreshold(*std::move(state));
 }
 
 DiffVerdict DiffThreshold::evaluate(const Diff& diff) const {

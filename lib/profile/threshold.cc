@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "profile/threshold_syntax.h"
 #include "profile/write.h"
 #include "query/compare.h"
 #include "query/diagnostic.h"
@@ -133,28 +134,13 @@ std::vector<std::string_view> figure_names() {
 
 }  // namespace
 
-struct ProfileThreshold::State {
-  std::string text;
-  query::Syntax syntax;
-  std::vector<Limit> limits;  // by node
+struct ProfileThreshold::State : ThresholdSyntax<ProfileThreshold::State, Limit> {
+  static constexpr std::string_view kExample = "compare it, for example rooted < 95%";
 
-  Result<void> check(std::string_view source, query::NodeId id);
   Result<void> check_test(std::string_view source, query::NodeId id);
   Result<void> left_side(std::string_view source, const Operand& operand, Limit& limit) const;
   bool holds(query::NodeId id, const Profile& profile, Verdict& verdict) const;
 };
-
-Result<void> ProfileThreshold::State::check(std::string_view source, query::NodeId id) {
-  const Node& node = syntax.nodes[id];
-  if (node.kind == Node::Kind::test) return check_test(source, id);
-  if (node.kind == Node::Kind::truth)
-    return query::error_at(source, node.at, "this alone is no condition",
-                           "compare it, for example rooted < 95%");
-  for (const query::NodeId child : node.children) {
-    if (auto r = check(source, child); !r) return r;
-  }
-  return {};
-}
 
 Result<void> ProfileThreshold::State::check_test(std::string_view source, query::NodeId id) {
   Node node = syntax.nodes[id];
@@ -244,14 +230,9 @@ ProfileThreshold& ProfileThreshold::operator=(ProfileThreshold&&) noexcept = def
 ProfileThreshold::~ProfileThreshold() = default;
 
 Result<ProfileThreshold> ProfileThreshold::compile(std::string_view text) {
-  auto syntax = query::parse(text);
-  if (!syntax) return std::move(syntax).error();
-  auto state = std::make_unique<State>();
-  append_printable(state->text, text);
-  state->syntax = *std::move(syntax);
-  state->limits.resize(state->syntax.nodes.size());
-  if (auto r = state->check(text, state->syntax.root); !r) return std::move(r).error();
-  return ProfileThreshold(std::move(state));
+  auto state = State::compile(text);
+  if (!state) return std::move(state).error();
+  return ProfileThreshold(*std::move(state));
 }
 
 Verdict ProfileThreshold::evaluate(const Profile& profile) const {
