@@ -38,6 +38,7 @@ _plumb_tcpconnect_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_tcpconnect_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -51,9 +52,9 @@ _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --no-names \
         --min-latency --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from \
         --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
-        --summary --by --sort --top --once --interval --otlp --otlp-signals --fail-if --baseline \
-        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
-        --help -h --version --
+        --summary --by --sort --top --once --interval --otlp --otlp-signals --otlp-spans \
+        --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -96,6 +97,7 @@ _plumb_httptrace_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_httptrace_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -109,9 +111,9 @@ _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
         --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
-        --color --summary --by --sort --top --once --interval --otlp --otlp-signals --fail-if \
-        --baseline --strict --report --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --color --summary --by --sort --top --once --interval --otlp --otlp-signals --otlp-spans \
+        --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -153,6 +155,7 @@ _plumb_drops_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_drops_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -166,9 +169,9 @@ _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
         --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --sort --top --once --interval --otlp --otlp-signals --fail-if --baseline --strict --report \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --sort --top --once --interval --otlp --otlp-signals --otlp-spans --otlp-profiles \
+        --otlp-dry-run --fail-if --baseline --strict --report --list-fields --json-schema \
+        --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -207,6 +210,7 @@ _plumb_flame_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_flame_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -221,8 +225,9 @@ _plumb_flame_options() {
         --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
         --container --pod --netns --where --from --duration -d --count -n --format -f --json -j \
         --output -o --columns --wide --time --color --summary --by --sort --top --once --interval \
-        --otlp --otlp-signals --fail-if --baseline --strict --report --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --otlp --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline \
+        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
+        --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -294,6 +299,7 @@ _plumb_dnsx_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_dnsx_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -307,8 +313,9 @@ _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
         --wide --time --color --summary --by --sort --top --once --interval --otlp --otlp-signals \
-        --fail-if --baseline --strict --report --list-fields --json-schema --ready-file --stats \
-        --quiet -q --verbose -v --help -h --version --
+        --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

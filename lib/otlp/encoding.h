@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "event/value.h"
 #include "otlp/config.h"
+#include "otlp/message.h"
 #include "otlp/metric.h"
 #include "otlp/span.h"
 
@@ -41,6 +43,9 @@ struct Answer {
   std::string message;         // as it came: hostile bytes
 };
 
+// Writes the fields of a message.
+using Describe = std::function<void(MessageWriter&)>;
+
 class Encoding {
  public:
   virtual ~Encoding() = default;
@@ -49,8 +54,11 @@ class Encoding {
   virtual void append(std::string& items, const Record& record) = 0;
   virtual void append(std::string& items, const Span& span) = 0;
   virtual void append(std::string& items, const Metric& metric) = 0;
-  // The body of a request.
-  virtual std::string request(std::string_view items) const = 0;
+  virtual void append(std::string& items, const Describe& item) = 0;
+  // Fields of the request beside those of the resource.
+  virtual std::string beside(const Describe& fields) const = 0;
+  // The body of a request. `beside` is beside()'s, or empty.
+  virtual std::string request(std::string_view items, std::string_view beside = {}) const = 0;
   // The body of an answer: Export...ServiceResponse with a 2xx status, google.rpc.Status with others. Bytes
   // that are neither give an empty Answer.
   virtual Answer answer(std::string_view body, bool success) const = 0;

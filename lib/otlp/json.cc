@@ -52,6 +52,7 @@ class JsonWriter final : public MessageWriter {
     digits(v);
   }
   void integer(Key key, std::int64_t v) override { quoted(key, v); }
+  void wide(Key key, std::uint64_t v) override { quoted(key, v); }
   void fixed32(Key key, std::uint32_t v) override { small(key, v); }
   void fixed64(Key key, std::uint64_t v) override { quoted(key, v); }
   void signed_fixed64(Key key, std::int64_t v) override { quoted(key, v); }
@@ -59,13 +60,14 @@ class JsonWriter final : public MessageWriter {
     name(key);
     append_number(out_, v);
   }
-  void all_fixed64(Key key, std::span<const std::uint64_t> v) override {
+  void all_fixed64(Key key, std::span<const std::uint64_t> v) override { all(key, v, "\""); }
+  void all_small(Key key, std::span<const std::int64_t> v) override { all(key, v, ""); }
+  void all_integers(Key key, std::span<const std::int64_t> v) override { all(key, v, "\""); }
+  void all_texts(Key key, std::span<const std::string> v) override {
     open_list(key);
-    for (const std::uint64_t n : v) {
+    for (const std::string& s : v) {
       separate();
-      out_ += '"';
-      digits(n);
-      out_ += '"';
+      append_string(out_, s);
     }
     close_list();
   }
@@ -118,6 +120,17 @@ class JsonWriter final : public MessageWriter {
     out_.append(text.data(), text.size());
   }
   template <class Integer>
+  void all(Key key, std::span<const Integer> v, const char* quote) {
+    open_list(key);
+    for (const Integer n : v) {
+      separate();
+      out_ += quote;
+      digits(n);
+      out_ += quote;
+    }
+    close_list();
+  }
+  template <class Integer>
   void quoted(Key key, Integer n) {
     name(key);
     out_ += '"';
@@ -152,7 +165,8 @@ struct Names {
 };
 constexpr Names kNames[] = {{"resourceLogs", "scopeLogs", "logRecords", "rejectedLogRecords"},
                             {"resourceSpans", "scopeSpans", "spans", "rejectedSpans"},
-                            {"resourceMetrics", "scopeMetrics", "metrics", "rejectedDataPoints"}};
+                            {"resourceMetrics", "scopeMetrics", "metrics", "rejectedDataPoints"},
+                            {"resourceProfiles", "scopeProfiles", "profiles", "rejectedProfiles"}};
 
 class JsonEncoding final : public Encoding {
  public:
@@ -172,10 +186,23 @@ class JsonEncoding final : public Encoding {
   void append(std::string& items, const Record& record) override { append_item(items, record); }
   void append(std::string& items, const Span& span) override { append_item(items, span); }
   void append(std::string& items, const Metric& metric) override { append_item(items, metric); }
+  void append(std::string& items, const Describe& item) override {
+    items += items.empty() ? "{" : ",{";
+    JsonWriter writer(items);
+    item(writer);
+    items += '}';
+  }
+  std::string beside(const Describe& fields) const override {
+    std::string out = "{";
+    JsonWriter writer(out);
+    fields(writer);
+    out.front() = ',';
+    return out;
+  }
 
-  std::string request(std::string_view items) const override {
+  std::string request(std::string_view items, std::string_view beside) const override {
     std::string out = before_;
-    out.append(items).append("]}]}]}");
+    out.append(items).append("]}]}]").append(beside).append("}");
     return out;
   }
 

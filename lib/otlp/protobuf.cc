@@ -37,6 +37,7 @@ class ProtobufWriter final : public MessageWriter {
   void boolean(Key key, bool v) override { writer().add_bool(key.number, v); }
   void small(Key key, std::uint32_t v) override { writer().add_uint32(key.number, v); }
   void integer(Key key, std::int64_t v) override { writer().add_int64(key.number, v); }
+  void wide(Key key, std::uint64_t v) override { writer().add_uint64(key.number, v); }
   void fixed32(Key key, std::uint32_t v) override { writer().add_fixed32(key.number, v); }
   void fixed64(Key key, std::uint64_t v) override { writer().add_fixed64(key.number, v); }
   void signed_fixed64(Key key, std::int64_t v) override { writer().add_sfixed64(key.number, v); }
@@ -46,6 +47,13 @@ class ProtobufWriter final : public MessageWriter {
   }
   void all_numbers(Key key, std::span<const double> v) override {
     writer().add_packed_double(key.number, v.begin(), v.end());
+  }
+  void all_small(Key key, std::span<const std::int64_t> v) override { all_integers(key, v); }
+  void all_integers(Key key, std::span<const std::int64_t> v) override {
+    writer().add_packed_int64(key.number, v.begin(), v.end());
+  }
+  void all_texts(Key key, std::span<const std::string> v) override {
+    for (const std::string& s : v) text(key, s);
   }
 
   void open(Key key) override {
@@ -94,13 +102,27 @@ class ProtobufEncoding final : public Encoding {
   void append(std::string& items, const Span& span) override { append_item(items, span); }
   void append(std::string& items, const Metric& metric) override { append_item(items, metric); }
 
-  std::string request(std::string_view items) const override {
+  void append(std::string& items, const Describe& item) override {
+    item_.clear();
+    ProtobufWriter writer(item_);
+    item(writer);
+    pbf_builder<ScopesTag>(items).add_message(ScopesTag::items, item_);
+  }
+  std::string beside(const Describe& fields) const override {
+    std::string out;
+    ProtobufWriter writer(out);
+    fields(writer);
+    return out;
+  }
+
+  std::string request(std::string_view items, std::string_view beside) const override {
     std::string scopes = scope_;
     scopes += items;
     std::string resources = resource_;
     pbf_builder<ResourcesTag>(resources).add_message(ResourcesTag::scopes, scopes);
     std::string out;
     pbf_builder<RequestTag>(out).add_message(RequestTag::resources, resources);
+    out += beside;
     return out;
   }
 

@@ -14,6 +14,7 @@ namespace plumb::otlp {
 struct Batch {
   std::string records;  // encoded, one behind another
   std::size_t count = 0;
+  std::string beside = {};  // Encoding::beside()
 };
 
 class Queue {

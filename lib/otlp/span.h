@@ -20,7 +20,7 @@ struct Attribute {
   Value value;  // not None
 };
 
-enum class SpanKind : std::uint8_t { server = 2, client = 3 };  // Span.SpanKind
+enum class SpanKind : std::uint8_t { internal = 1, server = 2, client = 3 };  // Span.SpanKind
 
 // What a tool says of a row. Text lives as long as the row, or in `own`.
 struct SpanDraft {

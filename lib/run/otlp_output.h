@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "otlp/push.h"
+#include "profile/profile.h"
 #include "run/common_options.h"
 #include "run/tool.h"
 
@@ -20,6 +21,9 @@ Result<otlp::Push> open_push(const otlp::Config& config);
 
 // Starts the threads, without any capability.
 Result<void> start_pushes(std::vector<otlp::Push>& pushes);
+
+// Hands the stacks of the run to the one of profiles, if there is one.
+void push_profile(std::vector<otlp::Push>& pushes, const profile::Profile& stacks);
 
 // Waits until the rest is delivered, as long as the configuration allows, and says on standard error what was
 // not; with `stats` also what was.
