@@ -3,8 +3,8 @@ import json
 import unittest
 
 from harness import LiveTest, needs, parse_time_ns, run_plumb
-from httptrace import HttpTest, httptrace
-from otlp import Collector, plain_pairs
+from httptrace import GRPC_PROGRAM, HttpTest, httptrace
+from otlp import Collector, metric_points, plain_pairs, unknown_names
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -164,6 +164,45 @@ class Httptrace(HttpTest):
             self.until_seen(plumb, 2)
         self.assertEqual((len(collector.spans()), collector.metrics()), (2, []))
         self.assertEqual(plumb.stderr, "")
+
+
+    def test_rpcs(self):
+        try:
+            import grpc  # noqa: F401
+        except ImportError:
+            self.skipTest("python3-grpcio is not installed")
+        collector = self.collector()
+        with httptrace("--netns", self.ns.path, "--otlp=" + collector.url) as plumb:
+            self.ns.run("/usr/bin/python3", "-c", GRPC_PROGRAM)
+            self.until_seen(plumb, 12)
+        for span, line in zip(collector.spans(), plumb.lines, strict=True):
+            self.assertIsSpanOfCall(span, line)
+        self.assertGreater(len({line["grpc_status"] for line in plumb.lines}), 1)
+        ended = [line for line in plumb.lines if line["error"] in (None, "reset")]
+        for role in ("client", "server"):
+            points = metric_points(collector, f"rpc.{role}.call.duration")
+            mine = [line for line in ended if line["role"] == role]
+            self.assertEqual(sum(int(p["count"]) for _, p in points), len(mine))
+            self.assertAlmostEqual(sum(p["sum"] for _, p in points), sum(line["latency_ms"] for line in mine) / 1e3, 6)
+            self.assertEqual({(a["rpc.method"], a.get("rpc.response.status_code")) for a, _ in points},
+                             {(line["grpc_method"], line["grpc_status"]) for line in mine})
+        self.assertEqual(metric_points(collector, "http.server.request.duration"), [])
+        self.assertEqual(unknown_names(collector), set())
+
+    def assertIsSpanOfCall(self, span, line):
+        client = line["role"] == "client"
+        attributes = plain_pairs(span["attributes"])
+        self.assertEqual((span["name"], span["kind"]), (line["grpc_method"], CLIENT if client else SERVER))
+        self.assertEqual(int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]), round(line["latency_ms"] * 1e6))
+        self.assertEqual((attributes["rpc.system.name"], attributes["rpc.method"], attributes.get("rpc.response.status_code")),
+                         ("grpc", line["grpc_method"], line["grpc_status"]))
+        self.assertEqual([name for name in attributes if name.startswith(("http.request.method", "url."))], [])
+        # Of a server only what is its own fault is an error; of a client all but OK.
+        bad = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+        failed = line["error"] == "reset" or (line["grpc_status"] is not None and
+                                              (line["grpc_status"] != "OK" if client else line["grpc_status"] in bad))
+        self.assertEqual(span.get("status"), ERROR if failed else None, line)
+        self.assertEqual("error.type" in attributes, failed)
 
 
 class CommandLine(LiveTest):
