@@ -18,7 +18,7 @@ NAMES = {"pid": "process.pid", "exe": "process.executable.path", "parent_pid": "
          "container": "container.name", "pod": "k8s.pod.name", "namespace": "k8s.namespace.name", "error": "error.type",
          "local_addr": "network.local.address", "local_port": "network.local.port", "remote_addr": "network.peer.address",
          "remote_port": "network.peer.port", "name": "dns.question.name", "answers": "dns.answers",
-         "transport": "network.transport", "server": "server.address", "server_port": "server.port", "client": "client.address"}
+         "transport": "network.transport", "port": "server.port", "server": "server.address", "server_port": "server.port", "client": "client.address"}
 
 
 class WithCollector:
@@ -100,9 +100,11 @@ class Tcpconnect(WithCollector, of_tcpconnect.TcpTest):
         self.assertNamesAreKnown(collector)
 
     def test_what_was_pushed_is_a_metric_too(self):
-        collector = self.collector([(200, {}, b"\x0a\x08\x08\x02\x12\x04full")])
-        with of_tcpconnect.tcpconnect("--netns", self.ns.path, "--otlp=" + collector.url,
-                        env={"OTEL_METRIC_EXPORT_INTERVAL": "50", "OTEL_BLRP_SCHEDULE_DELAY": "1"}) as plumb:
+        of_logs, collector = self.collector([(200, {}, b"\x0a\x08\x08\x02\x12\x04full")]), self.collector()
+        with of_tcpconnect.tcpconnect("--netns", self.ns.path, "--otlp",
+                        env={"OTEL_METRIC_EXPORT_INTERVAL": "50", "OTEL_BLRP_SCHEDULE_DELAY": "1",
+                             "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": of_logs.url + "/v1/logs",
+                             "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": collector.url + "/v1/metrics"}) as plumb:
             self.traffic()
             exported = "otel.sdk.exporter.log.exported"
             wait_until(lambda: {a.get("error.type") for a, _ in metric_points(collector, exported)} >= {None, "rejected"}

@@ -99,9 +99,10 @@ class Test(of_httptrace.HttpTest, of_drops.DropTest, of_tcpconnect.TcpTest):
             s.recv(65535)
 
     def connections(self):
-        listener = self.listener(backlog=100)
-        self.program("connect", address="127.0.0.1", port=listener.getsockname()[1], count=5).rest()
-        self.program("connect", address="127.0.0.1", port=self.closed_port()).rest()
+        if not hasattr(self, "ports"):  # the same in each round: a rate is of one series
+            self.ports = self.listener(backlog=100).getsockname()[1], self.closed_port()
+        self.program("connect", address="127.0.0.1", port=self.ports[0], count=5).rest()
+        self.program("connect", address="127.0.0.1", port=self.ports[1]).rest()
 
     def losses(self):
         s = self.udp()
