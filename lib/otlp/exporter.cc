@@ -63,7 +63,7 @@ Progress Exporter::progress() const {
 }
 
 bool Exporter::deliver(const Batch& batch) {
-  std::string body = encoding_.request(batch.records, batch.beside);
+  std::string body = encoding_.request(batch.records, batch.beside, batch.owned);
   if (body.size() > kLongestRequest) {
     const std::lock_guard lock(mutex_);
     refuse(batch, "a request of more than 64 MiB is never sent", hint_of(413));

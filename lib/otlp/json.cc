@@ -170,16 +170,8 @@ constexpr Names kNames[] = {{"resourceLogs", "scopeLogs", "logRecords", "rejecte
 
 class JsonEncoding final : public Encoding {
  public:
-  JsonEncoding(const Source& source, Signal signal) : names_(kNames[static_cast<std::size_t>(signal)]) {
-    before_ = fmt::format(R"({{"{}":[{{"resource":{{)", names_.resources);
-    std::vector<Attribute> attributes;
-    for (const Pair& p : source.resource) attributes.push_back({p.key, std::string_view(p.value)});
-    JsonWriter writer(before_);
-    describe_attributes(writer, {1, "attributes"}, attributes);
-    before_ += fmt::format(R"(}},"{}":[{{"scope":{{"name":"plumb","version":)", names_.scopes);
-    append_string(before_, source.version);
-    before_ += fmt::format(R"(}},"{}":[)", names_.items);
-  }
+  JsonEncoding(const Source& source, Signal signal)
+      : names_(kNames[static_cast<std::size_t>(signal)]), source_(source) {}
 
   std::string_view content_type() const override { return "application/json"; }
 
@@ -200,9 +192,12 @@ class JsonEncoding final : public Encoding {
     return out;
   }
 
-  std::string request(std::string_view items, std::string_view beside) const override {
-    std::string out = before_;
-    out.append(items).append("]}]}]").append(beside).append("}");
+  std::string request(std::string_view items, std::string_view beside,
+                      std::span<const OwnedItems> owned) const override {
+    std::string out = fmt::format(R"({{"{}":[)", names_.resources);
+    if (!items.empty() || owned.empty()) block(out, {}, items);
+    for (const OwnedItems& o : owned) block(out, o.owner, o.items);
+    out.append("]").append(beside).append("}");
     return out;
   }
 
@@ -224,8 +219,23 @@ class JsonEncoding final : public Encoding {
     items += '}';
   }
 
+  // A resource with its items.
+  void block(std::string& out, std::span<const Pair> owner, std::string_view items) const {
+    if (out.back() == '}') out += ',';
+    out += R"({"resource":{)";
+    const std::vector<Pair> resource = resource_of(source_, owner);
+    std::vector<Attribute> attributes;
+    for (const Pair& p : resource) attributes.push_back({p.key, std::string_view(p.value)});
+    JsonWriter writer(out);
+    describe_attributes(writer, {1, "attributes"}, attributes);
+    out += fmt::format(R"(}},"{}":[{{"scope":{{"name":"plumb","version":)", names_.scopes);
+    append_string(out, source_.version);
+    out += fmt::format(R"(}},"{}":[)", names_.items);
+    out.append(items).append("]}]}");
+  }
+
   const Names& names_;
-  std::string before_;
+  const Source source_;
 };
 
 }  // namespace

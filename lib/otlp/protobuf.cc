@@ -83,13 +83,7 @@ class ProtobufWriter final : public MessageWriter {
 
 class ProtobufEncoding final : public Encoding {
  public:
-  explicit ProtobufEncoding(const Source& source) {
-    std::vector<Attribute> attributes;
-    for (const Pair& p : source.resource) attributes.push_back({p.key, std::string_view(p.value)});
-    std::string resource;
-    ProtobufWriter writer(resource);
-    describe_attributes(writer, {1, "attributes"}, attributes);
-    pbf_builder<ResourcesTag>(resource_).add_message(ResourcesTag::resource, resource);
+  explicit ProtobufEncoding(const Source& source) : source_(source), resource_(resource({})) {
     pbf_builder<ScopesTag> scopes(scope_);
     pbf_builder<ScopeTag> scope(scopes, ScopesTag::scope);
     scope.add_string(ScopeTag::name, "plumb");
@@ -115,13 +109,11 @@ class ProtobufEncoding final : public Encoding {
     return out;
   }
 
-  std::string request(std::string_view items, std::string_view beside) const override {
-    std::string scopes = scope_;
-    scopes += items;
-    std::string resources = resource_;
-    pbf_builder<ResourcesTag>(resources).add_message(ResourcesTag::scopes, scopes);
+  std::string request(std::string_view items, std::string_view beside,
+                      std::span<const OwnedItems> owned) const override {
     std::string out;
-    pbf_builder<RequestTag>(out).add_message(RequestTag::resources, resources);
+    if (!items.empty() || owned.empty()) block(out, resource_, items);
+    for (const OwnedItems& o : owned) block(out, resource(o.owner), o.items);
     out += beside;
     return out;
   }
@@ -174,7 +166,29 @@ class ProtobufEncoding final : public Encoding {
     pbf_builder<ScopesTag>(items).add_message(ScopesTag::items, item_);
   }
 
-  std::string resource_;  // the resource, as a field of what holds it
+  // As a field of what holds it.
+  std::string resource(std::span<const Pair> owner) const {
+    const std::vector<Pair> pairs = resource_of(source_, owner);
+    std::vector<Attribute> attributes;
+    for (const Pair& p : pairs) attributes.push_back({p.key, std::string_view(p.value)});
+    std::string text;
+    ProtobufWriter writer(text);
+    describe_attributes(writer, {1, "attributes"}, attributes);
+    std::string out;
+    pbf_builder<ResourcesTag>(out).add_message(ResourcesTag::resource, text);
+    return out;
+  }
+
+  // A resource with its items.
+  void block(std::string& out, std::string resources, std::string_view items) const {
+    std::string scopes = scope_;
+    scopes += items;
+    pbf_builder<ResourcesTag>(resources).add_message(ResourcesTag::scopes, scopes);
+    pbf_builder<RequestTag>(out).add_message(RequestTag::resources, resources);
+  }
+
+  const Source source_;
+  std::string resource_;  // plumb's own
   std::string scope_;     // the scope, likewise
   std::string item_;
 };

@@ -154,10 +154,14 @@ std::unique_ptr<Sink> Push::make_sink(const Schema& schema, const std::string& t
   limits.delay_ns = config.delay_ns;
   const ClockSource& clock = system_clock_source();
   switch (config.signal) {
-    case Signal::traces:
+    case Signal::traces: {
+      // Who names the service for plumb means all of it.
+      const auto names_service = [](const Pair& p) { return p.key == "service.name"; };
+      const bool by_owner = std::none_of(config.resource.begin(), config.resource.end(), names_service);
       return make_span_sink(*telemetry, config.sampler,
                             Batcher(*state_->encoding, state_->queue, clock, limits), random_bits(),
-                            state_->spans);
+                            state_->spans, by_owner);
+    }
     case Signal::metrics:
       return make_metric_sink(*telemetry, {config.delta, config.interval_ns, outcomes_of(all)},
                               Batcher(*state_->encoding, state_->queue, clock, limits), clock);

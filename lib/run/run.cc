@@ -31,6 +31,7 @@
 #include "run/end_signals.h"
 #include "run/live_table.h"
 #include "run/otlp_output.h"
+#include "run/otlp_owner.h"
 #include "run/outputs.h"
 #include "run/progress.h"
 #include "run/push_down.h"
@@ -131,6 +132,8 @@ class Run {
       auto sink = pushes_.back().make_sink(rows_, std::string(info_.name), info_.telemetry, pushes_);
       if (sink) sinks.push_back(std::move(sink));  // profiles are no rows
     }
+    const auto of_traces = [](const otlp::Config& c) { return c.signal == otlp::Signal::traces; };
+    if (std::ranges::any_of(push_configs_, of_traces)) processes_.read_environments(service_of_environment);
     auto reports = ReportFiles::open(options_);
     if (!reports) return std::move(reports).error();
     reports_.emplace(*std::move(reports));

@@ -86,7 +86,8 @@ class Tcpconnect(WithCollector, of_tcpconnect.TcpTest):
         collector, lines, _ = self.run_with("--otlp-spans", "connect")
         lines = [e for e in lines if e["type"] == "connect" and e["latency_ms"] is not None]
         self.assertEqual(len(lines), 8)
-        for span, line in zip(collector.spans(), lines, strict=True):
+        spans = sorted(collector.spans(), key=lambda s: int(s["endTimeUnixNano"]))
+        for span, line in zip(spans, sorted(lines, key=lambda e: parse_time_ns(e["time"])), strict=True):
             self.assertEqual(span["name"], f"socket connect {line['remote_addr']}:{line['remote_port']}")
             self.assertEqual((span["kind"], int(span["endTimeUnixNano"])), (INTERNAL, parse_time_ns(line["time"])))
             self.assertEqual(int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]), round(line["latency_ms"] * 1e6))
@@ -140,7 +141,8 @@ class Dnsx(WithCollector, of_dnsx.DnsTest):
 
     def test_spans_on_request(self):
         collector, lines = self.run_with("--otlp-spans=dns")
-        for span, line in zip(collector.spans(), lines, strict=True):
+        spans = sorted(collector.spans(), key=lambda s: (int(s["startTimeUnixNano"]), s["kind"]))
+        for span, line in zip(spans, sorted(lines, key=lambda e: (parse_time_ns(e["time"]), e["role"])), strict=True):
             self.assertEqual(span["name"], "DNS lookup " + line["name"])
             self.assertEqual(span["kind"], INTERNAL if line["role"] == "client" else SERVER)
             self.assertEqual(int(span["startTimeUnixNano"]), parse_time_ns(line["time"]))

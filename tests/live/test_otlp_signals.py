@@ -1,5 +1,6 @@
 """--otlp's spans and metrics: what a collector receives is what plumb prints of the same requests."""
 import json
+import os
 import unittest
 
 from harness import LiveTest, needs, parse_time_ns, run_plumb
@@ -41,6 +42,13 @@ def expected_attributes(line):
     if line["status"] >= (500 if line["role"] == "server" else 400):
         out["error.type"] = str(line["status"])
     return out
+
+
+def in_time(spans, lines):
+    """Both by end and side: a request has the spans of each service together."""
+    side = {"server": SERVER, "client": CLIENT}
+    return (sorted(spans, key=lambda s: (int(s["endTimeUnixNano"]), s["kind"])),
+            sorted(lines, key=lambda e: (parse_time_ns(e["time"]), side[e["role"]])))
 
 
 class Httptrace(HttpTest):
@@ -86,7 +94,7 @@ class Httptrace(HttpTest):
         self.assertGreaterEqual(len(lines), 14)
         spans = collector.spans()
         self.assertEqual(len(spans), len(lines), plumb.stderr)
-        for span, line in zip(spans, lines):
+        for span, line in zip(*in_time(spans, lines)):
             self.assertIsSpanOf(span, line)
         self.assertEqual(len({s["spanId"] for s in spans}), len(spans))
         self.assertEqual({line["trace_id"] for line in lines}, {None, TRACE})
@@ -95,11 +103,31 @@ class Httptrace(HttpTest):
         self.assertEqual(collector.records(), [])
 
     @needs("nginx", "curl")
+    def test_spans_are_of_the_service_that_did_them(self):
+        self.nginx()
+        for mine in ("", "mine"):
+            collector = self.collector()
+            with httptrace("--netns", self.ns.path, "--otlp=" + collector.url, env={"OTEL_SERVICE_NAME": mine}) as plumb:
+                self.curl("http://127.0.0.1:8080/small")
+                for variable in ("OTEL_SERVICE_NAME=shop", "OTEL_RESOURCE_ATTRIBUTES=service.name=shop,x=y"):
+                    self.ns.run("env", variable, "curl", "-s", "http://127.0.0.1:8080/text/1")
+                self.until_seen(plumb, 6)
+            got = set()
+            for path, _, body in collector.requests:
+                for resource in body.get("resourceSpans", []):
+                    attributes = plain_pairs(resource["resource"]["attributes"])
+                    self.assertEqual((attributes["host.name"], attributes["os.type"]), (os.uname().nodename, "linux"))
+                    got.update((attributes["service.name"], s["kind"]) for scope in resource["scopeSpans"] for s in scope["spans"])
+            self.assertEqual(got, {("mine", SERVER), ("mine", CLIENT)} if mine else
+                             {("nginx", SERVER), ("curl", CLIENT), ("shop", CLIENT)})
+            self.assertEqual(len(collector.spans()), len(plumb.lines))
+
+    @needs("nginx", "curl")
     def test_json_says_the_same(self):
         collector, lines, _ = self.run_with(OTEL_EXPORTER_OTLP_PROTOCOL="http/json")
         spans = collector.spans()
         self.assertEqual(len(spans), len(lines))
-        for span, line in zip(spans, lines):
+        for span, line in zip(*in_time(spans, lines)):
             self.assertIsSpanOf(span, line)
 
     @needs("nginx", "curl")
@@ -175,7 +203,7 @@ class Httptrace(HttpTest):
         with httptrace("--netns", self.ns.path, "--otlp=" + collector.url) as plumb:
             self.ns.run("/usr/bin/python3", "-c", GRPC_PROGRAM)
             self.until_seen(plumb, 12)
-        for span, line in zip(collector.spans(), plumb.lines, strict=True):
+        for span, line in zip(*in_time(collector.spans(), plumb.lines), strict=True):
             self.assertIsSpanOfCall(span, line)
         self.assertGreater(len({line["grpc_status"] for line in plumb.lines}), 1)
         ended = [line for line in plumb.lines if line["error"] in (None, "reset")]

@@ -68,7 +68,8 @@ class FakeEncoding final : public otlp::Encoding {
   }
   void append(std::string&, const otlp::Describe&) override {}
   std::string beside(const otlp::Describe&) const override { return {}; }
-  std::string request(std::string_view records, std::string_view) const override {
+  std::string request(std::string_view records, std::string_view,
+                      std::span<const otlp::OwnedItems>) const override {
     return "[" + std::string(records) + "]";
   }
   otlp::Answer answer(std::string_view body, bool success) const override {

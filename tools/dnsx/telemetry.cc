@@ -5,6 +5,7 @@
 #include <string>
 
 #include "dnsx/event.h"
+#include "run/otlp_owner.h"
 
 namespace plumb {
 namespace {
@@ -35,6 +36,7 @@ constexpr std::string_view kReshaped[] = {"time", "type"};
 bool fill_span(const Row& row, otlp::SpanDraft& span) {
   const Query* q = row.event<Query>();
   if (q == nullptr || latency_ns(*q) < 0) return false;  // without an answer it has no end
+  set_owner(span, q->origin);
   const bool reverse = q->lookup.name.ends_with(".in-addr.arpa") || q->lookup.name.ends_with(".ip6.arpa");
   span.name = span.keep((reverse ? "DNS reverse lookup " : "DNS lookup ") + q->lookup.name);
   span.kind = q->lookup.role == Role::server ? otlp::SpanKind::server : otlp::SpanKind::internal;

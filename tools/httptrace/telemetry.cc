@@ -8,6 +8,7 @@
 #include <string>
 
 #include "httptrace/event.h"
+#include "run/otlp_owner.h"
 
 namespace plumb {
 namespace {
@@ -175,6 +176,7 @@ bool fill_span(const Row& row, SpanDraft& span) {
   if (row.event<Request>() == nullptr) return false;
   const Request& r = *row.event<Request>();
   if (r.role == Role::unknown) return false;
+  set_owner(span, r.origin);
   span.kind = r.role == Role::server ? SpanKind::server : SpanKind::client;
   // Both ends by one anchor of the clock: the record's, and the measured length back from it.
   span.end = r.origin.time;

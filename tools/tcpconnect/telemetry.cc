@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "run/otlp_owner.h"
 #include "tcpconnect/event.h"
 
 namespace plumb {
@@ -25,6 +26,7 @@ constexpr std::string_view kReshaped[] = {"time", "type", "remote_name"};
 bool fill_span(const Row& row, otlp::SpanDraft& span) {
   const Connect* e = row.event<Connect>();
   if (e == nullptr || e->wire->type != TCPCONNECT_CONNECT || !e->knows(KNOWN_LATENCY)) return false;
+  set_owner(span, e->origin);
   std::array<char, IpAddress::kMaxText> text;
   const std::string_view address(text.data(), e->remote.format(text.data()));
   const bool v6 = e->remote.family() == IpAddress::Family::v6;
