@@ -144,8 +144,21 @@ Result<std::vector<otlp::Config>> push_configs(const ToolInfo& info, const Commo
   return configs;
 }
 
-Result<otlp::Push> open_push(const otlp::Config& config) {
-  return otlp::Push::open(config, kVersion);
+Result<void> open_pushes(const std::vector<otlp::Config>& configs, const ToolInfo& info, const Schema& rows,
+                         std::vector<otlp::Push>& pushes, std::vector<std::unique_ptr<Sink>>& sinks) {
+  for (const otlp::Config& config : configs) {
+    auto push = otlp::Push::open(config, kVersion);
+    if (!push) return std::move(push).error();
+    pushes.push_back(*std::move(push));
+    auto sink = pushes.back().make_sink(rows, std::string(info.name), info.telemetry, pushes);
+    if (sink) sinks.push_back(std::move(sink));  // profiles are no rows
+  }
+  return {};
+}
+
+bool push_spans(const std::vector<otlp::Push>& pushes) {
+  return std::ranges::any_of(pushes,
+                             [](const otlp::Push& push) { return push.config().signal == Signal::traces; });
 }
 
 Result<void> start_pushes(std::vector<otlp::Push>& pushes) {

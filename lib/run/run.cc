@@ -125,15 +125,8 @@ class Run {
       if (options_.otlp_dry_run && spec.path.empty()) continue;  // the requests are what stdout has
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
-    for (const otlp::Config& config : push_configs_) {
-      auto push = open_push(config);
-      if (!push) return std::move(push).error();
-      pushes_.push_back(*std::move(push));
-      auto sink = pushes_.back().make_sink(rows_, std::string(info_.name), info_.telemetry, pushes_);
-      if (sink) sinks.push_back(std::move(sink));  // profiles are no rows
-    }
-    const auto of_traces = [](const otlp::Config& c) { return c.signal == otlp::Signal::traces; };
-    if (std::ranges::any_of(push_configs_, of_traces)) processes_.read_environments(service_of_environment);
+    if (auto r = open_pushes(push_configs_, info_, rows_, pushes_, sinks); !r) return r;
+    if (push_spans(pushes_)) processes_.read_environments(service_of_environment);
     auto reports = ReportFiles::open(options_);
     if (!reports) return std::move(reports).error();
     reports_.emplace(*std::move(reports));
