@@ -67,6 +67,10 @@ TEST_CASE("printable: C1 controls and bidirectional overrides cannot reach a ter
   CHECK(printable("a\u009b31mb") == "a\\xc2\\x9b31mb");
   CHECK(printable("gpj.\u202eexe") == "gpj.\\u{202e}exe");
   CHECK(printable("\u202a\u2066\u2069") == "\\u{202a}\\u{2066}\\u{2069}");
+  CHECK(printable("ng\u200binx") == "ng\\u{200b}inx");  // looks like nginx otherwise
+  CHECK(printable("a\u2028b\ufeff\u061c") == "a\\u{2028}b\\u{feff}\\u{061c}");
+  CHECK(printable("x\U000e0041") == "x\\u{e0041}");
+  CHECK(display_width("x\U000e0041") == 10);
   CHECK(printable("\u2029\u2065") == "\u2029\u2065");
   CHECK(printable("\u00a0") == "\u00a0");
 }
@@ -87,6 +91,8 @@ TEST_CASE("JSON: the escapes of RFC 8259") {
   CHECK(json("\x7f") == "\\u007f");
   CHECK(json("\u009b") == "\\u009b");
   CHECK(json("\u202e") == "\\u202e");
+  CHECK(json("\u2028\ufeff\u200d") == "\\u2028\\ufeff\\u200d");
+  CHECK(json("\U000e0041\U0001f600") == "\\udb40\\udc41\U0001f600");
   CHECK(json("h\u00e9 \U0001f600") == "h\u00e9 \U0001f600");
 }
 
