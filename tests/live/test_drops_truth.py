@@ -69,7 +69,11 @@ class Direction(DropTest):
             ns.run("ip", "addr", "add", f"10.9.1.{last}/24", "dev", "eth0")
             ns.run("ip", "addr", "add", f"fd09::{last}/64", "dev", "eth0", "nodad")
             ns.run("ip", "link", "set", "eth0", "up")
-        wait_until(lambda: "tentative" not in self.other.run("ip", "-6", "addr").stdout, "addresses")
+        wait_until(self.usable, "addresses of both ends")
+
+    def usable(self):
+        said = [ns.run("ip", "-6", "addr", "show", "eth0").stdout for ns in (self.ns, self.other)]
+        return all("fe80" in s and "tentative" not in s for s in said)
 
     @staticmethod
     def index(ns):
