@@ -63,6 +63,24 @@ class Many(DropTest):
         self.assertLess(used, MOST_KB)
 
 
+    @alone("it makes 270 network namespaces")
+    def test_descriptors_for_many_namespaces(self):
+        holders = [subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+                   for _ in range(270)]
+        try:
+            own = os.readlink("/proc/self/ns/net")
+            for h in holders:
+                wait_until(lambda: os.readlink(f"/proc/{h.pid}/ns/net") != own, "the namespace")
+            with drops("--type", "counter") as plumb:
+                held = len(os.listdir(f"/proc/{plumb.process.pid}/fd"))
+        finally:
+            for h in holders:
+                h.stdin.close()
+                h.wait()
+        self.assertLess(held, 256 + 80)
+        self.assertRegex(plumb.stderr, r"are told of 256 of \d+ network namespaces")
+
+
 class Terminal(TcpTest):
     def start(self, keys, screen):
         ready = os.path.join(tempfile.mkdtemp(prefix="plumb-top-"), "ready")
