@@ -101,7 +101,7 @@ class Test(of_httptrace.HttpTest, of_drops.DropTest, of_tcpconnect.TcpTest):
     def connections(self):
         if not hasattr(self, "ports"):  # the same in each round: a rate is of one series
             self.ports = self.listener(backlog=100).getsockname()[1], self.closed_port()
-        self.program("connect", address="127.0.0.1", port=self.ports[0], count=5).rest()
+        self.program("connect", address="127.0.0.1", port=self.ports[0], count=5, send=100).rest()
         self.program("connect", address="127.0.0.1", port=self.ports[1]).rest()
 
     def losses(self):
