@@ -45,6 +45,7 @@ Json certificate_json(const Report& r) {
           {"lost", r.lost()},
           {"losses", std::move(losses)},
           {"without_owner", r.without_owner ? Json(*r.without_owner) : Json(nullptr)},
+          {"unpaired", r.unpaired ? Json(*r.unpaired) : Json(nullptr)},
           {"hooks", std::move(hooks)},
           {"programs", std::move(programs)},
           {"cpu_seconds", r.cpu_seconds},

@@ -91,6 +91,10 @@ constexpr std::string_view kSchema = R"json({
           }
         },
         "without_owner": {"type": ["integer", "null"], "description": "Kept, and nobody knows whose."},
+        "unpaired": {
+          "type": ["integer", "null"],
+          "description": "Halves whose other half was not seen: requests or queries without an answer, answers without their request, closes of connections older than the trace; null: the tool pairs nothing."
+        },
         "hooks": {
           "type": "array",
           "items": {
@@ -123,7 +127,7 @@ constexpr std::string_view kSchema = R"json({
         "memory_bytes": {"type": "number", "description": "Its peak."}
       },
       "required": [
-        "seen", "kept", "filtered", "lost", "losses", "without_owner", "hooks", "programs", "cpu_seconds",
+        "seen", "kept", "filtered", "lost", "losses", "without_owner", "unpaired", "hooks", "programs", "cpu_seconds",
         "memory_bytes"
       ],
       "additionalProperties": false

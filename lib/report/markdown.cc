@@ -43,10 +43,8 @@ void append_verdicts(std::string& out, const Report& r) {
         limits += fmt::format("{}{}", next, escaped(m.interval.empty() ? m.limit : m.interval));
         counts += fmt::format("{}{}", next, m.n);
       }
-      out += fmt::format("| {} | {} | {} | {} | {} | {} |\n",
-                         v.inconclusive ? "inconclusive"
-                         : failed       ? "**FAILED**"
-                                        : "passed",
+      const std::string_view strong = failed ? "**" : "";
+      out += fmt::format("| {}{}{} | {} | {} | {} | {} | {} |\n", strong, loud_outcome(v), strong,
                          code(v.expression), code(v.group), values, limits, counts);
     }
   }

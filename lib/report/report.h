@@ -68,6 +68,8 @@ struct Report {
   std::uint64_t filtered = 0;  // by --where
   std::optional<std::uint64_t>
       without_owner;  // kept, and nobody knows whose; nothing: the tool has no owners
+  std::optional<std::uint64_t>
+      unpaired;  // halves whose other half was not seen; nothing: the tool pairs nothing
   std::vector<Loss> losses;
   std::vector<Hook> hooks;
   std::vector<Program> programs;  // empty: not counted

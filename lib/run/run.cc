@@ -132,11 +132,19 @@ class Run {
     auto reports = ReportFiles::open(options_);
     if (!reports) return std::move(reports).error();
     reports_.emplace(*std::move(reports));
-    stages_.emplace(std::move(sinks), expressions_,
-                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_),
-                                  reports_->wanted() ? info_.schema->find("pid") : Schema::npos});
+    stages_.emplace(std::move(sinks), expressions_, stages_setup());
     session_.emplace(Session{options_, filter_, conditions_, features_, processes_, clock_, *stages_});
     return {};
+  }
+
+  Stages::Setup stages_setup() {
+    Stages::Setup setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)};
+    if (!reports_->wanted()) return setup;
+    setup.owner = info_.schema->find("pid");
+    if (!tool_.unpaired().empty()) {
+      if (auto p = Predicate::compile(tool_.unpaired(), *info_.schema)) setup.unpaired = *std::move(p);
+    }
+    return setup;
   }
 
   // The sink of the newest output; what is of stacks has none and is written at the end.
@@ -144,7 +152,8 @@ class Run {
     Output& output = outputs_.back();
     if (is_aggregated(format)) return stacks_.push_back({format, &output}), Result<void>{};
     if (options_.top) {
-      auto top = LiveTable::open(info_, tool_, options_, output);
+      auto top = LiveTable::open(info_, tool_, options_, output,
+                                 saved_ != nullptr ? saved_->clock() : system_clock_source());
       if (!top) return std::move(top).error();
       live_.emplace(*std::move(top));
       sinks.push_back(live_->take_sink());
@@ -329,6 +338,7 @@ class Run {
     report.kept = stages_->kept();
     report.filtered = stages_->tally().filtered();
     if (info_.schema->find("pid") != Schema::npos) report.without_owner = stages_->without_owner();
+    if (!tool_.unpaired().empty()) report.unpaired = stages_->unpaired() + tool_.unpaired_untold();
     add_losses(report);
     for (const AnyProbe* probe : probes_) add_hooks(report, probe->choices());
     for (const RunStats::Program& p : stats_.programs()) report.programs.push_back({p.name, p.runs, p.ns});

@@ -78,8 +78,9 @@ Result<void> SavedLines::check(const CommonOptions& options) {
 }
 
 Result<std::unique_ptr<SavedLines>> SavedLines::open(const ToolInfo& written_by, Tool& tool,
-                                                     const std::string& path) {
+                                                     const CommonOptions& options, const std::string& path) {
   std::unique_ptr<SavedLines> saved(new SavedLines(written_by, tool));
+  saved->summary_ = options.summary;
   const bool standard = path == "-";
   saved->name_ = standard ? "standard input" : path;
   saved->fd_.reset(standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)

@@ -95,7 +95,7 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   std::unique_ptr<SavedLines> files[2];  // --from, --baseline
   for (const auto& [path, file] : {std::pair(&options.from, &files[0]), {&options.baseline, &files[1]}}) {
     if (!*path) continue;
-    auto opened = SavedLines::open(info, *tool, **path);
+    auto opened = SavedLines::open(info, *tool, options, **path);
     if (!opened) return print_error(opened.error(), options.verbose), kFailed;
     *file = *std::move(opened);
   }

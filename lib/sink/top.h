@@ -33,8 +33,9 @@ struct TopStyle {
   bool color = false;
   std::vector<std::size_t> group;  // indexes of fields; empty: those that the schema marks
   TypeMask counted =
-      kAllTypes;      // the types of rows that are counted; of others only sizes and durations are taken
-  bool once = false;  // nothing is shown before the end
+      kAllTypes;        // the types of rows that are counted; of others only sizes and durations are taken
+  bool once = false;    // nothing is shown before the end
+  bool replay = false;  // the clock is that of the rows, and starts with the first
 };
 
 class TopSink : public Sink {

@@ -79,7 +79,14 @@ class FromSavedLines(ReportTest):
         text = b'{"type":"connect","pid":7}\n{"type":"connect","pid":null}\n{"type":"connect","pid":8}\n'
         self.reports("--where", "!(pid == 8)", "--fail-if", "count > 5", text=text)
         certificate = valid_json(self.text("r.json"))["certificate"]
-        self.assertEqual([certificate[k] for k in ("seen", "kept", "filtered", "without_owner")], [3, 2, 1, 1])
+        self.assertEqual([certificate[k] for k in ("seen", "kept", "filtered", "without_owner", "unpaired")], [3, 2, 1, 1, 0])
+
+    def test_halves_are_counted(self):
+        text = b'{"type":"close","role":null}\n{"type":"close","role":"client"}\n{"type":"connect","role":null}\n'
+        self.reports("--fail-if", "count > 5", text=text)
+        self.assertEqual(valid_json(self.text("r.json"))["certificate"]["unpaired"], 1)
+        self.assertIn("| unpaired | 1 |", self.text("r.md"))
+        self.assertIsNotNone(valid_junit(self.path("r.xml")).find('testsuite/properties/property[@name="unpaired"]'))
 
     def test_each_group_is_a_verdict(self):
         self.reports("--by", "outcome", "--fail-if", "count > 2", status=3)
@@ -171,8 +178,17 @@ class Baseline(ReportTest):
         suite = valid_junit(self.path("r.xml")).find("testsuite")
         self.assertEqual((suite.get("skipped"), suite.get("failures")), ("1", "0"))
         self.assertIn("| inconclusive |", self.text("r.md"))
-        self.compare(few, before, "--strict", status=3)
-        self.assertEqual(valid_junit(self.path("r.xml")).find("testsuite").get("failures"), "1")
+        err = self.compare(few, before, "--strict", status=3)
+        self.assertIn("plumb: FAILED (inconclusive): p99", err)
+        suite = valid_junit(self.path("r.xml")).find("testsuite")
+        self.assertEqual((suite.get("skipped"), suite.get("failures")), ("0", "1"))
+        failure = suite.find("testcase/failure")
+        self.assertEqual(failure.get("type"), "inconclusive")
+        self.assertTrue(failure.get("message").startswith("inconclusive: p99"))
+        self.assertIn("1 of 1 failed, 1 inconclusive", self.text("r.md"))
+        self.assertIn("| **FAILED (inconclusive)** |", self.text("r.md"))
+        verdict = valid_json(self.text("r.json"))["verdicts"][0]
+        self.assertEqual((verdict["verdict"], verdict["failed"]), ("inconclusive", True))
 
     def test_each_group_has_its_own(self):
         before = self.lines("before", 5000, 1, "a")

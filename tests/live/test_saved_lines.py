@@ -127,9 +127,18 @@ class From(unittest.TestCase):
                 self.assertTrue(out, f"{tool} {args}")
 
     def test_groups_by_address_count(self):
-        out, _ = self.run_from("tcpconnect", "--json", "--summary", "--by", "remote_addr,outcome")
-        lines = [json.loads(line) for line in out.splitlines()]
-        self.assertEqual(sum(line["count"] for line in lines if line["type"] == "summary"), 11)
+        for args, count in (([], 9), (["--life"], 11)):  # as in a trace, closes are counted where they were asked for
+            out, _ = self.run_from("tcpconnect", "--json", "--summary", "--by", "remote_addr,outcome", *args)
+            lines = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual(sum(line["count"] for line in lines if line["type"] == "summary"), count)
+
+    def test_top_rates_by_the_time_of_the_lines(self):
+        """Two lines in the first second, four in the third: the whole is over 2 s, however fast it is read."""
+        text = b"".join(b'{"time":"2026-11-21T06:49:%02d.000000000Z","type":"connect","comm":"curl","outcome":"established"}\n' % s
+                        for s in (20, 20, 21, 22, 22, 22))
+        out, _ = self.run_from("tcpconnect", "--top", "--once", text=text)
+        self.assertRegex(out.decode().splitlines()[0], r"tcpconnect  2\.0 s  6 events  3\.0/s  0 lost")
+        self.assertRegex(out.decode().splitlines()[2], r" 6 +3\.0 +0 ")
 
     def test_a_verdict(self):
         _, err = self.run_from("dnsx", "--fail-if", "count > 3", status=3)
