@@ -26,6 +26,7 @@
 #include "probe/privileges.h"
 #include "probe/skeleton.h"
 #include "proc/mounts.h"
+#include "run/baseline.h"
 #include "run/command.h"
 #include "run/confine.h"
 #include "run/end_signals.h"
@@ -266,8 +267,11 @@ class Run {
     if (!last_frame.empty()) (void)print_text(last_frame);
     if (finished && !options_.quiet) tool_.remark();
     if (finished) say_what_it_was();
-    if (result && finished && baseline_ != nullptr) result = read_baseline();
-    std::vector<Judged> verdicts = judge(finished);
+    if (result && finished && baseline_ != nullptr)
+      result = read_baseline(*baseline_, *stages_, expressions_.judge, options_);
+    std::vector<Judged> verdicts;
+    if (!finished || result)
+      verdicts = judge(finished);  // beside a baseline that cannot be read there is none
     print_losses();
     if (reports_->wanted()) {
       const std::optional<Error>& error = result ? stages_->error() : result.error();
@@ -310,17 +314,6 @@ class Run {
     return {static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
   }
 
-  // Once the trace is over, so that reading holds up nothing, and without privileges.
-  Result<void> read_baseline() {
-    const SavedLines::Out out{[this](const Row& row) { return stages_->push_base(row); }, [](const Loss&) {}};
-    if (auto r = baseline_->read(out, [](int) { return true; }); !r) return r;
-    expressions_.judge.set_base_elapsed(baseline_->span());
-    if (!options_.quiet) baseline_->remark();
-    if (const std::uint64_t lost = baseline_->lost() + baseline_->broken(); lost != 0)
-      say("plumb: {}: {} event{} lost there", baseline_->name(), lost, lost == 1 ? "" : "s");
-    return {};
-  }
-
   std::vector<Judged> judge(bool finished) {
     std::vector<Judged> verdicts = expressions_.judge.evaluate(elapsed_);
     if (finished) std::ranges::move(tool_.verdicts(), std::back_inserter(verdicts));
@@ -337,6 +330,9 @@ class Run {
     report.seen = events_seen();
     report.kept = stages_->kept();
     report.filtered = stages_->tally().filtered();
+    report.where = options_.where;
+    report.by = options_.by;
+    report.sketches = expressions_.judge.sketches();
     if (info_.schema->find("pid") != Schema::npos) report.without_owner = stages_->without_owner();
     if (!tool_.unpaired().empty()) report.unpaired = stages_->unpaired() + tool_.unpaired_untold();
     add_losses(report);

@@ -7,12 +7,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/fd.h"
 #include "replay/line.h"
+#include "replay/report.h"
 #include "run/tool.h"
 
 namespace plumb {
@@ -49,6 +51,9 @@ class SavedLines final : public Tool {
   // What was passed over, and why.
   void remark() override;
 
+  // The report that the file is; nothing: it is one of lines, to read().
+  Result<std::optional<replay::SavedReport>> report();
+
   // Pushes every line. `wait` waits until `fd` can be read and the outputs took what there was; false: no more is wanted.
   Result<void> read(const Out& out, const std::function<bool(int fd)>& wait);
 
@@ -83,6 +88,7 @@ class SavedLines final : public Tool {
   void take_broken(const Out& out, std::string_view why);
   bool take_chunk(const Out& out);
   Result<void> check_kind() const;
+  Result<bool> read_more();
 
   Tool& tool_;
   replay::LineReader reader_;

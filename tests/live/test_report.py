@@ -209,6 +209,31 @@ class Baseline(ReportTest):
         self.compare(now, before, status=3)
         self.compare(now, before, "--where", 'comm == "curl"')
 
+    def test_a_report_as_baseline(self):
+        """As its lines, though those are gone; and what it cannot tell is an error."""
+        before, now = self.lines("before", 5000, 1), self.lines("slow", 5000, 1.6)
+        asked = ["--fail-if", "p50(latency) > 1h", "--fail-if", "share(outcome != established) > 50%", "--fail-if", "count > 1000000"]
+        worse = ["--fail-if", "share(outcome != established) > base(share(outcome!=established)) || count != base(count)"]
+        for by in ([], ["--by", "comm,outcome"]):
+            kept = self.path("kept.json")
+            self.assertEqual(run_plumb("tcpconnect", "--from", before, "-o", "/dev/null", "-f", "csv", "--report", kept, *asked, *by).returncode, 0)
+            with open(kept, encoding="utf-8") as f:
+                valid_json(f.read())
+            beside_lines = self.compare(now, before, *worse, *by, status=3).replace(before, kept)
+            beside_report = self.compare(now, kept, *worse, *by, status=3)
+            said = [line for line in beside_report.splitlines() if ": base(" in line or "FAILED" in line]
+            self.assertTrue(said)
+            self.assertEqual(said, [line for line in beside_lines.splitlines() if line in said])
+        for args, why in ((["--where", "pid == 1"], "another --where"), (["--by", "outcome"], "another --by"),
+                          (["--by", "comm,outcome", "--fail-if", "p9(duration_ms) > base(p9(duration_ms))"], "keeps nothing of duration_ms")):
+            self.assertIn(why, self.compare(now, kept, *args, status=1))
+        with open(kept, encoding="utf-8") as f:
+            text = f.read()
+        for broken in (text[:-100], text.replace('"buckets": "', '"buckets": "9999999:1 '), text.replace('"tool": "tcpconnect"', '"tool": "dnsx"')):
+            with open(kept, "w", encoding="utf-8") as f:
+                f.write(broken)
+            self.assertRegex(self.compare(now, kept, "--by", "comm,outcome", status=1), "a broken report|no report of tcpconnect")
+
     def test_what_has_no_effect_or_cannot_be_read(self):
         for status, args in ((2, ["--baseline", GOLDEN]), (2, ["--strict", "--fail-if", "count > 100"]),
                              (2, ["--fail-if", self.WORSE]), (1, ["--baseline", "/nonexistent", "--fail-if", self.WORSE])):
