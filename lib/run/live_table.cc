@@ -59,7 +59,8 @@ Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const 
                  .color = use_color(options.color, output.is_terminal()),
                  .counted = tool.counted_types(),
                  .once = options.once,
-                 .replay = options.from.has_value()};
+                 .replay = options.from.has_value(),
+                 .port_names = options.port_names ? port_names() : nullptr};
   auto group = groups_of(info, tool, options);
   if (!group) return std::move(group).error();
   style.group = *std::move(group);
