@@ -1,5 +1,6 @@
 """--report: the verdicts and what they rest on, as Markdown, JUnit and JSON. From saved lines, but for one live run."""
 
+import html.parser
 import json
 import os
 import random
@@ -30,6 +31,29 @@ def valid_junit(path):
     if done.returncode != 0:
         raise AssertionError(done.stderr.decode())
     return xml.etree.ElementTree.parse(path).getroot()
+
+
+class Page(html.parser.HTMLParser):
+    """Which elements a page has, and the texts of its tables' cells, row by row."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.rows, self.cell = set(), [], False
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.cell = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.cell = self.cell and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.cell:
+            self.rows[-1][-1] += data
 
 
 class ReportTest(unittest.TestCase):
@@ -110,6 +134,25 @@ class FromSavedLines(ReportTest):
         self.assertEqual(row.count("|"), 7)
         for meant in ("<script", "**x", "`", "![", "<!--", "](", "@"):
             self.assertNotIn(meant, row)
+
+    @needs("cmark-gfm")
+    def test_rendered(self):
+        """Markdown as GitHub renders it, raw HTML let through: the elements that a report is made of and no others, and a hostile
+        name is the text of its cell, nothing more."""
+        names = [HOSTILE, "| a | b |", "<td>x</td>", "#1 [x](http://e) ~~y~~ :+1: www.e.example", "\\| *y* \\`", "- x\n\n# y"]
+        lines = [json.dumps({"type": "connect", "comm": name, "latency_ms": 1}) for name in names]
+        self.reports("--by", "comm", "--fail-if", "count > 0", "--fail-if", "p50(latency) > 1h", text="\n".join(lines).encode(), status=3)
+        done = subprocess.run(["cmark-gfm", "--unsafe", "-e", "table", "-e", "strikethrough", "-e", "autolink", self.path("r.md")],
+                              capture_output=True, check=True, text=True)
+        page = Page()
+        page.feed(done.stdout)
+        self.assertLessEqual(page.tags, set("h2 p strong code br details summary table thead tbody tr th td".split()))
+        verdicts = [row for row in page.rows if len(row) == 6]
+        self.assertEqual(len(verdicts), 1 + 2 * len(names))
+        self.assertEqual([row[0] for row in verdicts[1:]], ["FAILED"] * len(names) + ["passed"] * len(names))
+        groups = {v["group"] for v in valid_json(self.text("r.json"))["verdicts"]}
+        self.assertEqual({row[2] for row in verdicts[1:]}, groups)
+        self.assertIn(["events kept", str(len(names))], page.rows)
 
     def test_github(self):
         summary = self.path("summary.md")
