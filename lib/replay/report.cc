@@ -30,8 +30,9 @@ class Reader {
     complete_ = true;
     return items([&] {
       auto s = sketch();
-      if (s) out.sketches.push_back(*std::move(s));
-      return s.has_value();
+      if (!s) return false;
+      out.sketches.push_back(*std::move(s));
+      return true;
     });
   }
 
