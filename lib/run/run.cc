@@ -90,7 +90,7 @@ class Run {
     stages_->begin();
     stages_->flush();
     Result<void> ended = end_trace(loop());
-    if (command_) status_ = wait_for_command();
+    if (command_) status_ = command_->wait_and_tell(signals_);
     return ended;
   }
 
@@ -531,19 +531,6 @@ class Run {
     signals_say_end();
     pollfd ended{command_ ? command_->exit_fd() : -1, POLLIN, 0};
     if (!command_ || ::poll(&ended, 1, 0) == 1) signals_.restore();
-  }
-
-  // It may outlive --duration and --count: its status is still ours, and what is sent to us is for it.
-  int wait_for_command() {
-    pollfd fds[] = {{command_->exit_fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
-    while (fds[0].revents == 0) {
-      if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR) break;
-      signalfd_siginfo info{};
-      while (signals_.next(info)) {
-        if (info.ssi_code != SI_KERNEL) command_->signal(static_cast<int>(info.ssi_signo));
-      }
-    }
-    return command_->wait();
   }
 
   const ToolInfo& info_;

@@ -115,7 +115,7 @@ TEST_CASE("display width") {
   CHECK(display_width("\uff21") == 2);              // fullwidth A
   CHECK(display_width("\uff71") == 1);              // halfwidth katakana
   CHECK(display_width("\U0001f600") == 2);          // emoji
-  CHECK(display_width("a\u200bb") == 10);            // zero width space
+  CHECK(display_width("a\u200bb") == 10);           // zero width space
   CHECK(display_width("\u1112\u1161\u11ab") == 2);  // Hangul by jamo: one syllable
   CHECK(display_width("\x1b[31m") == 8);            // as it is printed, escaped
   CHECK(display_width("\xff") == 4);
