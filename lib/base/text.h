@@ -10,12 +10,12 @@
 namespace plumb {
 
 // Appends `text` for a terminal: control bytes (C0, DEL, C1) and bytes that are not UTF-8 come out as \xNN, a
-// newline as \n, a tab as \t; bidirectional overrides (U+202A..202E, U+2066..2069) as \u{...}, since they can
-// reorder a line. Returns the columns that this takes on a terminal (display_width of `text`).
+// newline as \n, a tab as \t; what reorders a line or is not seen (bidirectional marks, zero-width spaces and joiners,
+// line separators) as \u{...}, since a name that holds it can look like another. Returns the columns that this takes on a terminal (display_width of `text`).
 std::size_t append_printable(std::string& out, std::string_view text);
 
 // Appends `text` as the inside of a JSON string (RFC 8259, section 7): valid UTF-8 passes, other bytes become
-// U+FFFD. Besides what JSON demands, DEL, C1 controls and bidirectional overrides are written as \uNNNN: the
+// U+FFFD. Besides what JSON demands, DEL, C1 controls and what append_printable writes as \u{...} are written as \uNNNN: the
 // value is the same, and a line that lands on a terminal is harmless.
 void append_json_escaped(std::string& out, std::string_view text);
 

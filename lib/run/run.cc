@@ -474,7 +474,7 @@ class Run {
 
   // From one turn to the next where nothing comes. What came while the probes were told that it is long makes it short.
   int turn_ms(BootTime now) const {
-    const bool may = idle_.quiet(now) && !live_ && !options_.interval_given &&
+    const bool may = idle_.quiet(now) && !live_ && !options_.interval_given && pushes_.empty() &&
                      std::ranges::all_of(outputs_, &Output::caught_up) &&
                      std::ranges::all_of(probes_, &AnyProbe::wake_at_next);
     return may && events_seen() == idle_.seen() ? Idle::kSleepMs : Idle::kTurnMs;
