@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/result.h"
+#include "event/ends.h"
 #include "probe/kernel_histogram.h"
 #include "tcpconnect/event.h"
 
@@ -42,7 +43,7 @@ constexpr auto kSharedFields = shared_fields<Connect, type_of, kTypes>(
      .pid = "The process that owns the socket; null when that is not known.",
      .tid = "The thread that called connect or accept."});
 
-constexpr auto kOwnFields = std::to_array<Field<Connect>>({
+constexpr auto kRoleField = std::to_array<Field<Connect>>({
     {{.key = "role",
       .heading = "ROLE",
       .type = FieldType::enumeration,
@@ -51,44 +52,20 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .values = kRoles,
       .help = "client: this side connected; server: it accepted; null: older than the trace."},
      [](const Connect& e) -> Value { return role_name(e.wire->role); }},
-    {{.key = "local_addr",
-      .heading = "LOCAL",
-      .type = FieldType::address,
-      .width = 15,
-      .shown = true,
-      .rank = 8,
-      .port = "local_port",
-      .otlp = "network.local.address",
-      .help = "This side's address; IPv4 in IPv6 is shown as IPv4."},
-     [](const Connect& e) -> Value { return address_or_none(e.local); }},
-    {{.key = "local_port",
-      .heading = "LPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .shown = true,
-      .rank = 6,
-      .otlp = "network.local.port",
-      .help = "This side's port; null when none was bound."},
-     [](const Connect& e) -> Value { return number_or_none(e.wire->local_port); }},
-    {{.key = "remote_addr",
-      .heading = "REMOTE",
-      .type = FieldType::address,
-      .width = 15,
-      .group = true,
-      .shown = true,
-      .port = "remote_port",
-      .otlp = "network.peer.address",
-      .help = "The other side's address."},
-     [](const Connect& e) -> Value { return address_or_none(e.remote); }},
-    {{.key = "remote_port",
-      .heading = "RPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .group = true,
-      .shown = true,
-      .otlp = "network.peer.port",
-      .help = "The other side's port; 0 where a program connects to that."},
-     [](const Connect& e) -> Value { return std::uint64_t{e.wire->remote_port}; }},
+});
+
+constexpr auto kLocalFields = end_fields<Connect>(
+    kLocalEnd, {.shown = true, .rank = 8, .help = "This side's address; IPv4 in IPv6 is shown as IPv4."},
+    [](const Connect& e) -> Value { return address_or_none(e.local); },
+    {.shown = true, .rank = 6, .help = "This side's port; null when none was bound."},
+    [](const Connect& e) -> Value { return number_or_none(e.wire->local_port); });
+constexpr auto kRemoteFields = end_fields<Connect>(
+    kRemoteEnd, {.group = true, .shown = true, .help = "The other side's address."},
+    [](const Connect& e) -> Value { return address_or_none(e.remote); },
+    {.group = true, .shown = true, .help = "The other side's port; 0 where a program connects to that."},
+    [](const Connect& e) -> Value { return std::uint64_t{e.wire->remote_port}; });
+
+constexpr auto kOwnFields = std::to_array<Field<Connect>>({
     {{.key = "remote_name",
       .heading = "NAME",
       .type = FieldType::text,
@@ -185,7 +162,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
                                                   : Value{Name{kClosedBy[e.wire->closed_by - 1]}};
      }},
 });
-constexpr auto kFields = joined(kSharedFields, kOwnFields);
+constexpr auto kFields = joined(kSharedFields, kRoleField, kLocalFields, kRemoteFields, kOwnFields);
 static_assert(valid_fields(kFields));
 
 constexpr std::string_view kSummaryTypes[] = {"summary"};
