@@ -19,6 +19,7 @@ namespace plumb {
 namespace {
 
 constexpr std::string_view kTimeStyles[] = {"local", "utc", "iso", "relative", "none"};
+constexpr std::string_view kNames[] = {"ports"};
 constexpr std::string_view kColorModes[] = {"auto", "always", "never"};
 
 // Values out of a fixed set were checked by the parser (OptionSpec::values), so the search always succeeds.
@@ -252,6 +253,15 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
        o.time_given = true;
        return {};
      }},
+    {{.name = "names",
+      .metavar = "WHAT",
+      .values = kNames,
+      .completes = Completes::values,
+      .group = kOut,
+      .help =
+          "ports: in tables, a service's port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb "
+          "has one."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.port_names = true, Result<void>{}; }},
     {{.name = "color",
       .metavar = "WHEN",
       .values = kColorModes,
@@ -274,11 +284,16 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
      [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.by, v); }},
     {{.name = "sort",
       .metavar = "FIELD",
+      .completes = Completes::field,
       .group = kOut,
       .help = "The order of --summary: a field of its rows, such as failed; numbers the largest first."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.sort = std::string(v), Result<void>{};
      }},
+    {{.name = "histogram",
+      .group = kOut,
+      .help = "Below --summary: how many rows have which latency, all groups together (--where narrows it)."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.histogram = true, Result<void>{}; }},
     {{.name = "top",
       .group = kOut,
       .help = "A live table, most important rows first. Keys: q quit, s next sort column, r reverse, p "

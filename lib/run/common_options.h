@@ -48,10 +48,12 @@ struct CommonOptions {
   bool wide = false;
   TimeStyle time = TimeStyle::local;
   bool time_given = false;
+  bool port_names = false;  // --names ports
   ColorMode color = ColorMode::automatic;
   bool summary = false;
   std::vector<std::string> by;  // keys of fields: groups of --summary, --top and --fail-if
   std::string sort;             // of --summary, by key; empty: as it comes
+  bool histogram = false;
   bool top = false;
   bool once = false;
   std::int64_t interval_ns = 1'000'000'000;
@@ -68,9 +70,9 @@ struct CommonOptions {
   bool quiet = false;
   std::vector<std::string> command;  // behind `--`; empty: none
 
-  // A summary that the kernel can make alone: neither an expression nor --count nor --by has to see each event.
+  // A summary that the kernel can make alone: neither an expression nor --count, --by or --histogram has to see each event.
   bool kernel_summary() const {
-    return !from && summary && where.empty() && fail_if.empty() && by.empty() && !count;
+    return !from && summary && where.empty() && fail_if.empty() && by.empty() && !count && !histogram;
   }
 };
 

@@ -35,7 +35,7 @@ class Tcpconnect final : public Tool {
     if (!options_.server) return {};
     // A client's port is another one for each connection.
     if (!options_.client) return {"pid", "comm", "local_port"};
-    return {"pid", "comm", "role", "remote_addr"};
+    return {"pid", "comm", "role", "remote_addr", "port"};
   }
 
   // A connection's end is not one more.
