@@ -10,6 +10,21 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* Whether a tracepoint tells this here; constant once relocated, so that the verifier never sees what is off. */
 #define TELLS(tracepoint, argument) bpf_core_field_exists(struct trace_event_raw_##tracepoint, argument)
 
+/* Where the reason alone does not tell: the kind of packet says that it is no loss, and it is counted as none. */
+static __always_inline bool look_is_benign(struct drops_seen *seen, const struct sk_buff *skb)
+{
+	__u32 nature = seen->flow.protocol == IPPROTO_UDP ? nature_of_udp(&seen->flow, skb) : read_nature(skb);
+
+	if (nature_is_benign(nature, seen->direction, seen->reason == config.queue_reason)) {
+		count_benign(seen->reason);
+		count_for_counters(seen->reason, seen->place.netns);
+		return true;
+	}
+	if (nature & NATURE_BARE)
+		seen->known |= KNOWN_BARE;
+	return false;
+}
+
 /* Hook: skb:kfree_skb, every packet that is freed without having been consumed. Arguments: packet, address of the
  * caller; since 5.17 the reason, since 6.11 the receiving socket. */
 SEC("tp_btf/kfree_skb")
@@ -56,17 +71,8 @@ int on_kfree_skb(__u64 *ctx)
 		seen.direction = DIRECTION_IN;
 	if (flow_needed())
 		read_flow(&seen.flow, skb);
-	if (treatment == TREAT_LOOK) {
-		__u32 nature = seen.flow.protocol == IPPROTO_UDP ? nature_of_udp(&seen.flow, skb) : read_nature(skb);
-
-		if (nature_is_benign(nature, seen.direction, seen.reason == config.queue_reason)) {
-			count_benign(seen.reason);
-			count_for_counters(seen.reason, seen.place.netns);
-			return 0;
-		}
-		if (nature & NATURE_BARE)
-			seen.known |= KNOWN_BARE;
-	}
+	if (treatment == TREAT_LOOK && look_is_benign(&seen, skb))
+		return 0;
 	/* Before Linux 6.9 a fragment that waits has its offset where skb->sk is. */
 	if (rx_sk)
 		seen.owner = owner_entry((struct sock *)rx_sk);
