@@ -461,7 +461,7 @@ int BPF_PROG(state_changed_nested, const struct sock *sk, int oldstate, int news
 }
 
 #include "tcpconnect/connect_error.bpf.h"
-#include "tcpconnect/socket_owner.bpf.h"
+#include "tcpconnect/accepted.bpf.h"
 
 /* Hook: the end of every system call. Context: the caller, which is `current`. One program for connect() and accept(),
  * since each costs every system call of the host (115 ns here). Calls of 32-bit programs are left out, for their
