@@ -92,6 +92,7 @@ Result<void> DnsProbe::start(Session& session, const Wants& wants, OnLookup on_l
   options.timeout_ns = wants.timeout_ns;
   options.client = wants.client;
   options.server = wants.server;
+  options.max_lookups = wants.max_lookups;
   options.pickup = probe_.choices().back().variant != nullptr;
   if (wants.search_lists && wants.client) {
     search_.emplace(session.clock);
