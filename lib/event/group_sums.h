@@ -21,10 +21,17 @@ struct GroupSums {
   std::vector<bool> sized;           // there was something to add
 };
 
-// The first duration that a table shows; one that it does not is no measure of the rows as a whole.
+// The first duration that a table shows; one that it does not is no measure of the rows as a whole. npos: none.
 inline std::size_t latency_field(const Schema& schema) {
   for (std::size_t i = 0; i < schema.size(); ++i) {
     if (schema.spec(i).type == FieldType::duration && schema.spec(i).shown) return i;
+  }
+  return Schema::npos;
+}
+// The first at all.
+inline std::size_t first_duration(const Schema& schema) {
+  for (std::size_t i = 0; i < schema.size(); ++i) {
+    if (schema.spec(i).type == FieldType::duration) return i;
   }
   return Schema::npos;
 }
@@ -32,16 +39,16 @@ inline std::size_t latency_field(const Schema& schema) {
 class GroupMeasures {
  public:
   // `counted`: the types of rows that are counted; of the others only sizes are added, since a connection's close tells its
-  // outcome and latency once more.
-  GroupMeasures(const Schema& schema, TypeMask counted)
-      : counted_(counted), latency_(latency_field(schema)), trouble_(schema) {
+  // outcome and latency once more. `latency`: a field, or npos.
+  GroupMeasures(const Schema& schema, TypeMask counted, std::size_t latency)
+      : counted_(counted), latency_(latency), trouble_(schema) {
     for (std::size_t i = 0; i < schema.size(); ++i) {
       if (schema.spec(i).type == FieldType::bytes) sizes_.push_back(i);
     }
   }
 
   bool may_fail() const { return trouble_.can_be(); }
-  std::size_t latency() const { return latency_; }  // a field, or npos
+  std::size_t latency() const { return latency_; }
   const std::vector<std::size_t>& sizes() const { return sizes_; }
 
   // Of no row yet.

@@ -22,7 +22,9 @@ struct GroupRow {
 class GroupSummary final : public Summary {
  public:
   explicit GroupSummary(const GroupSummarySetup& setup)
-      : rows_(setup.rows), group_(setup.rows, setup.by), measures_(setup.rows, setup.counted) {
+      : rows_(setup.rows),
+        group_(setup.rows, setup.by),
+        measures_(setup.rows, setup.counted, latency_field(setup.rows)) {
     lay_out();
     schema_ = Schema::of_specs<GroupRow>(specs_, kTypes);
   }

@@ -124,7 +124,13 @@ static const __u8 error_meanings[ERRNOS] = {
 
 static __always_inline __u8 meaning_of(__u32 error)
 {
-	return error < ERRNOS ? error_meanings[error] : 0;
+	__u32 index = error;
+
+	if (error >= ERRNOS)
+		return 0;
+	/* Linux 5.10 does not know the bound of this copy of the number. */
+	barrier_var(index);
+	return error_meanings[index & (ERRNOS - 1)];
 }
 
 static __always_inline enum tcpconnect_outcome outcome_of(__u32 error)
