@@ -2,8 +2,10 @@
 // their latency, and sums of their sizes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <variant>
 #include <vector>
 
@@ -19,6 +21,11 @@ struct GroupSums {
   Quantiles latency;
   std::vector<std::uint64_t> sizes;  // in the order of GroupMeasures::sizes
   std::vector<bool> sized;           // there was something to add
+
+  // Only of rows that are not counted and of which nothing is added up.
+  bool is_empty() const {
+    return count == 0 && latency.count() == 0 && std::ranges::count(sizes, 0U) == std::ssize(sizes);
+  }
 };
 
 // The first duration that a table shows; one that it does not is no measure of the rows as a whole. npos: none.

@@ -39,7 +39,9 @@ class GroupSummary final : public Summary {
   // Most frequent first; the others last.
   void finish(const Out& out) override {
     std::vector<const std::pair<const std::string, GroupSums>*> order;
-    for (const auto& entry : groups_) order.push_back(&entry);
+    for (const auto& entry : groups_) {
+      if (!entry.second.is_empty()) order.push_back(&entry);
+    }
     std::ranges::sort(order, [](const auto* a, const auto* b) {
       return a->second.count != b->second.count ? a->second.count > b->second.count : a->first < b->first;
     });
