@@ -46,7 +46,7 @@ class Flame final : public Tool {
  public:
   OptionTable options() override { return flame_option_table(options_); }
   const Schema& schema() const override { return kStackSchema; }
-  std::vector<Hook> hooks() const override { return FlameProbe::hooks(options_.event); }
+  std::vector<Hook> hooks() const override { return FlameProbe::hooks(options_); }
   std::vector<AnyProbe*> probes() override { return {&probe_}; }
 
   profile::SvgStyle svg_style() const override {
@@ -62,7 +62,7 @@ class Flame final : public Tool {
       if (auto r = inlines_.start(); !r) return r;
     }
     if (auto r = files_.start(); !r) return r;
-    collector_.emplace(options_, files_);
+    collector_.emplace(options_, files_, *kernel_);
     auto keep = [this](std::span<const std::byte> bytes) {
       collector_->keep(bytes);
       return true;
