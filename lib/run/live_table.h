@@ -15,7 +15,7 @@ namespace plumb {
 class LiveTable {
  public:
   // Takes the terminal over until the LiveTable goes. `output` outlives it.
-  static Result<LiveTable> open(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
+  static Result<LiveTable> open(const ToolInfo& info, Tool& tool, const CommonOptions& options,
                                 Output& output);
   LiveTable(LiveTable&&) noexcept;
   ~LiveTable();

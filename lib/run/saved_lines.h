@@ -37,6 +37,10 @@ class SavedLines final : public Tool {
   const Schema& schema() const override { return reader_.schema(); }
   std::vector<std::string> columns() const override { return tool_.columns(); }
   std::vector<std::string> group_by() const override { return tool_.group_by(); }
+  std::unique_ptr<TopSink> make_top(Screen& screen, const ClockSource& clock,
+                                    const TopStyle& style) override {
+    return tool_.make_top(screen, clock, style);
+  }
   std::vector<Hook> hooks() const override { return {}; }
   Result<void> attach(Session&) override { return {}; }
   std::vector<AnyProbe*> probes() override { return {}; }
