@@ -100,6 +100,12 @@ function __plumb_containers
     string match -rg '([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?$' -- $paths | sort -u
 end
 
+# Network devices of this namespace.
+function __plumb_devices
+    set -l paths /sys/class/net/*/
+    __plumb_list (string split / -- $paths | string match -rv '^(|sys|class|net)$')
+end
+
 # What follows `--` is a command with its own completion.
 function __plumb_command
     set -l words (commandline -opc)
@@ -138,7 +144,7 @@ function __plumb_tcpconnect_fields
         return
     end
     $argv[1] \
-        time\t'When the attempt was decided, or the connection closed' \
+        time\t'When the attempt was decided; of a close, when this side closed or the connection broke' \
         type\t'connect: an attempt was decided; accept: a server took a connection; close: a connection ended' \
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that called connect or accept' \
@@ -156,6 +162,7 @@ function __plumb_tcpconnect_fields
         local_port\t'This side\'s port; null when none was bound' \
         remote_addr\t'The other side\'s address' \
         remote_port\t'The other side\'s port; 0 where a program connects to that' \
+        port\t'The service\'s port: of a client the other side\'s, of a server its own; null: older than the trace' \
         remote_name\t'The name that led to the other side\'s address, from DNS answers seen during the trace; null when none was, or several names lead there' \
         outcome\t'How the attempt ended' \
         error\t'The name of a failed attempt\'s errno, such as ECONNREFUSED; null when there was none' \
@@ -198,15 +205,20 @@ function __plumb_tcpconnect
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_tcpconnect_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_tcpconnect_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_tcpconnect_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_tcpconnect_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
@@ -299,15 +311,20 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_httptrace_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_httptrace_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
@@ -399,7 +416,7 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l host -fr -d 'Only packets from or to these addresses or prefixes; with ! all but these'
     complete -c $argv[1] -n $argv[2] -l port -fr -d 'Only packets from or to these ports; with ! all but these'
     complete -c $argv[1] -n $argv[2] -l proto -fr -a '(__plumb_list tcp udp icmp icmpv6 arp gre sctp)' -d 'Only these protocols: tcp, udp, icmp, icmpv6, arp, gre, ..., or a number'
-    complete -c $argv[1] -n $argv[2] -l dev -fr -d 'Only packets on these devices'
+    complete -c $argv[1] -n $argv[2] -l dev -fr -a '(__plumb_devices)' -d 'Only packets on these devices'
     complete -c $argv[1] -n $argv[2] -l stack -f -d 'The kernel\'s stack with each drop'
     complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Flame graph with the root at the top'
     complete -c $argv[1] -n $argv[2] -l max-rate -fr -d 'At most about N lines a second (default 2000; 0: no limit)'
@@ -420,15 +437,20 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_drops_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_drops_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_drops_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_drops_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
@@ -488,15 +510,20 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_flame_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_flame_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
@@ -600,15 +627,20 @@ function __plumb_dnsx
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_dnsx_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_dnsx_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_dnsx_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_dnsx_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
     complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'

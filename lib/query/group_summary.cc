@@ -7,6 +7,7 @@
 
 #include "base/quantiles.h"
 #include "event/trouble.h"
+#include "query/histogram_summary.h"
 
 namespace plumb {
 namespace {
@@ -26,14 +27,6 @@ struct GroupRow {
   const std::vector<Value>* values;
   Value operator[](std::size_t i) const { return (*values)[i]; }
 };
-
-// The first duration that a table shows; one that it does not is no measure of the rows as a whole.
-std::size_t latency_field(const Schema& schema) {
-  for (std::size_t i = 0; i < schema.size(); ++i) {
-    if (schema.spec(i).type == FieldType::duration && schema.spec(i).shown) return i;
-  }
-  return Schema::npos;
-}
 
 class GroupSummary final : public Summary {
  public:
@@ -56,10 +49,7 @@ class GroupSummary final : public Summary {
     if ((counted_ >> row.type() & 1U) != 0) {
       ++sums.count;
       if (trouble_.in(row)) ++sums.failed;
-    }
-    if (latency_ != Schema::npos && row.carries(latency_)) {
-      const Value v = row.get(latency_);
-      if (const auto* d = std::get_if<Duration>(&v)) sums.latency.observe(static_cast<double>(d->ns));
+      observe_latency(sums, row);
     }
     for (std::size_t i = 0; i < sizes_.size(); ++i) {
       if (!row.carries(sizes_[i])) continue;
@@ -132,6 +122,13 @@ class GroupSummary final : public Summary {
                       .width = 7,
                       .shown = true,
                       .help = help});
+  }
+
+  // Of what is counted: a connection's close tells its latency once more.
+  void observe_latency(Sums& sums, const Row& row) const {
+    if (latency_ == Schema::npos || !row.carries(latency_)) return;
+    const Value v = row.get(latency_);
+    if (const auto* d = std::get_if<Duration>(&v)) sums.latency.observe(static_cast<double>(d->ns));
   }
 
   Sums& find() {

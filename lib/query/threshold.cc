@@ -294,7 +294,9 @@ std::string Verdict::text() const {
   for (const Measured& m : measured) {
     if (!s.empty()) s += ", ";
     s += m.text + " = " + m.value;
-    if (m.has_interval) s += " (" + m.interval + ", n " + std::to_string(m.rows) + ")";
+    const bool is_the_number = m.text == "count" || m.text == "base(count)" || m.rows == 0;
+    if (is_the_number && !m.has_interval) continue;
+    s += " (" + m.interval + (m.has_interval ? ", n " : "n ") + std::to_string(m.rows) + ")";
   }
   if (inconclusive) {
     s += rows_needed ? "; about " + std::to_string(*rows_needed) + " rows in each run would tell"

@@ -53,7 +53,7 @@ struct Measured {
   std::optional<double> number;  // in ms, bytes, a fraction of 1, or as the field counts; nothing for null
   std::string limit = {};        // what it is compared with first, as `value`; empty: with null, or nothing
   std::optional<double> limit_number = {};
-  std::uint64_t rows = 0;  // that the value is of
+  std::uint64_t rows = 0;  // that the value is of; 0: none, or a figure that is not of rows
   // Where it is compared with a baseline: what the value leaves open, at 95 % confidence. Nothing: no bound.
   bool has_interval = false;
   std::optional<double> low = {}, high = {};
@@ -67,7 +67,7 @@ struct Verdict {
   // Then: about how many rows each run would have to have; nothing: no number would do.
   std::optional<std::uint64_t> rows_needed = {};
   std::vector<Measured> measured;  // in the order written, each aggregate once
-  // "share(outcome != "established") = 50.0 %, count = 2"
+  // "share(outcome != "established") = 50.0 % (n 2), count = 2"
   std::string text() const;
 };
 

@@ -58,7 +58,8 @@ Result<LiveTable> LiveTable::open(const ToolInfo& info, Tool& tool, const Common
                  .interval_ns = options.interval_ns,
                  .color = use_color(options.color, output.is_terminal()),
                  .counted = tool.counted_types(),
-                 .once = options.once};
+                 .once = options.once,
+                 .port_names = options.port_names ? port_names() : nullptr};
   auto group = groups_of(info, tool, options);
   if (!group) return std::move(group).error();
   style.group = *std::move(group);

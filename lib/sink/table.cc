@@ -50,7 +50,9 @@ class TableSink final : public Sink {
         layout_(schema_, style_, cells_.time_width()),
         line_(layout_.columns().size()),
         any_(line_.size(), false),
-        widest_(line_.size(), 0) {}
+        widest_(line_.size(), 0) {
+    cells_.name_ports(style_.port_names.get());
+  }
 
   Result<void> begin() override {
     if (!style_.contents) header();
@@ -65,7 +67,7 @@ class TableSink final : public Sink {
       fill(row);
       write_line();
     }
-    if (layout_.below() != Schema::npos) below(row);
+    if (layout_.below() != Schema::npos) list_below(row);
     return output_.maybe_write();
   }
 
@@ -88,8 +90,11 @@ class TableSink final : public Sink {
     if (style_.contents) write_kept();
     if (const std::size_t more = layout_.left_out(); style_.footer && rows_ != 0 && more != 0)
       note("--wide for " + std::to_string(more) + " more", kDim);
+    if (below_) output_.buffer() += below_(style_.terminal_columns);
     return flush();
   }
+
+  void below(Below text) override { below_ = std::move(text); }
 
  private:
   // The cells of a row.
@@ -104,7 +109,7 @@ class TableSink final : public Sink {
       const bool carried = (c.types >> type & 1U) != 0;
       const Value value = carried ? row.get(c.field) : Value{None{}};
       cell.width = c.port == Schema::npos
-                       ? cells_.append(cell.text, c.type, value)
+                       ? cells_.append_of(cell.text, *c.spec, value)
                        : cells_.append_endpoint(cell.text, value, carried ? row.get(c.port) : Value{None{}});
       cell.alert = style_.color && means_trouble(*c.spec, value);
       any_[i] = any_[i] || is_something(value);
@@ -219,7 +224,7 @@ class TableSink final : public Sink {
     return true;
   }
 
-  void below(const Row& row) {
+  void list_below(const Row& row) {
     if ((schema_.spec(layout_.below()).types >> row.type() & 1U) == 0) return;
     const Value value = row.get(layout_.below());
     const auto* list = std::get_if<TextList>(&value);
@@ -316,6 +321,7 @@ class TableSink final : public Sink {
   std::vector<bool> any_;   // by column: some row has it, and it is not 0
   std::vector<std::size_t> widest_;
   std::vector<std::vector<Cell>> kept_;  // of TableStyle::contents, until the end
+  Below below_;                          // what stands below all rows
   std::string text_;                     // reused
   std::size_t position_ = 0;             // columns of the line that are written
   std::size_t lines_ = 0;                // of the terminal since the header began

@@ -86,6 +86,7 @@ class Top final : public TopSink {
  public:
   Top(const Schema& schema, Screen& screen, const ClockSource& clock, TopStyle style)
       : screen_(screen), clock_(clock), style_(std::move(style)), cells_(TableStyle::Time::none, {}) {
+    cells_.name_ports(style_.port_names.get());
     choose_fields(schema);
     started_ = last_frame_ = clock_.boot();
   }
@@ -100,10 +101,7 @@ class Top final : public TopSink {
       ++events_;
       ++recent_events_;
       if (trouble_.in(row)) ++group.failed;
-    }
-    if (latency_ != Schema::npos && row.carries(latency_)) {
-      const Value v = row.get(latency_);
-      if (const auto* d = std::get_if<Duration>(&v)) group.latency.observe(static_cast<double>(d->ns));
+      observe_latency(group, row);
     }
     for (std::size_t i = 0; i < sum_fields_.size(); ++i) {
       if (!row.carries(sum_fields_[i])) continue;
@@ -144,6 +142,13 @@ class Top final : public TopSink {
   const std::string& last_frame() const override { return last_; }
 
  private:
+  // Of what is counted: a connection's close tells its latency once more.
+  void observe_latency(Group& group, const Row& row) const {
+    if (latency_ == Schema::npos || !row.carries(latency_)) return;
+    const Value v = row.get(latency_);
+    if (const auto* d = std::get_if<Duration>(&v)) group.latency.observe(static_cast<double>(d->ns));
+  }
+
   void choose_fields(const Schema& schema) {
     for (std::size_t i = 0; i < schema.size(); ++i) {
       const FieldSpec& f = schema.spec(i);
@@ -200,7 +205,7 @@ class Top final : public TopSink {
     for (std::size_t n = 0; n < group_fields_.size(); ++n) {
       const std::size_t i = group_fields_[n];
       if (ports_[n] == Schema::npos) {
-        cells_.append(key_, schema_->spec(i).type, value(i));
+        cells_.append_of(key_, schema_->spec(i), value(i));
       } else {
         cells_.append_endpoint(key_, value(i), value(ports_[n]));
       }

@@ -36,6 +36,11 @@ struct Screens {
 void compare_screens(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed,
                      const Screens& screens);
 
+// The table of --summary by these fields, on the same terminals: NAME-summary.SIZE.lines; and how the latencies are spread
+// below it: NAME-summary.histogram.
+void compare_summary(const std::string& name, const Schema& schema, const std::vector<std::string>& by,
+                     const Feed& feed);
+
 // What the live table shows after the set, which takes two seconds, and after what was `typed` then. Without
 // rows there is no screen, and each frame stands below the last one.
 std::string top_frame(std::size_t columns, std::size_t rows, const Schema& schema, TopStyle style,

@@ -31,8 +31,8 @@ struct {
 } connections SEC(".maps");
 
 /* The same where tracing programs have no socket storage (before Linux 5.11), or no socket that the verifier trusts.
- * Key: address of the struct sock. traffic() inserts, socket_state deletes when the socket closes. Full: the connection
- * is not seen, and counted. */
+ * Key: address of the struct sock. traffic() inserts, socket_destroyed deletes. Full: the connection is not seen, and
+ * counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -79,6 +79,31 @@ static __always_inline bool went_first(const struct sock *sk, __u32 direction, _
 	}
 	return BPF_CORE_READ(tcp, bytes_received) -
 		       (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq)) - length <= 1;
+}
+
+/* The network is done with the socket. Its owner may not be: a reset or the peer's FIN closes it while a call is sending,
+ * and what was received before can still be read. */
+static __always_inline bool is_closed(const struct sock *sk)
+{
+	return sk->__sk_common.skc_state == TCP_CLOSE && sk->sk_protocol == IPPROTO_TCP;
+}
+
+/* Bytes that came before the socket closed and that its owner has not read. A FIN counts as one. */
+static __always_inline bool has_unread(const struct sock *sk)
+{
+	const struct tcp_sock___progress *tcp = (const void *)sk;
+
+	return (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq)) > 1;
+}
+
+/* Tells that a closed socket's connection is over. Should a call that was under way bring more, it is told anew. */
+static __always_inline void tell_closed(struct connection *c, const struct sock *sk)
+{
+	if (c->kind < KIND_HTTP1 || !c->told)
+		return;
+	tell_end(c, (__u64)sk, LIBRARY_NONE, END_CLOSED, c->error ? c->error : sk->sk_err, false);
+	c->told = 0;
+	c->ended = 1;
 }
 
 /* The kernel decrypts (kTLS): what the socket sends and receives is plain text. */
@@ -154,6 +179,8 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 		/* The peer's end was read: what lasts until then is complete. */
 		if (!ret && direction == HTTPTRACE_RECEIVED && c->kind >= KIND_HTTP1 && c->told && !c->ended)
 			tell_end(c, (__u64)sk, LIBRARY_NONE, END_RECEIVED, 0, true);
+		if (is_closed(sk))
+			tell_closed(c, sk);
 		return 0;
 	}
 	if (c->kind == KIND_UNWANTED && c->pid != pid) {
@@ -181,6 +208,9 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 	ws->call.first = first;
 	tell_bytes(direction);
 	*c = ws->connection;
+	/* No change of state will come any more. */
+	if (is_closed(sk) && !has_unread(sk))
+		tell_closed(c, sk);
 	return 0;
 }
 
@@ -277,11 +307,30 @@ int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
 	c = connection_of(sk, false);
 	if (!c)
 		return 0;
-	if (c->kind >= KIND_HTTP1 && c->told && !(local && c->ended)) {
-		tell_end(c, (__u64)sk, LIBRARY_NONE, local ? END_SENT : END_CLOSED, local ? 0 : sk->sk_err, local);
-		c->ended = 1;
+	if (local) {
+		if (c->kind >= KIND_HTTP1 && c->told && !c->ended) {
+			tell_end(c, (__u64)sk, LIBRARY_NONE, END_SENT, 0, true);
+			c->ended = 1;
+		}
+		return 0;
 	}
-	if (newstate == TCP_CLOSE && !config.socket_storage) {
+	/* Whoever reads or sends next takes it from the socket. */
+	c->error = sk->sk_err;
+	if (!has_unread(sk))
+		tell_closed(c, sk);
+	return 0;
+}
+
+/* Hook: nobody holds the socket any more, and it is closed. Context: as above. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(socket_destroyed, struct sock *sk)
+{
+	struct connection *c = connection_of(sk, false);
+
+	if (!c)
+		return 0;
+	tell_closed(c, sk);
+	if (!config.socket_storage) {
 		__u64 key = (__u64)sk;
 
 		bpf_map_delete_elem(&connections_by_address, &key);

@@ -42,8 +42,10 @@ std::vector<Hook> HttpProbe::hooks() {
       {.name = "ends",
        .purpose = "connections that end",
        .variants = {{"tp_btf",
-                     {"socket_state"},
-                     [](Features& f) { return f.tracepoint("inet_sock_set_state"); },
+                     {"socket_state", "socket_destroyed"},
+                     [](Features& f) {
+                       return both(f.tracepoint("inet_sock_set_state"), f.tracepoint("tcp_destroy_sock"));
+                     },
                      "under 1 us a connection"}}},
   };
 }

@@ -209,9 +209,12 @@ static __always_inline void tell_close(const struct conn *conn, const struct clo
 	e = reserve_record(sizeof(*e));
 	if (!e)
 		return;
+	/* The socket may live on for a while: the peer's delayed ACK, its FIN. */
+	if (conn->ended_ns)
+		now = conn->ended_ns;
 	fill_record(e, conn, TCPCONNECT_CLOSE, now);
 	if (conn->established_ns) {
-		e->duration_ns = (conn->ended_ns ? conn->ended_ns : now) - conn->established_ns;
+		e->duration_ns = now - conn->established_ns;
 		e->known |= KNOWN_DURATION;
 	}
 	e->tx_bytes = closing->tx_bytes;

@@ -36,7 +36,7 @@ std::size_t type_of(const Connect& e) {
 }
 
 constexpr auto kSharedFields = shared_fields<Connect, type_of, kTypes>(
-    {.time = "When the attempt was decided, or the connection closed.",
+    {.time = "When the attempt was decided; of a close, when this side closed or the connection broke.",
      .type =
          "connect: an attempt was decided; accept: a server took a connection; close: a connection ended.",
      .pid = "The process that owns the socket; null when that is not known.",
@@ -89,6 +89,18 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .otlp = "network.peer.port",
       .help = "The other side's port; 0 where a program connects to that."},
      [](const Connect& e) -> Value { return std::uint64_t{e.wire->remote_port}; }},
+    {{.key = "port",
+      .heading = "PORT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .otlp = "server.port",
+      .help =
+          "The service's port: of a client the other side's, of a server its own; null: older than the trace."},
+     [](const Connect& e) -> Value {
+       return e.wire->role == ROLE_CLIENT   ? Value{std::uint64_t{e.wire->remote_port}}
+              : e.wire->role == ROLE_SERVER ? Value{std::uint64_t{e.wire->local_port}}
+                                            : Value{None{}};
+     }},
     {{.key = "remote_name",
       .heading = "NAME",
       .type = FieldType::text,

@@ -10,6 +10,7 @@
 #include "tcpconnect/options.h"
 #include "tcpconnect/probe.h"
 #include "tcpconnect/sums.h"
+#include "tcpconnect/telemetry.h"
 
 namespace plumb {
 namespace {
@@ -35,7 +36,7 @@ class Tcpconnect final : public Tool {
     if (!options_.server) return {};
     // A client's port is another one for each connection.
     if (!options_.client) return {"pid", "comm", "local_port"};
-    return {"pid", "comm", "role", "remote_addr"};
+    return {"pid", "comm", "role", "remote_addr", "port"};
   }
 
   // A connection's end is not one more.
@@ -219,6 +220,7 @@ const ToolInfo kTcpconnect{
     .summary_schema = &kConnectSummarySchema,
     .examples = kExamples,
     .profits = kProfits,
+    .telemetry = &kTcpconnectTelemetry,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Tcpconnect>(); },
 };
 
