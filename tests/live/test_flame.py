@@ -226,7 +226,7 @@ class Top(unittest.TestCase):
         done = run_plumb("flame", "--top", "--once", *arguments, timeout=60)
         self.assertEqual(done.returncode, status, done.stderr)
         self.about, *table = done.stdout.decode().rstrip("\n").split("\n")
-        rows = [re.fullmatch(r" *([\d.]+) +([\d.]+) +([\d.]+) +(\S+(?: \S+s)?) +(\S+) +(\S.*)", line) for line in table[1:]]
+        rows = [re.fullmatch(r" *([\d.]+) +([\d.]+) +(?:([\d.]+) +)?(\S+(?: [a-z]*s)?) +(\S+) +(\S.*)", line) for line in table[1:]]
         self.assertNotIn(None, rows, table)
         return {r[6].partition("(")[0]: r for r in rows}, table[0]
 
@@ -254,6 +254,7 @@ class Top(unittest.TestCase):
             run_plumb("flame", "-o", saved, "--event", "offcpu", "--", "sleep", "1", timeout=60)
             rows, _ = self.rows("--from", saved)
         self.assertIn("__schedule", rows)
+        self.assertEqual(rows["__schedule"][3], None)
 
     def test_options_of_rows_are_refused(self):
         self.assertIn(b"--by", run_plumb("flame", "--top", "--by", "comm", "-d", "1s").stderr)

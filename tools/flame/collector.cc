@@ -202,7 +202,7 @@ void Collector::add_to_profile(const flame_sample& sample) {
 
 // How many of the innermost kernel frames are of an interrupt; 0: the thread itself runs there. On the way back from an
 // interrupt it does, such as when it is preempted or runs what it put off.
-std::size_t Collector::interrupt_frames(std::span<const std::uint64_t> kernel) {
+std::size_t Collector::interrupt_frames(std::span<const __u64> kernel) {
   static constexpr std::string_view kEntries[] = {"asm_sysvec_",   "asm_common_interrupt",  // x86
                                                   "el0_irq",       "el1_irq",
                                                   "el0_interrupt", "el1_interrupt",

@@ -86,7 +86,7 @@ class Collector {
   void walk_user(const flame_sample& sample, std::span<const std::byte> stack);
   void add_kernel(const flame_sample& sample, std::size_t depth);
   void keep_waker(const flame_sample& sample, std::span<const std::byte> stack);
-  std::size_t interrupt_frames(std::span<const std::uint64_t> kernel);
+  std::size_t interrupt_frames(std::span<const __u64> kernel);
   void append_waker(const Wait& wait);
   void add_waits();
   profile::FrameId remark(std::string_view text);

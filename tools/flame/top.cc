@@ -134,7 +134,7 @@ class FunctionTop final : public TopSink {
     for (const FunctionWeight* f : rows) module = std::max(module, display_width(f->module));
     module = std::min(module, kWidestModule);
     if (take(module)) layout.module = module;
-    layout.now = take(kShareWidth);
+    layout.now = source_.update && take(kShareWidth);  // saved lines have no intervals
     layout.weight = take(kWeightWidth);
     return layout;
   }
