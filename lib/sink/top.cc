@@ -94,6 +94,8 @@ class Top final : public TopSink {
   Result<void> begin() override { return style_.once ? Result<void>{} : draw(); }
 
   Result<void> row(const Row& row) override {
+    if (style_.replay && !began_) started_ = last_frame_ = clock_.boot();
+    began_ = true;
     Group& group = find(row);
     if ((style_.counted >> row.type() & 1U) != 0) {
       ++group.total;
@@ -123,8 +125,9 @@ class Top final : public TopSink {
     const bool changed = take_keys() || screen_.stale();
     const BootTime now = clock_.boot();
     const bool due = static_cast<std::int64_t>(now.ns - last_frame_.ns) >= style_.interval_ns;
+    if (style_.once) return {};  // its rates are of the whole time
     if (due && !keys_.paused()) settle_rates(now);
-    if (((due && !keys_.paused()) || changed) && !style_.once) return draw();
+    if (((due && !keys_.paused()) || changed)) return draw();
     return {};
   }
 
@@ -521,6 +524,7 @@ class Top final : public TopSink {
   std::uint64_t forgotten_ = 0;  // the most events that a group had when it was forgotten
   double rate_ = 0;
   std::size_t sort_ = 0;
+  bool began_ = false;    // there was a row
   bool settled_ = false;  // rates are of a whole interval
   TopKeys keys_;
   std::string last_;

@@ -45,6 +45,7 @@ class FunctionTop final : public TopSink {
     const auto* frames = std::get_if<std::span<const std::string_view>>(&stack);
     const auto* n = std::get_if<std::uint64_t>(&weight);
     if (frames == nullptr || n == nullptr) return {};
+    if (table_.functions().empty()) started_ = clock_.boot();
     table_.add(*frames, *n);
     if (const auto* u = std::get_if<std::string_view>(&unit))
       saved_.unit = *u == "nanoseconds" ? profile::Unit::nanoseconds
