@@ -31,18 +31,16 @@
 #include "base/text.h"
 #include "event/group_sums.h"
 #include "sink/cell.h"
+#include "sink/top_keys.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::size_t kMaxGroups = 1024;
 constexpr std::size_t kKeptGroups = 512;
-constexpr std::size_t kLongestFilter = 256;
 constexpr std::string_view kBold = "\033[1m";
 constexpr std::string_view kReverse = "\033[7m";
 constexpr std::string_view kRed = "\033[31m";
-constexpr std::string_view kKeys = "q quit  s sort  r reverse  p pause  / filter";
-constexpr std::string_view kFilterKeys = "Enter keep  Escape clear";
 constexpr std::string_view kPlain = "\033[0m";
 
 struct Group {
@@ -116,8 +114,8 @@ class Top final : public TopSink {
     const BootTime now = clock_.boot();
     const bool due = static_cast<std::int64_t>(now.ns - last_frame_.ns) >= style_.interval_ns;
     if (style_.once) return {};  // its rates are of the whole time
-    if (due && !paused_) settle_rates(now);
-    if (((due && !paused_) || changed)) return draw();
+    if (due && !keys_.paused()) settle_rates(now);
+    if (((due && !keys_.paused()) || changed)) return draw();
     return {};
   }
 
@@ -131,7 +129,7 @@ class Top final : public TopSink {
     return {};
   }
 
-  bool quit() const override { return quit_; }
+  bool quit() const override { return keys_.quit(); }
   const std::string& last_frame() const override { return last_; }
 
  private:
@@ -244,56 +242,9 @@ class Top final : public TopSink {
 
   // True when the picture changed.
   bool take_keys() {
-    const std::string typed = screen_.keys();
-    for (std::size_t i = 0; i < typed.size(); ++i) {
-      // An arrow and its like send more than Escape: none of it is a key of ours.
-      if (typed[i] == '\033' && i + 1 < typed.size() && (typed[i + 1] == '[' || typed[i + 1] == 'O')) {
-        for (i += 2; i < typed.size() && (typed[i] < '@' || typed[i] > '~'); ++i) {
-        }
-        continue;
-      }
-      filtering_ ? edit_filter(typed[i]) : command(typed[i]);
-    }
-    return !typed.empty();
-  }
-
-  void edit_filter(char key) {
-    if (key == '\n' || key == '\r') {
-      filtering_ = false;
-    } else if (key == '\033') {
-      filtering_ = false;
-      filter_.clear();
-    } else if (key == '\177' || key == '\b') {
-      if (!filter_.empty()) filter_.pop_back();
-    } else if (static_cast<unsigned char>(key) >= ' ') {
-      if (filter_.size() < kLongestFilter) filter_ += key;
-    }
-  }
-
-  void command(char key) {
-    switch (key) {
-      case 'q':
-        quit_ = true;
-        break;
-      case 's':
-        next_sort();
-        break;
-      case '\033':
-        filter_.clear();
-        break;
-      case 'r':
-        reversed_ = !reversed_;
-        break;
-      case 'p':
-        paused_ = !paused_;
-        break;
-      case '/':
-        filtering_ = true;
-        filter_.clear();
-        break;
-      default:
-        break;
-    }
+    const bool changed = keys_.take(screen_.keys());
+    while (keys_.take_sort()) next_sort();
+    return changed;
   }
 
   // Of the columns that are to be seen.
@@ -318,17 +269,19 @@ class Top final : public TopSink {
     std::vector<const Group*> rows;
     rows.reserve(groups_.size());
     for (const auto& [key, group] : groups_) {
-      const bool matches =
-          filter_.empty() || std::any_of(group.cells.begin(), group.cells.end(), [&](const auto& cell) {
-            return cell.find(filter_) != std::string::npos;
-          });
+      const bool matches = keys_.filter().empty() ||
+                           std::any_of(group.cells.begin(), group.cells.end(), [&](const auto& cell) {
+                             return cell.find(keys_.filter()) != std::string::npos;
+                           });
       if (matches) rows.push_back(&group);
     }
     std::sort(rows.begin(), rows.end(), [&](const Group* a, const Group* b) { return in_order(*a, *b); });
     return rows;
   }
 
-  bool in_order(const Group& a, const Group& b) const { return reversed_ ? before(b, a) : before(a, b); }
+  bool in_order(const Group& a, const Group& b) const {
+    return keys_.reversed() ? before(b, a) : before(a, b);
+  }
 
   bool before(const Group& a, const Group& b) const {
     const TopColumn& by = columns_[sort_];
@@ -478,12 +431,7 @@ class Top final : public TopSink {
   std::string status_line() const {
     const double seconds = static_cast<double>(clock_.boot().ns - started_.ns) / 1e9;
     std::string line = style_.title;
-    if (filtering_ || !filter_.empty()) {  // what is being typed must not be cut off
-      line += "  /";
-      append_printable(line, filter_);
-      if (filtering_) line += '_';
-    }
-    if (paused_) line += "  PAUSED";
+    keys_.append_state(line);
     line += fmt::format("  {:.1f} s  {} event{}  {:.1f}/s  {} lost", seconds, events_,
                         events_ == 1 ? "" : "s", rate_, lost_);
     if (forgotten_ != 0) line += fmt::format("  groups of up to {} events left out", forgotten_);
@@ -519,7 +467,8 @@ class Top final : public TopSink {
     for (const TopColumn& c : columns_) {
       if (!c.visible) continue;
       std::string heading = c.heading;
-      if (&c == &columns_[sort_]) heading += (c.measure == Measure::key) == reversed_ ? "\u2193" : "\u2191";
+      if (&c == &columns_[sort_])
+        heading += (c.measure == Measure::key) == keys_.reversed() ? "\u2193" : "\u2191";
       put(line, heading, display_width(heading), c);
     }
     append_line(frame, line, position_, screen_.rows() == 0 ? kBold : kReverse);
@@ -528,7 +477,7 @@ class Top final : public TopSink {
   void append_bottom(std::string& frame, std::size_t height, std::size_t more, bool keys) const {
     std::string line;
     if (more != 0) line = fmt::format("{} more row{}", more, more == 1 ? "" : "s");
-    if (keys) line.append(line.empty() ? "" : "   ").append(filtering_ ? kFilterKeys : kKeys);
+    if (keys) line.append(line.empty() ? "" : "   ").append(keys_.help());
     if (height < 3 || line.empty()) return;
     append_line(frame, line, line.size(), kBold);
   }
@@ -551,10 +500,9 @@ class Top final : public TopSink {
   std::uint64_t forgotten_ = 0;  // the most events that a group had when it was forgotten
   double rate_ = 0;
   std::size_t sort_ = 0;
-  bool reversed_ = false, paused_ = false, filtering_ = false, quit_ = false;
   bool began_ = false;    // there was a row
   bool settled_ = false;  // rates are of a whole interval
-  std::string filter_;
+  TopKeys keys_;
   std::string last_;
 };
 
