@@ -205,6 +205,10 @@ void append_json_escaped(std::string& out, std::string_view text) {
   }
 }
 
+bool is_plain_json(std::string_view text) {
+  return plain_prefix<ForJson>(text) == text.size();
+}
+
 std::size_t display_width(std::string_view text) {
   const std::size_t plain = plain_prefix<ForTerminal>(text);
   if (plain == text.size()) return plain;

@@ -292,6 +292,7 @@ class Run {
   // To who sits before the terminal: "33 connects, 9 failed, 0 lost in 5 s".
   void say_what_it_was() const {
     if (options_.quiet || ::isatty(STDERR_FILENO) != 1 || !stacks_.empty()) return;
+    if (options_.top && tool_.judges_itself()) return;  // which told its figures
     say("{}", ending_text(counts(), options_.kernel_summary(), elapsed_));
   }
 

@@ -137,3 +137,22 @@ TEST_CASE("suggestions: near words, best first") {
   CHECK(suggestions("abcd", {"abce", "abcd", "xbcd", "abcf"}) == List{"abcd", "abce", "xbcd"});
   CHECK(suggestions(std::string(100'000, 'a'), tools).empty());
 }
+
+TEST_CASE("a padded field ends at its first NUL, whatever stands behind it") {
+  for (std::size_t n = 0; n <= 16; ++n) {
+    char field[16];
+    for (std::size_t i = 0; i < sizeof field; ++i) field[i] = static_cast<char>(i % 3 == 0 ? 1 : 0xff);
+    if (n < sizeof field) field[n] = '\0';
+    CAPTURE(n);
+    CHECK(padded_text(field).size() == n);
+    if (n + 1 < sizeof field) field[n + 1] = '\0';
+    CHECK(padded_text(field) == std::string_view(field, n));
+  }
+}
+
+TEST_CASE("what is plain JSON needs no escape") {
+  CHECK(is_plain_json(""));
+  CHECK(is_plain_json("/usr/bin/python3 ~!"));
+  for (const char* text : {"\"", "\\", "a\nb", "\x7f", "\xc3\xa9", "12345678\x01"})
+    CHECK_FALSE(is_plain_json(text));
+}
