@@ -3,9 +3,8 @@
 //   attach -> [ drain -> tool decodes -> Stages::push -> every sink ] -> flush -> ... -> detach -> last drain
 //   -> finish
 //
-// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of
-// standard output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly
-// without a wake-up for each; where nothing comes at all (run/idle.h), twice a second and at the first event.
+// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of standard output
+// goes away, and every 50 ms at the latest; where nothing comes at all (run/idle.h), twice a second and at the first event.
 #include "run/run.h"
 
 #include <fcntl.h>
