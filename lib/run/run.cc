@@ -3,9 +3,8 @@
 //   attach -> [ drain -> tool decodes -> Stages::push -> every sink ] -> flush -> ... -> detach -> last drain
 //   -> finish
 //
-// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of
-// standard output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly
-// without a wake-up for each; where nothing comes at all (run/idle.h), twice a second and at the first event.
+// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of standard output
+// goes away, and every 50 ms at the latest; where nothing comes at all (run/idle.h), twice a second and at the first event.
 #include "run/run.h"
 
 #include <fcntl.h>
@@ -140,9 +139,7 @@ class Run {
     Stages::Setup setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)};
     if (!reports_->wanted()) return setup;
     setup.owner = info_.schema->find("pid");
-    if (!tool_.unpaired().empty()) {
-      if (auto p = Predicate::compile(tool_.unpaired(), *info_.schema)) setup.unpaired = *std::move(p);
-    }
+    setup.unpaired = Stages::condition(tool_.unpaired(), *info_.schema);
     return setup;
   }
 
@@ -322,7 +319,7 @@ class Run {
   }
 
   Result<void> write_report(std::vector<Judged> verdicts, const std::optional<Error>& error) {
-    report::Report report = describe_run(std::move(verdicts), options_.strict);
+    report::Report report = describe_run(std::move(verdicts), expressions_.judge, options_);
     report.tool = info_.name;
     report.started = saved_ != nullptr ? saved_->first() : clock_.to_unix(started_);
     report.duration = elapsed_;
@@ -330,9 +327,6 @@ class Run {
     report.seen = events_seen();
     report.kept = stages_->kept();
     report.filtered = stages_->tally().filtered();
-    report.where = options_.where;
-    report.by = options_.by;
-    report.sketches = expressions_.judge.sketches();
     if (info_.schema->find("pid") != Schema::npos) report.without_owner = stages_->without_owner();
     if (!tool_.unpaired().empty()) report.unpaired = stages_->unpaired() + tool_.unpaired_untold();
     add_losses(report);
