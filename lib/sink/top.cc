@@ -163,7 +163,7 @@ class Top final : public TopSink {
         group_fields_.push_back(i);
         ports_.push_back(endpoint ? port : Schema::npos);
       }
-      if (f.type == FieldType::duration && latency_ == Schema::npos) latency_ = i;
+      if (f.type == FieldType::duration && f.shown && latency_ == Schema::npos) latency_ = i;
       if (f.type == FieldType::bytes) sum_fields_.push_back(i);
     }
     sort_ = columns_.size();
