@@ -59,7 +59,7 @@ struct tcpconnect_config {
 };
 
 struct tcpconnect_event {
-	__u64 time_ns;     /* CLOCK_BOOTTIME, when the attempt was decided or the connection closed */
+	__u64 time_ns;     /* CLOCK_BOOTTIME, when the attempt was decided or this side closed */
 	__u64 latency_ns;  /* client: SYN sent until decided; server: round trip of the SYN-ACK */
 	__u64 duration_ns; /* close: from established until this side closed, or the connection broke */
 	__u64 tx_bytes;    /* close: payload sent, each byte once */
@@ -92,6 +92,13 @@ struct tcpconnect_summary_key {
 	__u8 remote_addr[16]; /* 0 for a server */
 	char comm[TASK_COMM_LEN];
 };
+
+/* Whether this side's port is the service's. Of a connection older than the trace nobody knows who connected: then the
+ * lower port is taken for the service's, or each client would be a row, by the port that it got by chance. */
+static inline int has_service_port(__u8 role, __u16 local_port, __u16 remote_port)
+{
+	return role == ROLE_SERVER || (role == ROLE_UNKNOWN && local_port < remote_port);
+}
 
 struct tcpconnect_summary {
 	__u64 tx_bytes;
