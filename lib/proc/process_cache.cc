@@ -13,6 +13,7 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "base/clock.h"
 #include "proc/cgroup_path.h"
 #include "proc/cgroup_tree.h"
 #include "proc/container_names.h"
@@ -58,10 +59,11 @@ std::optional<std::uint64_t> start_ticks(std::string_view stat) {
 }
 
 // Whether a start in nanoseconds is the one that the kernel rounded down to `ticks`; one tick to either side
-// for kernels that rounded otherwise.
+// for kernels that rounded otherwise. What /proc says is as the reader's time namespace has it.
 bool same_start(std::uint64_t start_ns, std::uint64_t ticks) {
   static const auto per_second = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_CLK_TCK)));
-  const std::uint64_t wanted = start_ns / (1'000'000'000 / per_second);
+  const auto start = start_ns + static_cast<std::uint64_t>(time_offsets().boot_ns);
+  const std::uint64_t wanted = start / (1'000'000'000 / per_second);
   return ticks + 1 >= wanted && ticks <= wanted + 1;
 }
 
