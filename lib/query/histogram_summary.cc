@@ -19,7 +19,7 @@ constexpr auto kBounds = [] {
   std::array<std::uint64_t, 29> bounds{};
   std::size_t n = 1;
   for (std::uint64_t power = 1'000; power <= 100'000'000'000; power *= 10) {
-    for (const std::uint64_t step : {1, 2, 5}) bounds[n++] = step * power;
+    for (const std::uint64_t step : {1U, 2U, 5U}) bounds[n++] = step * power;
   }
   bounds[n++] = 1'000'000'000'000;
   return bounds;
