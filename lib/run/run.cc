@@ -32,6 +32,7 @@
 #include "run/idle.h"
 #include "run/live_table.h"
 #include "run/otlp_output.h"
+#include "run/otlp_owner.h"
 #include "run/outputs.h"
 #include "run/progress.h"
 #include "run/push_down.h"
@@ -121,14 +122,11 @@ class Run {
       outputs_.push_back(*std::move(output));
       line_sinks_.push_back(nullptr);
       writes_stdout_ = writes_stdout_ || spec.path.empty();
+      if (options_.otlp_dry_run && spec.path.empty()) continue;  // the requests are what stdout has
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
-    for (const otlp::Config& config : push_configs_) {
-      auto push = open_push(config);
-      if (!push) return std::move(push).error();
-      pushes_.push_back(*std::move(push));
-      sinks.push_back(pushes_.back().make_sink(rows_, std::string(info_.name), info_.telemetry));
-    }
+    if (auto r = open_pushes(push_configs_, info_, rows_, pushes_, sinks); !r) return r;
+    if (push_spans(pushes_)) processes_.read_environments(service_of_environment);
     auto reports = ReportFiles::open(options_);
     if (!reports) return std::move(reports).error();
     reports_.emplace(*std::move(reports));
@@ -289,6 +287,7 @@ class Run {
     if (stacks == nullptr) return {};
     const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
     complete(*stacks, {clock_.to_unix(started_), elapsed, reported_lost_ + reported_missed_});
+    push_profile(pushes_, *stacks);
     for (const StackOutput& to : stacks_) {
       if (auto r = write_profile(to.format, *stacks, tool_.svg_style(), *to.output); !r) return r;
     }

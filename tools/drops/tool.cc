@@ -17,6 +17,7 @@
 #include "drops/probe.h"
 #include "drops/stack.h"
 #include "drops/summary.h"
+#include "drops/telemetry.h"
 #include "probe/map_entries.h"
 #include "run/tool.h"
 
@@ -398,6 +399,7 @@ const ToolInfo kDrops{
     .examples = kExamples,
     .formats = kLineAndStackFormats,
     .profits = kProfits,
+    .telemetry = &kDropsTelemetry,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Drops>(); },
 };
 
