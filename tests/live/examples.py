@@ -36,7 +36,7 @@ def typed(text):
 def of_manual(page):
     for line, block in re.findall(r"^\.Dl (.*)$|^\.Bd .*\n((?:.*\n)*?)\.Ed$", read("man", page), re.MULTILINE):
         text = plain(block or (line[1:-1].replace('""', '"') if line.startswith('"') else line))
-        if "$ " in text and "plumb" in text:
+        if re.search(r"(?:^\$ |\| )plumb ", text, re.MULTILINE):
             yield "\n".join(typed(text))
 
 
