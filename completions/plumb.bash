@@ -339,6 +339,15 @@ _plumb_doctor_options() {
     _plumb_values --pid -p --json -j --verbose -v --help -h --version
 }
 
+# Completes the value of option $1; fails when it takes none.
+_plumb_skill_value() {
+    return 1
+}
+
+_plumb_skill_options() {
+    _plumb_values --help -h --version
+}
+
 # Sets `words` to the words up to the cursor, as the shell will see them, and `cut` to whether readline cut the last.
 _plumb_words() {
     local line=${COMP_LINE:0:COMP_POINT} word blank
@@ -479,7 +488,7 @@ _plumb() {
         *)
             item=$value
             if ((count == 2)); then
-                _plumb_values tcpconnect httptrace drops flame dnsx doctor --help --version
+                _plumb_values tcpconnect httptrace drops flame dnsx doctor skill --help --version
                 return
             fi
             tool=${words[1]} first=2

@@ -61,7 +61,9 @@ class GroupSummary final : public Summary {
   // Most frequent first; the others last.
   void finish(const Out& out) override {
     std::vector<const std::pair<const std::string, Sums>*> order;
-    for (const auto& entry : groups_) order.push_back(&entry);
+    for (const auto& entry : groups_) {
+      if (!is_empty(entry.second)) order.push_back(&entry);
+    }
     std::ranges::sort(order, [](const auto* a, const auto* b) {
       return a->second.count != b->second.count ? a->second.count > b->second.count : a->first < b->first;
     });
@@ -122,6 +124,12 @@ class GroupSummary final : public Summary {
                       .width = 7,
                       .shown = true,
                       .help = help});
+  }
+
+  // Only of rows that are not counted and of which nothing is added up.
+  static bool is_empty(const Sums& sums) {
+    return sums.count == 0 && sums.latency.count() == 0 &&
+           std::ranges::count(sums.sizes, 0U) == std::ssize(sums.sizes);
   }
 
   // Of what is counted: a connection's close tells its latency once more.

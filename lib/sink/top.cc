@@ -96,6 +96,8 @@ class Top final : public TopSink {
   Result<void> begin() override { return style_.once ? Result<void>{} : draw(); }
 
   Result<void> row(const Row& row) override {
+    if (style_.replay && !began_) started_ = last_frame_ = clock_.boot();
+    began_ = true;
     Group& group = find(row);
     if ((style_.counted >> row.type() & 1U) != 0) {
       ++group.total;
@@ -125,8 +127,9 @@ class Top final : public TopSink {
     const bool changed = take_keys() || screen_.stale();
     const BootTime now = clock_.boot();
     const bool due = static_cast<std::int64_t>(now.ns - last_frame_.ns) >= style_.interval_ns;
+    if (style_.once) return {};  // its rates are of the whole time
     if (due && !paused_) settle_rates(now);
-    if (((due && !paused_) || changed) && !style_.once) return draw();
+    if (((due && !paused_) || changed)) return draw();
     return {};
   }
 
@@ -573,6 +576,7 @@ class Top final : public TopSink {
   double rate_ = 0;
   std::size_t sort_ = 0;
   bool reversed_ = false, paused_ = false, filtering_ = false, quit_ = false;
+  bool began_ = false;    // there was a row
   bool settled_ = false;  // rates are of a whole interval
   std::string filter_;
   std::string last_;

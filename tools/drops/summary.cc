@@ -79,8 +79,11 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .width = 6,
       .shown = true,
       .rank = 7,
-      .help = "The sum of the packets' lengths."},
-     [](const DropSummary& s) -> Value { return std::uint64_t{s.total->bytes}; }},
+      .help = "The sum of the packets' lengths; null for resets, which have nothing but headers."},
+     [](const DropSummary& s) -> Value {
+       // Of a reset that was sent the kernel side counted what provoked it.
+       return s.key->type == DROPS_RESET ? Value{None{}} : Value{std::uint64_t{s.total->bytes}};
+     }},
     {{.key = "location",
       .heading = "LOCATION",
       .type = FieldType::text,

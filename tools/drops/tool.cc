@@ -15,6 +15,7 @@
 #include "drops/hints.h"
 #include "drops/options.h"
 #include "drops/probe.h"
+#include "drops/saved_summary.h"
 #include "drops/stack.h"
 #include "drops/summary.h"
 #include "drops/telemetry.h"
@@ -58,6 +59,10 @@ class Drops final : public Tool {
     auto sums = std::make_unique<DropSums>(benign_);
     sums_ = sums.get();
     return sums;
+  }
+
+  std::unique_ptr<Summary> make_summary_of_saved(const Schema& lines) const override {
+    return make_saved_drop_sums(lines);
   }
 
   Result<void> attach(Session& session) override {

@@ -37,6 +37,7 @@ struct ConnectSummary {
   const tcpconnect_summary_key* key = nullptr;
   const tcpconnect_summary* value = nullptr;
   IpAddress remote;
+  bool knows_closes = true;  // else the saved lines had no closes, of which the byte counts are
 
   std::uint64_t attempts() const;
   // Latency in nanoseconds at quantile q, within 6.25 %; nothing when no attempt was established.

@@ -209,6 +209,9 @@ Value latency_at(const ConnectSummary& s, double q) {
   const auto l = s.latency(q);
   return l ? Value{*l} : Value{None{}};
 }
+Value of_closes(const ConnectSummary& s, std::uint64_t n) {
+  return s.knows_closes ? Value{n} : Value{None{}};
+}
 template <tcpconnect_outcome Outcome>
 Value outcome_count(const ConnectSummary& s) {
   return std::uint64_t{s.value->outcomes[Outcome]};
@@ -381,32 +384,35 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .heading = "CLOSED",
       .type = FieldType::unsigned_integer,
       .width = 7,
-      .help = "Connections that ended during the trace."},
-     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->closed}; }},
+      .help = "Connections that ended during the trace; null for saved lines without closes."},
+     [](const ConnectSummary& s) -> Value { return of_closes(s, s.value->closed); }},
     {{.key = "tx_bytes",
       .heading = "TX",
       .type = FieldType::bytes,
       .width = 6,
       .shown = true,
       .rank = 7,
-      .help = "Payload sent by connections that ended during the trace."},
-     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->tx_bytes}; }},
+      .help =
+          "Payload sent by connections that ended during the trace; null for saved lines without closes."},
+     [](const ConnectSummary& s) -> Value { return of_closes(s, s.value->tx_bytes); }},
     {{.key = "rx_bytes",
       .heading = "RX",
       .type = FieldType::bytes,
       .width = 6,
       .shown = true,
       .rank = 7,
-      .help = "Payload received by connections that ended during the trace."},
-     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->rx_bytes}; }},
+      .help =
+          "Payload received by connections that ended during the trace; null for saved lines without closes."},
+     [](const ConnectSummary& s) -> Value { return of_closes(s, s.value->rx_bytes); }},
     {{.key = "retransmits",
       .heading = "RTX",
       .type = FieldType::unsigned_integer,
       .width = 5,
       .if_any = true,
       .rank = 7,
-      .help = "Segments sent again by connections that ended during the trace."},
-     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->retransmits}; }},
+      .help =
+          "Segments sent again by connections that ended during the trace; null for saved lines without closes."},
+     [](const ConnectSummary& s) -> Value { return of_closes(s, s.value->retransmits); }},
 });
 static_assert(valid_fields(kSummaryFields));
 
