@@ -490,6 +490,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l per-cpu -f -d 'Each CPU for itself'
     complete -c $argv[1] -n $argv[2] -l idle -f -d 'CPUs that idle too'
     complete -c $argv[1] -n $argv[2] -l min-block -fr -d 'With --event offcpu or runq: only waits of at least this long (default: 1ms of offcpu, 0 of runq)'
+    complete -c $argv[1] -n $argv[2] -l wakers -f -d 'With --event offcpu: above each stack that waited, who ended the wait, its innermost function first and its command\'s name last; [interrupt] where a timer or a device did'
     complete -c $argv[1] -n $argv[2] -l stack-size -fr -d 'How much of a thread\'s stack to copy at most (default 65536, up to 131072)'
     complete -c $argv[1] -n $argv[2] -l raw-names -f -d 'Names as they stand in the files, not demangled'
     complete -c $argv[1] -n $argv[2] -l inline -f -d 'Functions that the compiler inlined, and source lines, of binaries with debug information (DWARF)'

@@ -43,7 +43,7 @@ class PlainScreen final : public Screen {
 
 }  // namespace
 
-Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
+Result<LiveTable> LiveTable::open(const ToolInfo& info, Tool& tool, const CommonOptions& options,
                                   Output& output, const ClockSource& clock) {
   LiveTable live;
   if (output.is_terminal() && !options.once) {
@@ -64,7 +64,8 @@ Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const 
   auto group = groups_of(info, tool, options);
   if (!group) return std::move(group).error();
   style.group = *std::move(group);
-  live.sink_ = make_top_sink(*info.schema, *live.screen_, clock, std::move(style));
+  live.sink_ = tool.make_top(*live.screen_, clock, style);
+  if (live.sink_ == nullptr) live.sink_ = make_top_sink(*info.schema, *live.screen_, clock, std::move(style));
   live.top_ = live.sink_.get();
   return live;
 }

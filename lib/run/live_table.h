@@ -16,7 +16,7 @@ class LiveTable {
  public:
   // Takes the terminal over until the LiveTable goes. `output` outlives it.
   // `clock` does too: that of the rows where they are saved ones.
-  static Result<LiveTable> open(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
+  static Result<LiveTable> open(const ToolInfo& info, Tool& tool, const CommonOptions& options,
                                 Output& output, const ClockSource& clock);
   LiveTable(LiveTable&&) noexcept;
   ~LiveTable();

@@ -292,6 +292,7 @@ class Run {
   // To who sits before the terminal: "33 connects, 9 failed, 0 lost in 5 s".
   void say_what_it_was() const {
     if (options_.quiet || ::isatty(STDERR_FILENO) != 1 || !stacks_.empty()) return;
+    if (options_.top && tool_.judges_itself()) return;  // which told its figures
     say("{}", ending_text(counts(), options_.kernel_summary(), elapsed_));
   }
 
@@ -474,7 +475,7 @@ class Run {
 
   // From one turn to the next where nothing comes. What came while the probes were told that it is long makes it short.
   int turn_ms(BootTime now) const {
-    const bool may = idle_.quiet(now) && !live_ && !options_.interval_given &&
+    const bool may = idle_.quiet(now) && !live_ && !options_.interval_given && pushes_.empty() &&
                      std::ranges::all_of(outputs_, &Output::caught_up) &&
                      std::ranges::all_of(probes_, &AnyProbe::wake_at_next);
     return may && events_seen() == idle_.seen() ? Idle::kSleepMs : Idle::kTurnMs;

@@ -40,6 +40,10 @@ class SavedLines final : public Tool {
   const Schema& schema() const override { return reader_.schema(); }
   std::vector<std::string> columns() const override { return tool_.columns(); }
   std::vector<std::string> group_by() const override { return tool_.group_by(); }
+  std::unique_ptr<TopSink> make_top(Screen& screen, const ClockSource& clock,
+                                    const TopStyle& style) override {
+    return tool_.make_top(screen, clock, style);
+  }
   std::unique_ptr<Summary> make_summary() override { return tool_.make_summary_of_saved(reader_.schema()); }
   // Each line is judged, whatever options the run that wrote it had; a summary counts what that of a trace counts.
   TypeMask judged_types() const override { return summary_ ? tool_.judged_types() : kAllTypes; }

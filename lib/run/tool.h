@@ -27,6 +27,7 @@
 #include "run/common_options.h"
 #include "sink/formats.h"
 #include "sink/sink.h"
+#include "sink/top.h"
 
 namespace plumb {
 
@@ -74,6 +75,9 @@ class Tool {
   virtual TypeMask counted_types() const { return kAllTypes; }
   // What --top groups by in this run, by key; empty: the fields that the schema marks as `group`.
   virtual std::vector<std::string> group_by() const { return {}; }
+  // The live table of --top where rows in groups would not tell what matters; nullptr: rows in groups. `screen` and
+  // `clock` outlive it.
+  virtual std::unique_ptr<TopSink> make_top(Screen&, const ClockSource&, const TopStyle&) { return nullptr; }
   // How its flame graph looks; only asked of a tool with that format.
   virtual profile::SvgStyle svg_style() const { return {}; }
   // Whether --interval means something to it beside --top.

@@ -254,9 +254,11 @@ std::vector<DropTotal> DropGrowth::since_last(std::vector<DropTotal> totals) {
 }
 
 void DropSums::finish(const Out& out) {
-  for (const DropTotal& e : sorted()) {
-    const DropSummary s = describe(e, *texts_);
+  std::vector<DropTotal> totals = sorted();
+  for (DropTotal& e : totals) {
     const Place place = e.key.location != 0 ? texts_->location(e.key.location).place : Place::lossy;
+    if (place == Place::arriving) e.key.direction = DIRECTION_IN;
+    const DropSummary s = describe(e, *texts_);
     if (!benign_.takes(s.reason, e.key.known, place, e.total.count)) out(Row(kDropSummarySchema, s));
   }
 }

@@ -282,6 +282,7 @@ class Drops final : public Tool {
       if (line.type == DROPS_DROP) {
         const LocationInfo& location = texts_->location(e.key.location);
         line.location = location.text;
+        if (location.place == Place::arriving) line.direction = DIRECTION_IN;
         if (benign_.takes(line.reason, e.key.known, location.place, line.count) ||
             !options_.wants(DROPS_DROP))
           continue;
