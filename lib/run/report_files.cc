@@ -101,11 +101,14 @@ Result<void> ReportFiles::write(report::Report report) const {
   return {};
 }
 
-report::Report describe_run(std::vector<Judged> verdicts, bool strict) {
+report::Report describe_run(std::vector<Judged> verdicts, const Judge& judge, const CommonOptions& options) {
   report::Report report;
+  report.where = options.where;
+  report.by = options.by;
+  report.sketches = judge.sketches();
   for (Judged& j : verdicts) {
     report::Verdict v{std::move(j.expression), std::move(j.group)};
-    v.failed = j.verdict.holds || (j.verdict.inconclusive && strict);
+    v.failed = j.verdict.holds || (j.verdict.inconclusive && options.strict);
     v.inconclusive = j.verdict.inconclusive;
     v.rows_needed = j.verdict.rows_needed;
     for (Measured& m : j.verdict.measured) {

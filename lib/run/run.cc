@@ -140,9 +140,7 @@ class Run {
     Stages::Setup setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)};
     if (!reports_->wanted()) return setup;
     setup.owner = info_.schema->find("pid");
-    if (!tool_.unpaired().empty()) {
-      if (auto p = Predicate::compile(tool_.unpaired(), *info_.schema)) setup.unpaired = *std::move(p);
-    }
+    setup.unpaired = Stages::condition(tool_.unpaired(), *info_.schema);
     return setup;
   }
 
@@ -322,7 +320,7 @@ class Run {
   }
 
   Result<void> write_report(std::vector<Judged> verdicts, const std::optional<Error>& error) {
-    report::Report report = describe_run(std::move(verdicts), options_.strict);
+    report::Report report = describe_run(std::move(verdicts), expressions_.judge, options_);
     report.tool = info_.name;
     report.started = saved_ != nullptr ? saved_->first() : clock_.to_unix(started_);
     report.duration = elapsed_;
@@ -330,9 +328,6 @@ class Run {
     report.seen = events_seen();
     report.kept = stages_->kept();
     report.filtered = stages_->tally().filtered();
-    report.where = options_.where;
-    report.by = options_.by;
-    report.sketches = expressions_.judge.sketches();
     if (info_.schema->find("pid") != Schema::npos) report.without_owner = stages_->without_owner();
     if (!tool_.unpaired().empty()) report.unpaired = stages_->unpaired() + tool_.unpaired_untold();
     add_losses(report);

@@ -34,6 +34,8 @@ class Stages final : public Pipeline {
     std::size_t owner = Schema::npos;    // the field that names a row's owner, whose unknown ones are counted
     std::optional<Predicate> unpaired;   // rows that are counted apart: halves without their other half
   };
+  // What a tool says of its own rows; nothing where it says nothing.
+  static std::optional<Predicate> condition(std::string_view text, const Schema& events);
   Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup);
 
   bool push(const Row& row) override;
