@@ -48,7 +48,8 @@ struct EndWords {
 };
 
 namespace detail {
-consteval FieldSpec end_spec(const EndNames::Names& names, const EndWords& words, FieldType type,
+// constexpr: clang 14 takes a call from a consteval function for one at run time.
+constexpr FieldSpec end_spec(const EndNames::Names& names, const EndWords& words, FieldType type,
                              std::size_t width) {
   FieldSpec spec;
   spec.key = names.key;
