@@ -123,7 +123,7 @@ _plumb_httptrace_options() {
 # $1 with the names of the fields.
 _plumb_drops_fields() {
     case $fields in
-        summary) "$1" 'type' 'event' 'reason' 'subsystem' 'count' 'total_bytes' 'location' 'dev' 'netns' 'direction' 'protocol' 'src' 'dst' 'dst_port' 'hint' ;;
+        summary) "$1" 'type' 'event' 'reason' 'subsystem' 'count' 'total_bytes' 'location' 'dev' 'netns' 'direction' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'hint' ;;
         *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'reason' 'subsystem' 'hint' 'location' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'tcp_flags' 'length_bytes' 'dev' 'direction' 'state' 'owner_source' 'stack' 'count' 'inner_protocol' 'inner_src' 'inner_src_port' 'inner_dst' 'inner_dst_port' 'kind' 'sequence' 'srtt_ms' 'retransmits' 'cause' 'cause_location' 'cause_certainty' 'cause_age_ms' 'counter' 'delta' ;;
     esac
 }

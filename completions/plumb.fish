@@ -120,9 +120,9 @@ function __plumb_tcpconnect_fields
             type\t'summary' \
             pid\t'The process that owned the sockets; null when that is not known' \
             comm\t'The owner\'s command name' \
-            role\t'client: it connected; server: it accepted' \
+            role\t'client: it connected; server: it accepted; null: older than the trace' \
             remote_addr\t'client: the destination; null for a server' \
-            port\t'client: the destination\'s port; server: the local port' \
+            port\t'client: the destination\'s port; server: the local port; of older connections the lower one' \
             attempts\t'Attempts decided, or connections accepted' \
             failed\t'Of these: not established' \
             established\t'Of these: established' \
@@ -355,8 +355,9 @@ function __plumb_drops_fields
             direction\t'in, out or forward, as in the lines' \
             protocol\t'What the IP header carries; null when not grouped by flow' \
             src\t'Source address; null when not grouped by flow' \
+            src_port\t'Source port, where that is the service\'s (the lower of the two); clients\' are not told apart' \
             dst\t'Destination address; null when not grouped by flow' \
-            dst_port\t'Destination port; source ports are not told apart' \
+            dst_port\t'Destination port, where that is the service\'s (the lower of the two)' \
             hint\t'What the reason means'
         return
     end
