@@ -185,7 +185,9 @@ Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool,
                                               const CommonOptions& options) {
   if (!options.summary) return std::unique_ptr<Summary>{};
   auto summary = unsorted_summary(info, tool, options);
-  if (!summary || options.sort.empty()) return summary;
+  if (!summary) return summary;
+  summary = tool.count_along(*std::move(summary));
+  if (options.sort.empty()) return summary;
   return sort_summary(*std::move(summary), options.sort);
 }
 

@@ -95,6 +95,9 @@ class Tool {
   // The stage that adds rows up for --summary, in the tool's own way. Called once, before attach(); finish() may give it
   // what the kernel added up.
   virtual std::unique_ptr<Summary> make_summary() { return nullptr; }
+  // A stage around the one that adds rows up for --summary, whichever it is: for a tool that counts something of its own
+  // along with it.
+  virtual std::unique_ptr<Summary> count_along(std::unique_ptr<Summary> summary) { return summary; }
   // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were
   // not asked for.
   virtual TypeMask judged_types() const { return kAllTypes; }
