@@ -6,7 +6,7 @@
 _plumb_tcpconnect_fields() {
     case $fields in
         summary) "$1" 'type' 'pid' 'comm' 'role' 'remote_addr' 'port' 'attempts' 'failed' 'established' 'refused' 'timeout' 'unreachable' 'reset' 'no_ports' 'cancelled' 'error' 'latency_p50_ms' 'latency_p90_ms' 'latency_p99_ms' 'latency_max_ms' 'closed' 'tx_bytes' 'rx_bytes' 'retransmits' ;;
-        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'local_addr' 'local_port' 'remote_addr' 'remote_port' 'remote_name' 'outcome' 'error' 'latency_ms' 'syn_retries' 'duration_ms' 'tx_bytes' 'rx_bytes' 'retransmits' 'srtt_ms' 'closed_by' ;;
+        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'local_addr' 'local_port' 'remote_addr' 'remote_port' 'port' 'remote_name' 'outcome' 'error' 'latency_ms' 'syn_retries' 'duration_ms' 'tx_bytes' 'rx_bytes' 'retransmits' 'srtt_ms' 'closed_by' ;;
     esac
 }
 
@@ -32,12 +32,14 @@ _plumb_tcpconnect_value() {
         -o | --output) _plumb_files ;;
         --columns) _plumb_tcpconnect_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
+        --names) _plumb_values 'ports' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_tcpconnect_fields _plumb_list ;;
-        --sort) ;;
+        --sort) _plumb_tcpconnect_fields _plumb_expression ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_tcpconnect_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -50,10 +52,11 @@ _plumb_tcpconnect_value() {
 _plumb_tcpconnect_options() {
     _plumb_values --role --accept --life --ipv4 -4 --ipv6 -6 --port --host --failed --no-names \
         --min-latency --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from \
-        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --color \
-        --summary --by --sort --top --once --interval --otlp --otlp-signals --fail-if --baseline \
-        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
-        --help -h --version --
+        --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --names \
+        --color --summary --by --sort --histogram --top --once --interval --otlp --otlp-signals \
+        --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -90,12 +93,14 @@ _plumb_httptrace_value() {
         -o | --output) _plumb_files ;;
         --columns) _plumb_httptrace_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
+        --names) _plumb_values 'ports' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_httptrace_fields _plumb_list ;;
-        --sort) ;;
+        --sort) _plumb_httptrace_fields _plumb_expression ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_httptrace_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -109,9 +114,10 @@ _plumb_httptrace_options() {
     _plumb_values --role --port --host --method --path --status --min-latency --tls-only --header \
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
         --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
-        --color --summary --by --sort --top --once --interval --otlp --otlp-signals --fail-if \
-        --baseline --strict --report --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --names --color --summary --by --sort --histogram --top --once --interval --otlp \
+        --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict \
+        --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -130,7 +136,7 @@ _plumb_drops_value() {
         --host) ;;
         --port) ;;
         --proto) _plumb_list 'tcp' 'udp' 'icmp' 'icmpv6' 'arp' 'gre' 'sctp' ;;
-        --dev) ;;
+        --dev) _plumb_devices ;;
         --max-rate) ;;
         -p | --pid) _plumb_pids ;;
         --comm) _plumb_comms ;;
@@ -147,12 +153,14 @@ _plumb_drops_value() {
         -o | --output) _plumb_files ;;
         --columns) _plumb_drops_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
+        --names) _plumb_values 'ports' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_drops_fields _plumb_list ;;
-        --sort) ;;
+        --sort) _plumb_drops_fields _plumb_expression ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_drops_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -165,8 +173,9 @@ _plumb_drops_value() {
 _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
-        --count -n --format -f --json -j --output -o --columns --wide --time --color --summary --by \
-        --sort --top --once --interval --otlp --otlp-signals --fail-if --baseline --strict --report \
+        --count -n --format -f --json -j --output -o --columns --wide --time --names --color \
+        --summary --by --sort --histogram --top --once --interval --otlp --otlp-signals \
+        --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report \
         --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
         --version --
 }
@@ -201,12 +210,14 @@ _plumb_flame_value() {
         -o | --output) _plumb_files ;;
         --columns) _plumb_flame_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
+        --names) _plumb_values 'ports' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_flame_fields _plumb_list ;;
-        --sort) ;;
+        --sort) _plumb_flame_fields _plumb_expression ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_flame_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -218,10 +229,11 @@ _plumb_flame_value() {
 
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
-        --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
-        --container --pod --netns --where --from --duration -d --count -n --format -f --json -j \
-        --output -o --columns --wide --time --color --summary --by --sort --top --once --interval \
-        --otlp --otlp-signals --fail-if --baseline --strict --report --list-fields --json-schema \
+        --min-block --wakers --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u \
+        --cgroup --container --pod --netns --where --from --duration -d --count -n --format -f \
+        --json -j --output -o --columns --wide --time --names --color --summary --by --sort \
+        --histogram --top --once --interval --otlp --otlp-signals --otlp-spans --otlp-profiles \
+        --otlp-dry-run --fail-if --baseline --strict --report --list-fields --json-schema \
         --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
@@ -288,12 +300,14 @@ _plumb_dnsx_value() {
         -o | --output) _plumb_files ;;
         --columns) _plumb_dnsx_fields _plumb_list ;;
         --time) _plumb_values 'local' 'utc' 'iso' 'relative' 'none' ;;
+        --names) _plumb_values 'ports' ;;
         --color) _plumb_values 'auto' 'always' 'never' ;;
         --by) _plumb_dnsx_fields _plumb_list ;;
-        --sort) ;;
+        --sort) _plumb_dnsx_fields _plumb_expression ;;
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_dnsx_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -306,9 +320,10 @@ _plumb_dnsx_value() {
 _plumb_dnsx_options() {
     _plumb_values --role --port --libc --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
-        --wide --time --color --summary --by --sort --top --once --interval --otlp --otlp-signals \
-        --fail-if --baseline --strict --report --list-fields --json-schema --ready-file --stats \
-        --quiet -q --verbose -v --help -h --version --
+        --wide --time --names --color --summary --by --sort --histogram --top --once --interval \
+        --otlp --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline \
+        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
+        --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -322,6 +337,15 @@ _plumb_doctor_value() {
 
 _plumb_doctor_options() {
     _plumb_values --pid -p --json -j --verbose -v --help -h --version
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_skill_value() {
+    return 1
+}
+
+_plumb_skill_options() {
+    _plumb_values --help -h --version
 }
 
 # Sets `words` to the words up to the cursor, as the shell will see them, and `cut` to whether readline cut the last.
@@ -422,6 +446,13 @@ _plumb_containers() {
     _plumb_values "${!found[@]}"
 }
 
+# Network devices of this namespace: the directories are links.
+_plumb_devices() {
+    local -a paths=(/sys/class/net/*/)
+    paths=("${paths[@]%/}")
+    _plumb_list "${paths[@]##*/}"
+}
+
 # Files, or with -d directories. Readline quotes them and adds slashes.
 _plumb_files() {
     local path typed=$value
@@ -457,7 +488,7 @@ _plumb() {
         *)
             item=$value
             if ((count == 2)); then
-                _plumb_values tcpconnect httptrace drops flame dnsx doctor --help --version
+                _plumb_values tcpconnect httptrace drops flame dnsx doctor skill --help --version
                 return
             fi
             tool=${words[1]} first=2

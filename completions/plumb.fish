@@ -100,6 +100,12 @@ function __plumb_containers
     string match -rg '([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?$' -- $paths | sort -u
 end
 
+# Network devices of this namespace.
+function __plumb_devices
+    set -l paths /sys/class/net/*/
+    __plumb_list (string split / -- $paths | string match -rv '^(|sys|class|net)$')
+end
+
 # What follows `--` is a command with its own completion.
 function __plumb_command
     set -l words (commandline -opc)
@@ -131,14 +137,14 @@ function __plumb_tcpconnect_fields
             latency_p90_ms\t'90th percentile, within 6.25 %' \
             latency_p99_ms\t'99th percentile, within 6.25 %' \
             latency_max_ms\t'The longest, exact' \
-            closed\t'Connections that ended during the trace' \
-            tx_bytes\t'Payload sent by connections that ended during the trace' \
-            rx_bytes\t'Payload received by connections that ended during the trace' \
-            retransmits\t'Segments sent again by connections that ended during the trace'
+            closed\t'Connections that ended during the trace; null for saved lines without closes' \
+            tx_bytes\t'Payload sent by connections that ended during the trace; null for saved lines without closes' \
+            rx_bytes\t'Payload received by connections that ended during the trace; null for saved lines without closes' \
+            retransmits\t'Segments sent again by connections that ended during the trace; null for saved lines without closes'
         return
     end
     $argv[1] \
-        time\t'When the attempt was decided, or the connection closed' \
+        time\t'When the attempt was decided; of a close, when this side closed or the connection broke' \
         type\t'connect: an attempt was decided; accept: a server took a connection; close: a connection ended' \
         pid\t'The process that owns the socket; null when that is not known' \
         tid\t'The thread that called connect or accept' \
@@ -156,6 +162,7 @@ function __plumb_tcpconnect_fields
         local_port\t'This side\'s port; null when none was bound' \
         remote_addr\t'The other side\'s address' \
         remote_port\t'The other side\'s port; 0 where a program connects to that' \
+        port\t'The service\'s port: of a client the other side\'s, of a server its own; null: older than the trace' \
         remote_name\t'The name that led to the other side\'s address, from DNS answers seen during the trace; null when none was, or several names lead there' \
         outcome\t'How the attempt ended' \
         error\t'The name of a failed attempt\'s errno, such as ECONNREFUSED; null when there was none' \
@@ -198,17 +205,22 @@ function __plumb_tcpconnect
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_tcpconnect_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_tcpconnect_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_tcpconnect_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_tcpconnect_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -299,17 +311,22 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_httptrace_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_httptrace_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_httptrace_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -331,7 +348,7 @@ function __plumb_drops_fields
             reason\t'As in the lines; for retransmits their kind' \
             subsystem\t'The part of the kernel that the reason comes from' \
             count\t'How many, exactly' \
-            total_bytes\t'The sum of the packets\' lengths' \
+            total_bytes\t'The sum of the packets\' lengths; null for resets, which have nothing but headers' \
             location\t'The kernel function with the offset in it; null when not grouped by it' \
             dev\t'The device; null when not known or not grouped by it' \
             netns\t'The network namespace; null when not known or not grouped by device' \
@@ -399,7 +416,7 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l host -fr -d 'Only packets from or to these addresses or prefixes; with ! all but these'
     complete -c $argv[1] -n $argv[2] -l port -fr -d 'Only packets from or to these ports; with ! all but these'
     complete -c $argv[1] -n $argv[2] -l proto -fr -a '(__plumb_list tcp udp icmp icmpv6 arp gre sctp)' -d 'Only these protocols: tcp, udp, icmp, icmpv6, arp, gre, ..., or a number'
-    complete -c $argv[1] -n $argv[2] -l dev -fr -d 'Only packets on these devices'
+    complete -c $argv[1] -n $argv[2] -l dev -fr -a '(__plumb_devices)' -d 'Only packets on these devices'
     complete -c $argv[1] -n $argv[2] -l stack -f -d 'The kernel\'s stack with each drop'
     complete -c $argv[1] -n $argv[2] -l icicle -f -d 'Flame graph with the root at the top'
     complete -c $argv[1] -n $argv[2] -l max-rate -fr -d 'At most about N lines a second (default 2000; 0: no limit)'
@@ -420,17 +437,22 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_drops_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_drops_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_drops_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_drops_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -467,6 +489,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l per-cpu -f -d 'Each CPU for itself'
     complete -c $argv[1] -n $argv[2] -l idle -f -d 'CPUs that idle too'
     complete -c $argv[1] -n $argv[2] -l min-block -fr -d 'With --event offcpu or runq: only waits of at least this long (default: 1ms of offcpu, 0 of runq)'
+    complete -c $argv[1] -n $argv[2] -l wakers -f -d 'With --event offcpu: above each stack that waited, who ended the wait, its innermost function first and its command\'s name last; [interrupt] where a timer or a device did'
     complete -c $argv[1] -n $argv[2] -l stack-size -fr -d 'How much of a thread\'s stack to copy at most (default 65536, up to 131072)'
     complete -c $argv[1] -n $argv[2] -l raw-names -f -d 'Names as they stand in the files, not demangled'
     complete -c $argv[1] -n $argv[2] -l inline -f -d 'Functions that the compiler inlined, and source lines, of binaries with debug information (DWARF)'
@@ -488,17 +511,22 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_flame_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_flame_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_flame_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -606,17 +634,22 @@ function __plumb_dnsx
     complete -c $argv[1] -n $argv[2] -l columns -fr -a '(__plumb_dnsx_fields __plumb_list)' -d 'The table\'s columns, in this order (--list-fields names them); of JSON lines the keys, beside time and type'
     complete -c $argv[1] -n $argv[2] -l wide -f -d 'All columns'
     complete -c $argv[1] -n $argv[2] -l time -fr -a '\'local\' \'utc\' \'iso\' \'relative\' \'none\'' -d 'Times in the table: local (default), utc, iso (with date and zone: the default in a file), relative to the start, or none'
+    complete -c $argv[1] -n $argv[2] -l names -fr -a '\'ports\'' -d 'ports: in tables, a service\'s port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb has one'
     complete -c $argv[1] -n $argv[2] -l color -fr -a '\'auto\' \'always\' \'never\'' -d 'auto (default: on a terminal, unless NO_COLOR is set), always or never'
     complete -c $argv[1] -n $argv[2] -l summary -f -d 'One aggregated table at the end instead of a line per event'
     complete -c $argv[1] -n $argv[2] -l by -fr -a '(__plumb_dnsx_fields __plumb_list)' -d 'The groups of --summary and --top; with --fail-if each group is judged by itself'
-    complete -c $argv[1] -n $argv[2] -l sort -fr -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l sort -fr -a '(__plumb_dnsx_fields __plumb_expression)' -d 'The order of --summary: a field of its rows, such as failed; numbers the largest first'
+    complete -c $argv[1] -n $argv[2] -l histogram -f -d 'Below --summary: how many rows have which latency, all groups together (--where narrows it)'
     complete -c $argv[1] -n $argv[2] -l top -f -d 'A live table, most important rows first'
     complete -c $argv[1] -n $argv[2] -l once -f -d 'With --top: one table, after one --interval or --duration, for a script'
     complete -c $argv[1] -n $argv[2] -l interval -fr -d 'How often --top is redrawn (1s unless given), and how often drops tells its counters (at the end unless given)'
     complete -c $argv[1] -n $argv[2] -l otlp -f -d 'Push each event as an OpenTelemetry span or log record as well, and metrics of them, over OTLP/HTTP to URL (/v1/traces and the like are appended) or to where the OTEL_* variables say; http://localhost:4318 otherwise'
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
+    complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
+    complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_dnsx_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -638,6 +671,12 @@ function __plumb_doctor
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
 end
 
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_skill
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
+end
+
 complete -c plumb -f
 complete -c plumb -n __plumb_first -a tcpconnect -d 'who connects where over TCP, how it ends and how long it takes'
 complete -c plumb -n __plumb_first -a httptrace -d 'every HTTP request, who sent or answered it, its status and latency'
@@ -645,6 +684,7 @@ complete -c plumb -n __plumb_first -a drops -d 'where packets die and why, what 
 complete -c plumb -n __plumb_first -a flame -d 'where CPU time and waiting time go, as flame graphs'
 complete -c plumb -n __plumb_first -a dnsx -d 'every DNS lookup: whose, how long, how it ended'
 complete -c plumb -n __plumb_first -a doctor -d 'what this machine and user can trace, and what is missing'
+complete -c plumb -n __plumb_first -a skill -d 'what an assistant has to know to use plumb well, as Markdown'
 complete -c plumb -n __plumb_first -s h -l help -d 'Show the tools and exit'
 complete -c plumb -n __plumb_first -l version -d 'Print the version and exit'
 __plumb_tcpconnect plumb '__plumb_in tcpconnect'
@@ -674,4 +714,5 @@ complete -c dnsx -f
 __plumb_dnsx dnsx __plumb_before_command
 complete -c dnsx -n __plumb_behind_dashes -a '(__plumb_command)'
 __plumb_doctor plumb '__plumb_in doctor'
+__plumb_skill plumb '__plumb_in skill'
 complete -c plumb -n __plumb_behind_dashes -a '(__plumb_command)'

@@ -26,6 +26,7 @@ enum class Completes : std::uint8_t {
   comm,
   user,
   container,
+  device,
   field,
   field_list,
   values,

@@ -34,6 +34,8 @@ std::string completer(const OptionSpec& spec, std::string_view tool) {
       return "_plumb_users";
     case Completes::container:
       return "_plumb_containers";
+    case Completes::device:
+      return "_plumb_devices";
     case Completes::field:
       return fmt::format("_plumb_{}_fields _plumb_expression", tool);
     case Completes::field_list:

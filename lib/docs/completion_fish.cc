@@ -28,6 +28,8 @@ std::string value_part(const OptionSpec& spec, std::string_view tool) {
       return fmt::format(" -f{} -a '(__plumb_users)'", need);
     case Completes::container:
       return fmt::format(" -f{} -a '(__plumb_containers)'", need);
+    case Completes::device:
+      return fmt::format(" -f{} -a '(__plumb_devices)'", need);
     case Completes::field:
       return fmt::format(" -f{} -a '(__plumb_{}_fields __plumb_expression)'", need, tool);
     case Completes::field_list:

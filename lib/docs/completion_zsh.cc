@@ -32,6 +32,8 @@ std::string action(const OptionSpec& spec, std::string_view tool) {
       return "_users";
     case Completes::container:
       return " _plumb_containers";
+    case Completes::device:
+      return " _plumb_devices";
     case Completes::field:
       return fmt::format(" _plumb_{}_fields _plumb_expression", tool);
     case Completes::field_list:

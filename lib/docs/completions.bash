@@ -142,6 +142,13 @@ _plumb_containers() {
     _plumb_values "${!found[@]}"
 }
 
+# Network devices of this namespace: the directories are links.
+_plumb_devices() {
+    local -a paths=(/sys/class/net/*/)
+    paths=("${paths[@]%/}")
+    _plumb_list "${paths[@]##*/}"
+}
+
 # Files, or with -d directories. Readline quotes them and adds slashes.
 _plumb_files() {
     local path typed=$value

@@ -101,6 +101,12 @@ function __plumb_containers
     string match -rg '([0-9a-f]{12})[0-9a-f]{52}(?:\.scope)?$' -- $paths | sort -u
 end
 
+# Network devices of this namespace.
+function __plumb_devices
+    set -l paths /sys/class/net/*/
+    __plumb_list (string split / -- $paths | string match -rv '^(|sys|class|net)$')
+end
+
 # What follows `--` is a command with its own completion.
 function __plumb_command
     set -l words (commandline -opc)

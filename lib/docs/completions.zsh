@@ -52,6 +52,13 @@ _plumb_containers() {
     (( $#list )) && _describe -t container container list
 }
 
+# Network devices of this namespace.
+_plumb_devices() {
+    local -a list
+    list=(/sys/class/net/*(N-/:t))
+    _plumb_list device "${(@)list//:/\\:}"
+}
+
 _plumb_expression() {
     local tag=$1
     local -a names

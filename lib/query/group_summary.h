@@ -14,7 +14,7 @@ namespace plumb {
 struct GroupSummarySetup {
   const Schema& rows;
   std::vector<std::size_t> by;   // indexes of rows' fields
-  TypeMask counted = kAllTypes;  // the types of rows that `count` and `failed` are about; sums take all
+  TypeMask counted = kAllTypes;  // the types of rows that are counted; of the others only sizes are added
 };
 
 // Groups beyond the first kMaxGroups are one row, whose text fields say "(other)".

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "event/field.h"
 
@@ -17,6 +18,8 @@ class Summary {
   virtual const Schema& schema() const = 0;
   virtual void add(const Row& row) = 0;
   virtual void finish(const Out& out) = 0;
+  // What stands below a table of the rows, in lines of at most `columns` (0: as usual); empty: nothing. After finish().
+  virtual std::string below([[maybe_unused]] std::size_t columns) const { return {}; }
   // Rows that found no room and are in none of the rows that come out.
   virtual std::uint64_t lost() const { return 0; }
 };

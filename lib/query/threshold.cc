@@ -236,6 +236,24 @@ void Threshold::observe_base(const Row& row) {
   for (query::Aggregate& a : state_->base) a.observe(row);
 }
 
+std::vector<Sketch> Threshold::sketches() const {
+  std::vector<Sketch> out;
+  for (const query::Aggregate& a : state_->aggregates) out.push_back(a.sketch());
+  return out;
+}
+
+std::vector<std::string> Threshold::base_sources() const {
+  std::vector<std::string> out;
+  for (const query::Aggregate& a : state_->base) out.push_back(a.source());
+  return out;
+}
+
+void Threshold::set_base(const Sketch& kept) {
+  for (query::Aggregate& a : state_->base) {
+    if (a.source() == kept.of) a.restore(kept);
+  }
+}
+
 bool Threshold::uses_base() const {
   return !state_->base.empty();
 }
@@ -294,7 +312,9 @@ std::string Verdict::text() const {
   for (const Measured& m : measured) {
     if (!s.empty()) s += ", ";
     s += m.text + " = " + m.value;
-    if (m.has_interval) s += " (" + m.interval + ", n " + std::to_string(m.rows) + ")";
+    const bool is_the_number = m.text == "count" || m.text == "base(count)" || m.rows == 0;
+    if (is_the_number && !m.has_interval) continue;
+    s += " (" + m.interval + (m.has_interval ? ", n " : "n ") + std::to_string(m.rows) + ")";
   }
   if (inconclusive) {
     s += rows_needed ? "; about " + std::to_string(*rows_needed) + " rows in each run would tell"

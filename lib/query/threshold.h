@@ -42,6 +42,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/sketch.h"
 #include "event/field.h"
 
 namespace plumb {
@@ -53,7 +54,7 @@ struct Measured {
   std::optional<double> number;  // in ms, bytes, a fraction of 1, or as the field counts; nothing for null
   std::string limit = {};        // what it is compared with first, as `value`; empty: with null, or nothing
   std::optional<double> limit_number = {};
-  std::uint64_t rows = 0;  // that the value is of
+  std::uint64_t rows = 0;  // that the value is of; 0: none, or a figure that is not of rows
   // Where it is compared with a baseline: what the value leaves open, at 95 % confidence. Nothing: no bound.
   bool has_interval = false;
   std::optional<double> low = {}, high = {};
@@ -67,7 +68,7 @@ struct Verdict {
   // Then: about how many rows each run would have to have; nothing: no number would do.
   std::optional<std::uint64_t> rows_needed = {};
   std::vector<Measured> measured;  // in the order written, each aggregate once
-  // "share(outcome != "established") = 50.0 %, count = 2"
+  // "share(outcome != "established") = 50.0 % (n 2), count = 2"
   std::string text() const;
 };
 
@@ -83,6 +84,11 @@ class Threshold {
   // A row of the baseline, and how long that took.
   void observe_base(const Row& row);
   bool uses_base() const;
+  // What the aggregates of this run are computed from; those of base(...), by their names; and those, kept from an earlier
+  // run, in place of its rows.
+  std::vector<Sketch> sketches() const;
+  std::vector<std::string> base_sources() const;
+  void set_base(const Sketch& kept);
   // `elapsed` is what `rate` divides by; when it is not positive, rate is null, or 0 when nothing was seen.
   Verdict evaluate(Duration elapsed, Duration base_elapsed = {}) const;
   const std::string& text() const;  // the expression, printable

@@ -19,6 +19,7 @@ namespace plumb {
 namespace {
 
 constexpr std::string_view kTimeStyles[] = {"local", "utc", "iso", "relative", "none"};
+constexpr std::string_view kNames[] = {"ports"};
 constexpr std::string_view kColorModes[] = {"auto", "always", "never"};
 
 // Values out of a fixed set were checked by the parser (OptionSpec::values), so the search always succeeds.
@@ -252,6 +253,15 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
        o.time_given = true;
        return {};
      }},
+    {{.name = "names",
+      .metavar = "WHAT",
+      .values = kNames,
+      .completes = Completes::values,
+      .group = kOut,
+      .help =
+          "ports: in tables, a service's port by its name, such as 127.0.0.1:postgresql, where /etc/services or plumb "
+          "has one."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.port_names = true, Result<void>{}; }},
     {{.name = "color",
       .metavar = "WHEN",
       .values = kColorModes,
@@ -274,11 +284,16 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
      [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.by, v); }},
     {{.name = "sort",
       .metavar = "FIELD",
+      .completes = Completes::field,
       .group = kOut,
       .help = "The order of --summary: a field of its rows, such as failed; numbers the largest first."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        return o.sort = std::string(v), Result<void>{};
      }},
+    {{.name = "histogram",
+      .group = kOut,
+      .help = "Below --summary: how many rows have which latency, all groups together (--where narrows it)."},
+     [](CommonOptions& o, std::string_view) -> Result<void> { return o.histogram = true, Result<void>{}; }},
     {{.name = "top",
       .group = kOut,
       .help = "A live table, most important rows first. Keys: q quit, s next sort column, r reverse, p "
@@ -322,11 +337,36 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
        std::vector<std::string> given;
        if (auto r = append(given, v); !r) return r;
        for (std::string& signal : given) {
-         if (std::ranges::find(otlp::kSignalNames, signal) == std::end(otlp::kSignalNames))
+         const auto* const end = std::begin(otlp::kSignalNames) + 3;  // profiles: --otlp-profiles
+         if (std::find(std::begin(otlp::kSignalNames), end, signal) == end)
            return Error{"'" + signal + "'", "expected logs, traces or metrics"};
          o.otlp_signals.push_back(std::move(signal));
        }
        return {};
+     }},
+    {{.name = "otlp-spans",
+      .metavar = "NAME[,NAME...]",
+      .repeatable = true,
+      .group = kOut,
+      .help =
+          "Spans that --otlp makes only when asked for: dns, of dnsx's lookups; connect, of tcpconnect's attempts. "
+          "Each is a trace of its own."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.otlp_spans, v); }},
+    {{.name = "otlp-profiles",
+      .group = kOut,
+      .help =
+          "Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development "
+          "of its version 1.11, which is not stable)."},
+     [](CommonOptions& o, std::string_view) -> Result<void> {
+       return o.otlp_profiles = true, Result<void>{};
+     }},
+    {{.name = "otlp-dry-run",
+      .group = kOut,
+      .help =
+          "Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values "
+          "masked, body) on stdout, where the tool's lines are left out then."},
+     [](CommonOptions& o, std::string_view) -> Result<void> {
+       return o.otlp_dry_run = true, Result<void>{};
      }},
     {{.name = "fail-if",
       .metavar = "EXPR",
@@ -345,7 +385,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .completes = Completes::file,
       .group = kRun,
       .help =
-          "The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as "
+          "The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as "
           "'p99(latency) > 1.2 * base(p99(latency))'. What the rows are too few to tell is inconclusive: said, and no "
           "failure."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {

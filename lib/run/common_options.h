@@ -35,7 +35,7 @@ struct CommonOptions {
   std::optional<std::string> from;  // --from: saved lines instead of the kernel's events; "-": standard input
   std::vector<std::string> where;   // expressions; all have to hold
   std::vector<std::string> fail_if;     // expressions over aggregates
-  std::optional<std::string> baseline;  // --baseline: lines of an earlier run, for base(...)
+  std::optional<std::string> baseline;  // --baseline: lines or report of an earlier run, for base(...)
   bool strict = false;                  // what is inconclusive fails
   // how long
   std::optional<std::int64_t> duration_ns;
@@ -48,10 +48,12 @@ struct CommonOptions {
   bool wide = false;
   TimeStyle time = TimeStyle::local;
   bool time_given = false;
+  bool port_names = false;  // --names ports
   ColorMode color = ColorMode::automatic;
   bool summary = false;
   std::vector<std::string> by;  // keys of fields: groups of --summary, --top and --fail-if
   std::string sort;             // of --summary, by key; empty: as it comes
+  bool histogram = false;
   bool top = false;
   bool once = false;
   std::int64_t interval_ns = 1'000'000'000;
@@ -60,6 +62,9 @@ struct CommonOptions {
   bool json_schema = false;
   std::optional<std::string> otlp;        // a URL, or empty: OTEL_* says where to
   std::vector<std::string> otlp_signals;  // of otlp::kSignalNames; empty: those that fit the tool
+  std::vector<std::string> otlp_spans;    // Telemetry::spans_name of those that are made only when asked for
+  bool otlp_profiles = false;
+  bool otlp_dry_run = false;
   // the run itself
   std::vector<std::string> reports;  // --report: files as given
   std::string ready_file;
@@ -68,9 +73,9 @@ struct CommonOptions {
   bool quiet = false;
   std::vector<std::string> command;  // behind `--`; empty: none
 
-  // A summary that the kernel can make alone: neither an expression nor --count nor --by has to see each event.
+  // A summary that the kernel can make alone: neither an expression nor --count, --by or --histogram has to see each event.
   bool kernel_summary() const {
-    return !from && summary && where.empty() && fail_if.empty() && by.empty() && !count;
+    return !from && summary && where.empty() && fail_if.empty() && by.empty() && !count && !histogram;
   }
 };
 

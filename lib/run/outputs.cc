@@ -4,11 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <tuple>
 #include <utility>
 
+#include "event/group_sums.h"
 #include "query/group_summary.h"
+#include "query/histogram_summary.h"
 #include "query/sorted_summary.h"
 #include "run/terminal.h"
 
@@ -27,6 +30,7 @@ TableStyle table_style(const Tool& tool, std::vector<std::size_t> columns, const
   style.contents = options.summary;
   style.sentences = tool.sentences();
   style.started = clock.to_unix(clock.now());
+  if (options.port_names) style.port_names = port_names();
   if (!output.is_terminal()) return style;
   style.size = [] {
     const TerminalSize size = terminal_size(STDOUT_FILENO);
@@ -42,6 +46,17 @@ std::string_view name_of(Format format) {
 }
 
 }  // namespace
+
+std::shared_ptr<const PortNames> port_names() {
+  constexpr std::size_t kMost = std::size_t{1} << 20;  // Debian's has 13 KB, IANA's list about 1 MB
+  std::string services;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/etc/services", "re"), std::fclose);
+  if (file != nullptr) {
+    services.resize(kMost);
+    services.resize(std::fread(services.data(), 1, kMost, file.get()));
+  }
+  return std::make_shared<PortNames>(services);
+}
 
 bool use_color(ColorMode mode, bool terminal) {
   if (mode != ColorMode::automatic) return mode == ColorMode::always;
@@ -83,6 +98,9 @@ Result<void> check_idle(const Tool& tool, const CommonOptions& options,
     return std::ranges::all_of(
         specs, [&](const OutputSpec& s) { return std::ranges::find(formats, s.format) != formats.end(); });
   };
+  const auto has = [&](Format format) {
+    return std::ranges::find(specs, format, &OutputSpec::format) != specs.end();
+  };
   if (options.interval_given && !options.top && !tool.takes_interval()) {
     return Error{"--interval without --top has no effect"};
   }
@@ -100,6 +118,19 @@ Result<void> check_idle(const Tool& tool, const CommonOptions& options,
   if (!options.columns.empty() && options.top) {
     return Error{"--columns has no effect on --top", {}, "choose its groups by --by"};
   }
+  if (options.port_names && !options.top && !has(Format::table))
+    return Error{"--names has no effect without a table", "other formats keep a port's number"};
+  return {};
+}
+
+Result<void> check_histogram(const ToolInfo& info, const CommonOptions& options,
+                             const std::vector<OutputSpec>& specs) {
+  if (!options.histogram) return {};
+  if (!options.summary) return Error{"--histogram has no effect without --summary", {}, "add --summary"};
+  if (latency_field(*info.schema) == Schema::npos)
+    return Error{fmt::format("--histogram: lines of {} have no latency", info.name)};
+  if (std::ranges::find(specs, Format::table, &OutputSpec::format) == specs.end())
+    return Error{"--histogram has no effect without a table", "it is drawn below one"};
   return {};
 }
 
@@ -109,9 +140,12 @@ Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonO
   const std::vector<OutputSpec> specs = output_specs(options);
   if (auto r = check_formats(info, specs); !r) return r;
   if (auto r = check_idle(tool, options, specs); !r) return r;
+  if (auto r = check_histogram(info, options, specs); !r) return r;
   if (!options.sort.empty() && !options.summary) return Error{"--sort has no effect without --summary"};
   if (options.once && !options.top) return Error{"--once has no effect without --top"};
   if (options.top && options.summary) return Error{"--top and --summary exclude each other"};
+  if (options.top && options.otlp_dry_run)
+    return Error{"--top and --otlp-dry-run exclude each other", "both write to stdout"};
   const std::string name(name_of(specs.front().format));
   if (options.top && (specs.size() != 1 || specs.front().format != Format::table)) {
     return Error{
@@ -187,8 +221,9 @@ Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool,
   auto summary = unsorted_summary(info, tool, options);
   if (!summary) return summary;
   summary = tool.count_along(*std::move(summary));
-  if (options.sort.empty()) return summary;
-  return sort_summary(*std::move(summary), options.sort);
+  if (!options.sort.empty()) summary = sort_summary(*std::move(summary), options.sort);
+  if (!summary || !options.histogram) return summary;
+  return with_histogram(*std::move(summary), *info.schema, tool.judged_types() & tool.counted_types());
 }
 
 }  // namespace plumb

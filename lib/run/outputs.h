@@ -29,6 +29,9 @@ Result<std::vector<std::size_t>> groups_of(const ToolInfo& info, const Tool& too
 // The stage of --summary: the tool's own, or with --by one by these fields; nullptr without --summary.
 Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool, const CommonOptions& options);
 
+// The names for --names ports; read before root is given up.
+std::shared_ptr<const PortNames> port_names();
+
 // Whether to write colours, by --color, NO_COLOR, TERM and what the output is.
 bool use_color(ColorMode mode, bool terminal);
 

@@ -5,7 +5,7 @@
 //
 // The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of
 // standard output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly
-// without a wake-up for each.
+// without a wake-up for each; where nothing comes at all (run/idle.h), twice a second and at the first event.
 #include "run/run.h"
 
 #include <fcntl.h>
@@ -26,11 +26,14 @@
 #include "probe/privileges.h"
 #include "probe/skeleton.h"
 #include "proc/mounts.h"
+#include "run/baseline.h"
 #include "run/command.h"
 #include "run/confine.h"
 #include "run/end_signals.h"
+#include "run/idle.h"
 #include "run/live_table.h"
 #include "run/otlp_output.h"
+#include "run/otlp_owner.h"
 #include "run/outputs.h"
 #include "run/progress.h"
 #include "run/push_down.h"
@@ -47,7 +50,6 @@
 namespace plumb {
 namespace {
 
-constexpr int kDrainIntervalMs = 50;
 constexpr std::string_view kNoRoom = "no room left in the kernel's buffers";
 constexpr std::string_view kStalled = "the reader stalled";
 constexpr std::string_view kMissedRuns = "a probe would have interrupted itself";
@@ -121,22 +123,27 @@ class Run {
       outputs_.push_back(*std::move(output));
       line_sinks_.push_back(nullptr);
       writes_stdout_ = writes_stdout_ || spec.path.empty();
+      if (options_.otlp_dry_run && spec.path.empty()) continue;  // the requests are what stdout has
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
-    for (const otlp::Config& config : push_configs_) {
-      auto push = open_push(config);
-      if (!push) return std::move(push).error();
-      pushes_.push_back(*std::move(push));
-      sinks.push_back(pushes_.back().make_sink(rows_, std::string(info_.name), info_.telemetry));
-    }
+    if (auto r = open_pushes(push_configs_, info_, rows_, pushes_, sinks); !r) return r;
+    if (push_spans(pushes_)) processes_.read_environments(service_of_environment);
     auto reports = ReportFiles::open(options_);
     if (!reports) return std::move(reports).error();
     reports_.emplace(*std::move(reports));
-    stages_.emplace(std::move(sinks), expressions_,
-                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_),
-                                  reports_->wanted() ? info_.schema->find("pid") : Schema::npos});
+    stages_.emplace(std::move(sinks), expressions_, stages_setup());
     session_.emplace(Session{options_, filter_, conditions_, features_, processes_, clock_, *stages_});
     return {};
+  }
+
+  Stages::Setup stages_setup() {
+    Stages::Setup setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)};
+    if (!reports_->wanted()) return setup;
+    setup.owner = info_.schema->find("pid");
+    if (!tool_.unpaired().empty()) {
+      if (auto p = Predicate::compile(tool_.unpaired(), *info_.schema)) setup.unpaired = *std::move(p);
+    }
+    return setup;
   }
 
   // The sink of the newest output; what is of stacks has none and is written at the end.
@@ -144,7 +151,8 @@ class Run {
     Output& output = outputs_.back();
     if (is_aggregated(format)) return stacks_.push_back({format, &output}), Result<void>{};
     if (options_.top) {
-      auto top = LiveTable::open(info_, tool_, options_, output);
+      auto top = LiveTable::open(info_, tool_, options_, output,
+                                 saved_ != nullptr ? saved_->clock() : system_clock_source());
       if (!top) return std::move(top).error();
       live_.emplace(*std::move(top));
       sinks.push_back(live_->take_sink());
@@ -257,8 +265,11 @@ class Run {
     if (!last_frame.empty()) (void)print_text(last_frame);
     if (finished && !options_.quiet) tool_.remark();
     if (finished) say_what_it_was();
-    if (result && finished && baseline_ != nullptr) result = read_baseline();
-    std::vector<Judged> verdicts = judge(finished);
+    if (result && finished && baseline_ != nullptr)
+      result = read_baseline(*baseline_, *stages_, expressions_.judge, options_);
+    std::vector<Judged> verdicts;
+    if (!finished || result)
+      verdicts = judge(finished);  // beside a baseline that cannot be read there is none
     print_losses();
     if (reports_->wanted()) {
       const std::optional<Error>& error = result ? stages_->error() : result.error();
@@ -281,6 +292,7 @@ class Run {
   // To who sits before the terminal: "33 connects, 9 failed, 0 lost in 5 s".
   void say_what_it_was() const {
     if (options_.quiet || ::isatty(STDERR_FILENO) != 1 || !stacks_.empty()) return;
+    if (options_.top && tool_.judges_itself()) return;  // which told its figures
     say("{}", ending_text(counts(), options_.kernel_summary(), elapsed_));
   }
 
@@ -289,6 +301,7 @@ class Run {
     if (stacks == nullptr) return {};
     const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
     complete(*stacks, {clock_.to_unix(started_), elapsed, reported_lost_ + reported_missed_});
+    push_profile(pushes_, *stacks);
     for (const StackOutput& to : stacks_) {
       if (auto r = write_profile(to.format, *stacks, tool_.svg_style(), *to.output); !r) return r;
     }
@@ -299,17 +312,6 @@ class Run {
   Duration elapsed() const {
     if (saved_ != nullptr) return saved_->span();
     return {static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
-  }
-
-  // Once the trace is over, so that reading holds up nothing, and without privileges.
-  Result<void> read_baseline() {
-    const SavedLines::Out out{[this](const Row& row) { return stages_->push_base(row); }, [](const Loss&) {}};
-    if (auto r = baseline_->read(out, [](int) { return true; }); !r) return r;
-    expressions_.judge.set_base_elapsed(baseline_->span());
-    if (!options_.quiet) baseline_->remark();
-    if (const std::uint64_t lost = baseline_->lost() + baseline_->broken(); lost != 0)
-      say("plumb: {}: {} event{} lost there", baseline_->name(), lost, lost == 1 ? "" : "s");
-    return {};
   }
 
   std::vector<Judged> judge(bool finished) {
@@ -328,7 +330,11 @@ class Run {
     report.seen = events_seen();
     report.kept = stages_->kept();
     report.filtered = stages_->tally().filtered();
+    report.where = options_.where;
+    report.by = options_.by;
+    report.sketches = expressions_.judge.sketches();
     if (info_.schema->find("pid") != Schema::npos) report.without_owner = stages_->without_owner();
+    if (!tool_.unpaired().empty()) report.unpaired = stages_->unpaired() + tool_.unpaired_untold();
     add_losses(report);
     for (const AnyProbe* probe : probes_) add_hooks(report, probe->choices());
     for (const RunStats::Program& p : stats_.programs()) report.programs.push_back({p.name, p.runs, p.ns});
@@ -419,10 +425,10 @@ class Run {
     started_ = last_second_ = last_event_ = start;
     while (!stages_->done() && !reader_gone() && !(live_ && live_->quit())) {
       const BootTime now = clock_.now();
-      const int wait_ms = wait_until_ms(start, now);
+      const int wait_ms = wait_until_ms(start, now, turn_ms(now));
       if (wait_ms <= 0) return {};
       each_second(now);
-      enum : std::size_t { kSignals, kReader, kCommandEnd, kKeys };
+      enum : std::size_t { kSignals, kReader, kCommandEnd, kKeys, kProbes };
       fds = {{signals_.fd(), POLLIN, 0},
              {writes_stdout_ ? STDOUT_FILENO : -1, 0, 0},
              {command_ ? command_->exit_fd() : -1, POLLIN, 0},
@@ -436,6 +442,7 @@ class Run {
       // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
       if ((fds[kReader].revents & (POLLERR | POLLHUP)) != 0) return {};
       if (auto r = step(); !r) return r;
+      idle_.turned(now, events_seen(), std::span(fds).subspan(kProbes, probes_.size()));
       if (fds[kCommandEnd].revents != 0) return {};
       if (watched_.all_ended()) {
         progress_->erase();
@@ -457,8 +464,7 @@ class Run {
       pollfd fds[] = {{signals_.fd(), POLLIN, 0},
                       {taken ? fd : -1, POLLIN, 0},
                       {live_ ? live_->key_fd() : -1, POLLIN, 0}};
-      if (::poll(fds, std::size(fds), taken ? kDrainIntervalMs : kRetryMs) < 0 && errno != EINTR)
-        return false;
+      if (::poll(fds, std::size(fds), taken ? Idle::kTurnMs : kRetryMs) < 0 && errno != EINTR) return false;
       if (fds[kSignals].revents != 0 && signals_say_end()) return false;
       if (taken && fds[kLines].revents != 0) return true;
     }
@@ -467,13 +473,21 @@ class Run {
 
   bool reader_gone() const { return std::ranges::any_of(outputs_, &Output::closed); }
 
+  // From one turn to the next where nothing comes. What came while the probes were told that it is long makes it short.
+  int turn_ms(BootTime now) const {
+    const bool may = idle_.quiet(now) && !live_ && !options_.interval_given && pushes_.empty() &&
+                     std::ranges::all_of(outputs_, &Output::caught_up) &&
+                     std::ranges::all_of(probes_, &AnyProbe::wake_at_next);
+    return may && events_seen() == idle_.seen() ? Idle::kSleepMs : Idle::kTurnMs;
+  }
+
   // Milliseconds until the next turn at the latest; 0 once --duration is over.
-  int wait_until_ms(BootTime start, BootTime now) const {
+  int wait_until_ms(BootTime start, BootTime now, int turn_ms) const {
     const auto duration =
         options_.once && !options_.duration_ns ? std::optional(options_.interval_ns) : options_.duration_ns;
-    if (!duration) return kDrainIntervalMs;
+    if (!duration) return turn_ms;
     const std::int64_t left = *duration - static_cast<std::int64_t>(now.ns - start.ns);
-    return static_cast<int>(std::clamp<std::int64_t>((left + 999'999) / 1'000'000, 0, kDrainIntervalMs));
+    return static_cast<int>(std::clamp<std::int64_t>((left + 999'999) / 1'000'000, 0, turn_ms));
   }
 
   // What needs doing about once a second.
@@ -565,6 +579,7 @@ class Run {
   BootTime started_;
   BootTime last_second_;
   BootTime last_event_;
+  Idle idle_;
   std::uint64_t kept_before_ = 0;
   Duration elapsed_;  // of the trace, once it has ended
   WatchedProcesses watched_;

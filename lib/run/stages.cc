@@ -39,6 +39,7 @@ bool Stages::push(const Row& row) {
       return true;
     }
     tally_.keep(row);
+    if (setup_.unpaired && (*setup_.unpaired)(row)) ++unpaired_;
     if ((setup_.judged >> row.type() & 1U) != 0) {
       expressions_.judge.observe(row);
       ++kept_;
@@ -55,7 +56,10 @@ bool Stages::push(const Row& row) {
 }
 
 void Stages::finish_summary() {
-  if (setup_.summary != nullptr) setup_.summary->finish([this](const Row& row) { return push(row); });
+  if (setup_.summary == nullptr) return;
+  setup_.summary->finish([this](const Row& row) { return push(row); });
+  for (auto& sink : sinks_)
+    sink->below([this](std::size_t columns) { return setup_.summary->below(columns); });
 }
 
 void Stages::lost(const Loss& loss) {

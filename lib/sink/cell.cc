@@ -182,7 +182,21 @@ std::size_t CellWriter::append_endpoint(std::string& out, const Value& address, 
     const bool v6 = shown.find(':') != std::string_view::npos;
     out.append(v6 ? "[" : "").append(shown).append(v6 ? "]:" : ":");
   }
-  append_integer(out, *number);
+  append_port(out, *number);
+  return out.size() - before;
+}
+
+void CellWriter::append_port(std::string& out, std::uint64_t port) const {
+  const std::string_view name = ports_ == nullptr ? std::string_view{} : ports_->find(port);
+  if (name.empty()) return append_integer(out, port);
+  out.append(name);
+}
+
+std::size_t CellWriter::append_of(std::string& out, const FieldSpec& field, const Value& value) {
+  const auto* port = ports_ != nullptr && is_port(field) ? std::get_if<std::uint64_t>(&value) : nullptr;
+  if (port == nullptr) return append(out, field.type, value);
+  const std::size_t before = out.size();
+  append_port(out, *port);
   return out.size() - before;
 }
 

@@ -7,6 +7,7 @@
 
 #include "event/field.h"
 #include "sink/formats.h"
+#include "sink/port_names.h"
 #include "sink/time_text.h"
 
 namespace plumb {
@@ -25,8 +26,13 @@ class CellWriter {
  public:
   CellWriter(TableStyle::Time style, UnixTime started) : style_(style), started_(started) {}
 
+  // From here on ports are written by name, where they have one; nullptr: as numbers. Not owned.
+  void name_ports(const PortNames* names) { ports_ = names; }
+
   // Appends `value` of a field of type `type` and returns the columns that it takes.
   std::size_t append(std::string& out, FieldType type, const Value& value);
+  // The same of a field that may be a port.
+  std::size_t append_of(std::string& out, const FieldSpec& field, const Value& value);
   // An address with its port: 192.0.2.1:443, [::1]:443; without the port where that is not known.
   std::size_t append_endpoint(std::string& out, const Value& address, const Value& port);
 
@@ -35,10 +41,12 @@ class CellWriter {
 
  private:
   void append_time(std::string& out, UnixTime t);
+  void append_port(std::string& out, std::uint64_t port) const;
 
   TableStyle::Time style_;
   UnixTime started_;
   LocalOffset local_;
+  const PortNames* ports_ = nullptr;
 };
 
 }  // namespace plumb

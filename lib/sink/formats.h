@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "event/field.h"
 #include "sink/output.h"
+#include "sink/port_names.h"
 #include "sink/sink.h"
 
 namespace plumb {
@@ -42,6 +43,7 @@ struct TableStyle {
   bool contents = false;  // rows are few: keeps them until the end, and makes columns as wide as they need
   Sentences sentences;    // unless columns are chosen
   UnixTime started;       // zero of Time::relative
+  std::shared_ptr<const PortNames> port_names = {};  // --names ports; nullptr: numbers
 };
 
 // An aligned table. `output` outlives the sink.

@@ -2,7 +2,9 @@
 // forget them. A sink never knows which tool feeds it. (Stacks are no rows: lib/profile.)
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +29,9 @@ class Sink {
   virtual Result<void> begin() { return {}; }
   virtual Result<void> row(const Row& row) = 0;
   virtual Result<void> lost(const Loss& loss) = 0;
+  // What stands below the rows of a table, in lines of at most `columns`; asked at the end. Other sinks have no place for it.
+  using Below = std::function<std::string(std::size_t columns)>;
+  virtual void below([[maybe_unused]] Below text) {}
   // After each drain of the ring buffer, at least every 100 ms: write out what is buffered, redraw what is
   // live.
   virtual Result<void> flush() { return {}; }

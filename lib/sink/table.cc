@@ -50,7 +50,9 @@ class TableSink final : public Sink {
         layout_(schema_, style_, cells_.time_width()),
         line_(layout_.columns().size()),
         any_(line_.size(), false),
-        widest_(line_.size(), 0) {}
+        widest_(line_.size(), 0) {
+    cells_.name_ports(style_.port_names.get());
+  }
 
   Result<void> begin() override {
     if (!style_.contents) header();
@@ -65,7 +67,7 @@ class TableSink final : public Sink {
       fill(row);
       write_line();
     }
-    if (layout_.below() != Schema::npos) below(row);
+    if (layout_.below() != Schema::npos) list_below(row);
     return output_.maybe_write();
   }
 
@@ -88,8 +90,11 @@ class TableSink final : public Sink {
     if (style_.contents) write_kept();
     if (const std::size_t more = layout_.left_out(); style_.footer && rows_ != 0 && more != 0)
       note("--wide for " + std::to_string(more) + " more", kDim);
+    if (below_) output_.buffer() += below_(style_.terminal_columns);
     return flush();
   }
+
+  void below(Below text) override { below_ = std::move(text); }
 
  private:
   // The cells of a row.
@@ -104,15 +109,15 @@ class TableSink final : public Sink {
       const bool carried = (c.types >> type & 1U) != 0;
       const Value value = carried ? row.get(c.field) : Value{None{}};
       cell.width = c.port == Schema::npos
-                       ? cells_.append(cell.text, c.type, value)
+                       ? cells_.append_of(cell.text, *c.spec, value)
                        : cells_.append_endpoint(cell.text, value, carried ? row.get(c.port) : Value{None{}});
       cell.alert = style_.color && means_trouble(*c.spec, value);
-      any_[i] = any_[i] || is_something(value);
+      if (style_.contents) any_[i] = any_[i] || is_something(value);
     }
   }
 
   void write_line() {
-    if (layout_.cuts()) {
+    if (layout_.cuts() && !fits()) {
       cut();
       squeeze();
     }
@@ -123,6 +128,16 @@ class TableSink final : public Sink {
         put(columns[i], line_[i].text, line_[i].width, line_[i].alert ? kRed : std::string_view{});
     }
     end_line();
+  }
+
+  // As most lines do: then nothing is cut and nothing moves.
+  bool fits() const {
+    if (!layout_.has_room()) return false;
+    const auto& columns = layout_.columns();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i].visible && line_[i].width > columns[i].width) return false;
+    }
+    return true;
   }
 
   static std::size_t place(const TableColumn& c, std::size_t width, std::size_t position) {
@@ -219,7 +234,7 @@ class TableSink final : public Sink {
     return true;
   }
 
-  void below(const Row& row) {
+  void list_below(const Row& row) {
     if ((schema_.spec(layout_.below()).types >> row.type() & 1U) == 0) return;
     const Value value = row.get(layout_.below());
     const auto* list = std::get_if<TextList>(&value);
@@ -313,9 +328,10 @@ class TableSink final : public Sink {
   CellWriter cells_;
   TableLayout layout_;
   std::vector<Cell> line_;  // reused
-  std::vector<bool> any_;   // by column: some row has it, and it is not 0
+  std::vector<bool> any_;   // of TableStyle::contents, by column: some row has it, and it is not 0
   std::vector<std::size_t> widest_;
   std::vector<std::vector<Cell>> kept_;  // of TableStyle::contents, until the end
+  Below below_;                          // what stands below all rows
   std::string text_;                     // reused
   std::size_t position_ = 0;             // columns of the line that are written
   std::size_t lines_ = 0;                // of the terminal since the header began

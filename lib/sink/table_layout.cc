@@ -11,6 +11,7 @@ namespace {
 constexpr std::size_t kEndpoint = 21;       // 255.255.255.255:65535
 constexpr std::size_t kLeastEndpoint = 17;  // 10.231.7.21:65535
 constexpr std::size_t kLeastText = 8;
+constexpr std::size_t kPortName = 10;  // postgresql
 
 bool is_number(FieldType type, TableStyle::Time time) {
   switch (type) {
@@ -77,6 +78,7 @@ void TableLayout::add(const Schema& schema, const TableStyle& style, std::size_t
   c.cuttable = is_text(spec.type) || spec.type == FieldType::address;
   c.usual =
       std::max<std::size_t>(spec.type == FieldType::time ? time_width : spec.width, spec.heading.size());
+  if (style.port_names && is_port(spec)) c.usual = std::max(c.usual, kPortName);
   c.least = c.usual;
   if (is_text(spec.type))
     c.least = std::min(c.usual, std::max({kLeastText, c.usual / 2, spec.heading.size()}));
@@ -182,6 +184,10 @@ bool TableLayout::widen(std::size_t column, std::size_t width) {
   c.width += std::min(spare_, (width - c.width + kStep - 1) / kStep * kStep);
   place();
   return true;
+}
+
+bool TableLayout::has_room() const {
+  return last_ < columns_.size() && columns_[last_].start + columns_[last_].width <= room_;
 }
 
 std::size_t TableLayout::most(std::size_t column) const {

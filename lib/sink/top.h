@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "event/field.h"
+#include "sink/port_names.h"
 #include "sink/sink.h"
 
 namespace plumb {
@@ -32,9 +33,10 @@ struct TopStyle {
   std::int64_t interval_ns = 1'000'000'000;
   bool color = false;
   std::vector<std::size_t> group;  // indexes of fields; empty: those that the schema marks
-  TypeMask counted =
-      kAllTypes;      // the types of rows that are counted; of others only sizes and durations are taken
-  bool once = false;  // nothing is shown before the end
+  TypeMask counted = kAllTypes;    // the types of rows that are counted; of others only sizes are taken
+  bool once = false;               // nothing is shown before the end
+  bool replay = false;             // the clock is that of the rows, and starts with the first
+  std::shared_ptr<const PortNames> port_names = {};  // --names ports; nullptr: numbers
 };
 
 class TopSink : public Sink {

@@ -29,8 +29,8 @@ int main() {
       continue;
     }
     const auto size = m.edns_udp_bytes();
-    std::cout << (m.cut() ? "cut" : "whole") << '\t' << m.id() << '\t' << m.flags() << '\t' << m.rcode() << '\t'
-              << m.name() << '\t' << m.type() << '\t' << m.question_class() << '\t'
+    std::cout << (m.cut() ? "cut" : "whole") << '\t' << m.id() << '\t' << m.flags() << '\t' << m.rcode()
+              << '\t' << m.name() << '\t' << m.type() << '\t' << m.question_class() << '\t'
               << (size ? std::to_string(*size) : "-") << '\t' << m.answer_count();
     for (std::size_t i = 0; i < m.answers().size(); ++i)
       std::cout << '\t' << m.ttls()[i] << '\t' << m.answers()[i];

@@ -198,3 +198,7 @@ TEST_CASE("dnsx on terminals") {
       "dnsx", kQuerySchema, {kBoot}, feed,
       {.columns = {"time", "pid", "comm", "name", "qtype", "outcome", "rcode", "latency_ms", "answers"}});
 }
+
+TEST_CASE("dnsx summary by two fields") {
+  golden::compare_summary("dnsx", kQuerySchema, {"name", "qtype"}, feed);
+}

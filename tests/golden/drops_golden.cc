@@ -364,3 +364,7 @@ TEST_CASE("drops on terminals") {
                           {.columns = with_stack, .sentences = counters});
   golden::compare_screens("drops-summary", kDropSummarySchema, {kBoot}, feed_summary, {.contents = true});
 }
+
+TEST_CASE("drops live table") {
+  golden::compare_top("drops", kDropSchema, {}, feed);
+}

@@ -13,6 +13,8 @@
 #include "otlp/encoding.h"
 #include "otlp/log_sink.h"
 #include "otlp/queue.h"
+#include "query/group_summary.h"
+#include "query/histogram_summary.h"
 #include "sink/top.h"
 
 namespace plumb::golden {
@@ -113,9 +115,17 @@ bool all_json(const std::string& lines) {
 
 std::string top_frame(std::size_t columns, std::size_t rows, const Schema& schema, TopStyle style,
                       const Feed& feed, std::string_view typed) {
+  const auto make = [&](Screen& screen, const ClockSource& clock) {
+    return make_top_sink(schema, screen, clock, style);
+  };
+  return top_frame(columns, rows, make, feed, typed);
+}
+
+std::string top_frame(std::size_t columns, std::size_t rows, const MakeTop& make, const Feed& feed,
+                      std::string_view typed) {
   PaperScreen screen(columns, rows);
   HandClock clock;
-  const auto sink = make_top_sink(schema, screen, clock, std::move(style));
+  const auto sink = make(screen, clock);
   bool ok = sink->begin().ok();
   feed(*sink);
   clock.ns += 2'000'000'000;
@@ -185,6 +195,34 @@ void compare_screens(const std::string& name, const Schema& schema, UnixTime sta
     }
     compare(name + "." + std::to_string(columns) + "x" + std::to_string(rows) + ".lines", text);
   }
+}
+
+namespace {
+
+// Rows on their way into a summary.
+class SummarySink final : public Sink {
+ public:
+  explicit SummarySink(Summary& summary) : summary_(summary) {}
+  Result<void> row(const Row& row) override { return summary_.add(row), Result<void>{}; }
+  Result<void> lost(const Loss& /*loss*/) override { return {}; }
+
+ private:
+  Summary& summary_;
+};
+
+}  // namespace
+
+void compare_summary(const std::string& name, const Schema& schema, const std::vector<std::string>& by,
+                     const Feed& feed) {
+  auto fields = group_fields(schema, by);
+  REQUIRE(fields.ok());
+  auto summary = with_histogram(make_group_summary({schema, *std::move(fields)}), schema, kAllTypes);
+  SummarySink in(*summary);
+  feed(in);
+  compare_screens(name + "-summary", summary->schema(), {},
+                  [&](Sink& sink) { summary->finish([&](const Row& row) { return sink.row(row).ok(); }); },
+                  {.contents = true});
+  compare(name + "-summary.histogram", summary->below(0));
 }
 
 void compare_all(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,10 +36,20 @@ struct Screens {
 void compare_screens(const std::string& name, const Schema& schema, UnixTime started, const Feed& feed,
                      const Screens& screens);
 
+// The table of --summary by these fields, on the same terminals: NAME-summary.SIZE.lines; and how the latencies are spread
+// below it: NAME-summary.histogram.
+void compare_summary(const std::string& name, const Schema& schema, const std::vector<std::string>& by,
+                     const Feed& feed);
+
 // What the live table shows after the set, which takes two seconds, and after what was `typed` then. Without
 // rows there is no screen, and each frame stands below the last one.
 std::string top_frame(std::size_t columns, std::size_t rows, const Schema& schema, TopStyle style,
                       const Feed& feed, std::string_view typed = {});
+
+// The same of another live table.
+using MakeTop = std::function<std::unique_ptr<TopSink>(Screen&, const ClockSource&)>;
+std::string top_frame(std::size_t columns, std::size_t rows, const MakeTop& make, const Feed& feed,
+                      std::string_view typed = {});
 
 // The live table after the set, on screens of several sizes, after keys, and without a screen: NAME.SIZE.top,
 // NAME.keys.top, NAME.endless.top. `group` names fields; empty: those that the schema marks.

@@ -139,3 +139,7 @@ TEST_CASE("httptrace on terminals") {
                           {.columns = {"time", "pid", "comm", "role", "method", "status", "latency_ms",
                                        "response_bytes", "host", "path", "error"}});
 }
+
+TEST_CASE("httptrace summary by two fields") {
+  golden::compare_summary("httptrace", kRequestSchema, {"host", "path"}, feed);
+}

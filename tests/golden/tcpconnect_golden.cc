@@ -167,6 +167,8 @@ TEST_CASE("tcpconnect on terminals") {
 
 TEST_CASE("tcpconnect live table") {
   golden::compare_top("tcpconnect", kConnectSchema, {}, feed);
+  golden::compare_top("tcpconnect-both", kConnectSchema, {"pid", "comm", "role", "remote_addr", "port"},
+                      feed);
 }
 
 TEST_CASE("a record that is none of ours is refused") {

@@ -76,7 +76,7 @@ def main():
     logs, *kernels = sys.argv[1 + everything:]
     tools, forced = Table("tool", kernels), Table("forced", kernels)
     programs, fields = Table("programs", kernels), Table("fields", kernels)
-    tally, problems, asked = Counter(), [], {}
+    tally, problems, unsteady, asked = Counter(), [], [], {}
 
     def count(outcome, problem=None):
         tally[outcome] += 1
@@ -89,6 +89,7 @@ def main():
         if {"end": True} not in facts:
             count("failed", f"{kernel}: it came to no end; its log ({log}) ends with\n" +
                   "\n".join("    " + line for line in text.splitlines()[-15:]))
+        unsteady.extend(f"{line} ({kernel})" for line in text.splitlines() if line.startswith("UNSTEADY: "))
         for f in facts:
             if "tests" in f:
                 total = f["passed"] + len(f["failed"])
@@ -126,7 +127,7 @@ def main():
                 count("failed", f"{row}: no kernel can run it, so nothing shows that it works")
         for question in (q for q, yes in asked.items() if not yes):
             count("failed", f"no kernel has {question}, which a program asks for: nothing shows that it is read right")
-    return conclusion((tools, forced, programs, fields), problems, tally)
+    return conclusion((tools, forced, programs, fields), unsteady + problems, tally)
 
 
 if __name__ == "__main__":

@@ -462,11 +462,27 @@ def tests_that(wanted, folder=HERE):
     return suite
 
 
-def run_tests(suite, stream=sys.stdout):
-    """Runs them, verbosely; the result and the ids of those that failed."""
-    result = unittest.TextTestRunner(stream=stream, verbosity=2, resultclass=Result).run(suite)
+def run_once(tests, stream):
+    result = unittest.TextTestRunner(stream=stream, verbosity=2, resultclass=Result).run(unittest.TestSuite(tests))
     bad = [t for t, _ in result.failures + result.errors] + result.unexpectedSuccesses
     return result, {getattr(t, "test_case", t).id() for t in bad}  # of a subtest its test
+
+
+def run_tests(suite, stream=sys.stdout):
+    """Runs them, verbosely; the result and the ids of those that failed.
+
+    One or two that fail are run once more: this is a busy or an emulated machine. What passes only then is not hidden:
+    a line UNSTEADY names it, `./dev test` ends with those lines, and they are a defect to be looked into.
+    """
+    tests = list(suite)
+    result, failed = run_once(tests, stream)
+    again = [test for test in tests if test.id() in failed]
+    if 0 < len(again) <= 2 and len(again) == len(failed):
+        _, failed = run_once(again, stream)
+        for test in again:
+            if test.id() not in failed:
+                print(f"UNSTEADY: {test.id()} failed, then passed", flush=True)
+    return result, failed
 
 
 def file_of(test):

@@ -9,7 +9,7 @@ import threading
 from harness import HERE, SHARED_KEYS, LiveTest, Plumb
 
 CONNECT_KEYS = SHARED_KEYS | {
-    "role", "outcome", "error", "local_addr", "local_port", "remote_addr", "remote_port", "remote_name", "latency_ms",
+    "role", "outcome", "error", "local_addr", "local_port", "remote_addr", "remote_port", "port", "remote_name", "latency_ms",
     "syn_retries"}
 CLOSE_KEYS = CONNECT_KEYS | {"duration_ms", "tx_bytes", "rx_bytes", "retransmits", "srtt_ms", "closed_by"}
 KEYS = {"connect": CONNECT_KEYS, "accept": CONNECT_KEYS, "close": CLOSE_KEYS}

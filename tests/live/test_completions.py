@@ -206,6 +206,10 @@ class Cases:
         self.assertEqual(self.one("plumb drops --reason NETF").rstrip(" ,"), "plumb drops --reason NETFILTER_DROP")
         self.assertEqual(self.one("plumb drops --proto ic,ud").rstrip(" ,"), "plumb drops --proto ic,udp")
 
+    def test_devices(self):
+        self.assertEqual(self.one("plumb drops --dev l").rstrip(" ,"), "plumb drops --dev lo")
+        self.assertEqual(self.one("plumb drops --dev=eth7,l").rstrip(" ,"), "plumb drops --dev=eth7,lo")
+
     def test_fields_in_an_expression(self):
         self.assertEqual(self.one("plumb tcpconnect --where outc").rstrip(), "plumb tcpconnect --where outcome")
         self.assertEqual(self.one("plumb drops --fail-if reas").rstrip(), "plumb drops --fail-if reason")
@@ -374,6 +378,10 @@ class Fish(unittest.TestCase):
 
     def test_users(self):
         self.assertEqual(set(self.complete("plumb tcpconnect -u nobod")), {"nobody"})
+
+    def test_devices(self):
+        self.assertEqual(set(self.complete("plumb drops --dev l")), {"lo"})
+        self.assertEqual(set(self.complete("plumb drops --dev eth7,l")), {"eth7,lo"})
 
     def test_fields_inside_a_list(self):
         found = self.complete("plumb tcpconnect --columns time,pi")

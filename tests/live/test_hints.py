@@ -24,7 +24,7 @@ class NearMisses(unittest.TestCase):
         self.assertSays("or is written ||", args=("tcpconnect", "--where", "pid == 1 or pid == 2"))
 
     def test_half_a_field_s_name(self):
-        self.assertSays("there is local_port and remote_port", args=("tcpconnect", "--where", "port == 443"))
+        self.assertSays("there is local_port and remote_port", args=("httptrace", "--where", "port == 443"))
 
     def test_a_command_without_a_tool(self):
         self.assertSays("plumb tcpconnect -- curl", args=("curl", "http://127.0.0.1"))

@@ -10,7 +10,7 @@ import textwrap
 import threading
 
 from harness import APART_MS, EMULATED, core, hook, needs, parse_time_ns, run_plumb, wait_until
-from httptrace import HttpTest, httptrace
+from httptrace import GRPC_PROGRAM, HttpTest, httptrace
 
 
 def brief(line):
@@ -286,6 +286,74 @@ class Endings(HttpTest):
     def test_reset(self):
         self.assertEqual(self.outcome(reset=True)["client"], (None, "reset"))
 
+    @needs("nft")
+    def test_reset_while_sending(self):
+        """The socket is closed before the call that sends on it returns: the peer's reset comes from within."""
+        with self.ns.inside():
+            listener = socket.create_server(("127.0.0.1", 0))
+            clients = [socket.create_connection(listener.getsockname()) for _ in range(2)]
+        peers = [listener.accept()[0] for _ in clients]
+        for s in (listener, *clients, *peers):
+            self.addCleanup(s.close)
+        with httptrace("--role", "client") as plumb:
+            clients[1].sendall(b"GET /before HTTP/1.1\r\nHost: h\r\n\r\n")
+            peers[1].recv(100)
+            peers[1].sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            clients[1].recv(100)
+            self.ns.nft(f"tcp dport {listener.getsockname()[1]} tcp flags & psh == psh reject with tcp reset",
+                        hook="output")
+            for client, path in zip(clients, (b"/new", b"/again")):
+                client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+            self.until_seen(plumb, 3)
+        self.assertEqual(sorted((e["path"], e["status"], e["error"]) for e in self.mine(plumb.lines)),
+                         [("/again", None, "reset"), ("/before", 204, None), ("/new", None, "reset")])
+
+    @hook("ends")
+    def test_read_after_the_reset(self):
+        """What a busy server reads only after its client went."""
+        with self.ns.inside():
+            listener = socket.create_server(("127.0.0.1", 0))
+            clients = [socket.create_connection(listener.getsockname()) for _ in range(2)]
+        peers = [listener.accept()[0] for _ in clients]
+        for s in (listener, *clients, *peers):
+            self.addCleanup(s.close)
+        with httptrace() as plumb:
+            clients[1].sendall(b"GET /before HTTP/1.1\r\nHost: h\r\n\r\n")
+            peers[1].recv(100)
+            peers[1].sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+            clients[1].recv(100)
+            for client, path in zip(clients, (b"/new", b"/again")):
+                client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: h\r\n\r\n")
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                client.close()
+            self.until_seen(plumb, 3, role="client")
+            for peer in peers:
+                self.assertGreater(len(peer.recv(100)), 20)
+            self.until_seen(plumb, 3, role="server")
+        self.assertEqual(sorted((e["path"], e["status"], e["error"]) for e in self.mine(plumb.lines, role="server")),
+                         [("/again", None, "reset"), ("/before", 204, None), ("/new", None, "reset")])
+
+    @core
+    def test_answer_read_after_both_ends_closed(self):
+        with self.ns.inside():
+            listener = socket.create_server(("127.0.0.1", 0))
+            client = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+        with listener, client, peer, httptrace() as plumb:
+            client.sendall(b"GET /x HTTP/1.0\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            while peer.recv(100):
+                pass
+            peer.sendall(b"HTTP/1.0 200 OK\r\n\r\nall")
+            peer.close()
+            self.until_seen(plumb, 1, role="server")
+            self.pause()
+            while client.recv(100):
+                pass
+            self.until_seen(plumb, 1, role="client")
+        self.assertEqual([(e["role"], e["status"], e["error"]) for e in self.mine(plumb.lines)],
+                         [("server", 200, None), ("client", 200, None)])
+
     def test_broken_off(self):
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
         self.assertEqual(self.outcome(answer=answer), {"client": (200, "closed"), "server": (200, "closed")})
@@ -398,34 +466,12 @@ class Programs(HttpTest):
             self.assertEqual({e["response_bytes"] for e in lines if e["status"] == 200}, {1000})
 
     def test_grpc(self):
-        program = textwrap.dedent("""
-            import grpc, json, sys, time
-            from concurrent import futures
-            echo = lambda r, c: r
-            def stream(r, c):
-                for i in range(3): yield r
-            def slow(r, c):
-                time.sleep(2); return r
-            handlers = grpc.method_handlers_generic_handler("pkg.Echo", {
-                "Unary": grpc.unary_unary_rpc_method_handler(echo),
-                "Stream": grpc.unary_stream_rpc_method_handler(stream),
-                "Slow": grpc.unary_unary_rpc_method_handler(slow)})
-            server = grpc.server(futures.ThreadPoolExecutor(4)); server.add_generic_rpc_handlers((handlers,))
-            port = server.add_insecure_port("127.0.0.1:0"); server.start()
-            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                for i in range(3): channel.unary_unary("/pkg.Echo/Unary")(b"hello")
-                list(channel.unary_stream("/pkg.Echo/Stream")(b"hi"))
-                for method, timeout in (("None", 5), ("Slow", 0.2)):
-                    try: channel.unary_unary("/pkg.Echo/" + method)(b"x", timeout=timeout)
-                    except grpc.RpcError as e: print(e.code().name)
-            server.stop(0)
-        """)
         try:
             import grpc  # noqa: F401
         except ImportError:
             self.skipTest("python3-grpcio is not installed")
         with httptrace() as plumb:
-            done = self.ns.run("/usr/bin/python3", "-c", program)
+            done = self.ns.run("/usr/bin/python3", "-c", GRPC_PROGRAM)
             self.assertEqual(done.stdout.split(), ["UNIMPLEMENTED", "DEADLINE_EXCEEDED"])
             self.until_seen(plumb, 12)
         for role in ("client", "server"):

@@ -154,6 +154,26 @@ class Life(TcpTest):
                 expected = ("local", "remote") if who == "client" else ("remote", "local")
                 self.assertEqual((ours["closed_by"], theirs["closed_by"]), expected)
 
+    def test_time_is_when_this_side_closed(self):
+        """Not when the socket goes, which the peer can put off."""
+        listener = self.listener()
+        client = self.socket()
+        with tcpconnect(*BOTH) as plumb:
+            client.connect(listener.getsockname())
+            accepted, _ = listener.accept()
+            before = time.time_ns()
+            client.close()
+            closed = time.time_ns()
+            self.assertEqual(accepted.recv(1), b"")
+            while time.time_ns() < closed + 20_000_000 + int(2e6 * APART_MS):
+                pass  # the distance that is measured below
+            between = time.time_ns()
+            accepted.close()
+        ours, theirs = self.closes(plumb)
+        apart = int(1e6 * APART_MS)
+        self.assertTrue(before - apart <= parse_time_ns(ours["time"]) <= closed + apart, ours)
+        self.assertGreaterEqual(parse_time_ns(theirs["time"]), between - apart)
+
     def test_closed_by_half_close(self):
         listener = self.listener()
         client = self.socket()
@@ -212,6 +232,7 @@ class Life(TcpTest):
         self.assertOwner(line)
         self.assertGreaterEqual(line["retransmits"], 1)
 
+    @core
     @needs("nft")
     def test_closed_by_timeout_whatever_icmp_says(self):
         for code in ("port-unreachable", "prot-unreachable", "admin-prohibited", "host-unreachable"):
@@ -263,6 +284,7 @@ class Life(TcpTest):
             self.assertOwner(line)
             self.assertEqual((line["remote_port"], line["latency_ms"], line["syn_retries"]), (port, None, None))
 
+    @core
     def test_syn_retries_of_older_connections_are_not_known(self):
         client, accepted, _ = self.pair()
         with tcpconnect("--life") as plumb:

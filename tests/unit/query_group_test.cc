@@ -6,6 +6,7 @@
 
 #include "query/group_key.h"
 #include "query/group_summary.h"
+#include "query/histogram_summary.h"
 #include "query/judge.h"
 #include "query/sorted_summary.h"
 #include "sample_event.h"
@@ -199,4 +200,39 @@ TEST_CASE("a summary sorted by one of its fields: numbers the largest first, tex
   const auto wrong = sort_summary(make_group_summary({sample::kSchema, fields({"comm"})}), "cuont");
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().hint == "did you mean count?");
+}
+
+TEST_CASE("histogram: each latency in its bucket, edges in the upper one, unknown ones counted apart") {
+  const auto rows = fields({"comm"});
+  auto summary = with_histogram(make_group_summary({sample::kSchema, rows}), sample::kSchema,
+                                TypeMask{1} << sample::kBegin);
+  for (const std::int64_t ns : {0L, 999L, 1'000L, 1'999L, 2'000L, 999'999'999L, 1'000'000'000'000L, -1L}) {
+    Event e;
+    e.type = sample::kBegin;
+    e.latency = ns < 0 ? std::nullopt : std::optional(Duration{ns});
+    summary->add(Row(sample::kSchema, e));
+    e.type = sample::kFinish;  // not counted
+    summary->add(Row(sample::kSchema, e));
+  }
+  const std::string text = summary->below(0);
+  INFO(text);
+  const auto has = [&](std::string_view line) { return text.find(line) != std::string::npos; };
+  CHECK(has("    0 - 1us            2   28.6%  ####"));
+  CHECK(has("  1us - 2us            2   57.1%  ####"));
+  CHECK(has("  2us - 5us            1   71.4%  ####"));
+  CHECK(has("  5us - 10us           0   71.4%\n"));
+  CHECK(has("500ms - 1s             1   85.7%  ####"));
+  CHECK(has("1000s -                1  100.0%  ####"));
+  CHECK(has("\n7 rows; 1 more without a latency\n"));
+  for (const std::size_t columns : {1, 34, 44, 60, 200}) {
+    const std::string narrow = summary->below(columns);
+    for (std::size_t at = 0; at < narrow.size() && columns >= 44; at = narrow.find('\n', at) + 1)
+      CHECK(narrow.find('\n', at) - at <= columns);
+  }
+}
+
+TEST_CASE("histogram: of nothing is a heading") {
+  auto summary =
+      with_histogram(make_group_summary({sample::kSchema, fields({"comm"})}), sample::kSchema, kAllTypes);
+  CHECK(summary->below(80).find("\n0 rows\n") != std::string::npos);
 }

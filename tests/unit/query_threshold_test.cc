@@ -58,32 +58,36 @@ TEST_CASE("threshold: what is measured and how it reads") {
       {"count != 4", false, "count = 4"},
       {"4 <= count", true, "count = 4"},
       {"5 <= count", false, "count = 4"},
-      {"rate > 1.5", true, "rate = 2.00 /s"},
-      {"share(outcome != \"done\") > 1%", true, "share(outcome != \"done\") = 50.0 %"},
-      {"share(outcome != done) > 60%", false, "share(outcome != done) = 50.0 %"},
-      {"share(outcome != done) == 0.5", true, "share(outcome != done) = 50.0 %"},
-      {"share(outcome == done) >= 50%", true, "share(outcome == done) = 50.0 %"},
-      {"share(outcome in (done, refused)) == 100%", true, "share(outcome in (done, refused)) = 100.0 %"},
-      {"share(size > 1KB) == 1", true, "share(size > 1KB) = 100.0 %"},  // of the two lines that carry it
-      {"count(size > 1KB) == 2", true, "count(size > 1KB) = 2"},
-      {"count(latency != null) == 2", true, "count(latency != null) = 2"},
-      {"count(cached) == 1", true, "count(cached) = 1"},
-      {"p50(latency_ms) > 9", true, "p50(latency_ms) = 10.0 ms"},
-      {"p99(latency_ms) > 19.9ms", true, "p99(latency_ms) = 20.0 ms"},
-      {"p99(latency) > 20", false, "p99(latency) = 20.0 ms"},
-      {"p99(latency) > 0.02s", false, "p99(latency) = 20.0 ms"},
-      {"max(latency) >= 20", true, "max(latency) = 20.0 ms"},
-      {"min(latency) < 11ms", true, "min(latency) = 10.0 ms"},
-      {"avg(latency) == 15ms", true, "avg(latency) = 15.0 ms"},
-      {"sum(latency) == 30ms", true, "sum(latency) = 30.0 ms"},
-      {"sum(size) == 8KiB", true, "sum(size) = 8192 B"},
-      {"avg(size_bytes) > 4KB", true, "avg(size_bytes) = 4096 B"},
-      {"min(delta) < 0", true, "min(delta) = -7"},
-      {"max(ratio) > 0.1", true, "max(ratio) = 0.125"},
+      {"rate > 1.5", true, "rate = 2.00 /s (n 4)"},
+      {"share(outcome != \"done\") > 1%", true, "share(outcome != \"done\") = 50.0 % (n 4)"},
+      {"share(outcome != done) > 60%", false, "share(outcome != done) = 50.0 % (n 4)"},
+      {"share(outcome != done) == 0.5", true, "share(outcome != done) = 50.0 % (n 4)"},
+      {"share(outcome == done) >= 50%", true, "share(outcome == done) = 50.0 % (n 4)"},
+      {"share(outcome in (done, refused)) == 100%", true,
+       "share(outcome in (done, refused)) = 100.0 % (n 4)"},
+      {"share(size > 1KB) == 1", true,
+       "share(size > 1KB) = 100.0 % (n 2)"},  // of the two lines that carry it
+      {"count(size > 1KB) == 2", true, "count(size > 1KB) = 2 (n 4)"},
+      {"count(latency != null) == 2", true, "count(latency != null) = 2 (n 4)"},
+      {"count(cached) == 1", true, "count(cached) = 1 (n 4)"},
+      {"p50(latency_ms) > 9", true, "p50(latency_ms) = 10.0 ms (n 2)"},
+      {"p99(latency_ms) > 19.9ms", true, "p99(latency_ms) = 20.0 ms (n 2)"},
+      {"p99(latency) > 20", false, "p99(latency) = 20.0 ms (n 2)"},
+      {"p99(latency) > 0.02s", false, "p99(latency) = 20.0 ms (n 2)"},
+      {"max(latency) >= 20", true, "max(latency) = 20.0 ms (n 2)"},
+      {"min(latency) < 11ms", true, "min(latency) = 10.0 ms (n 2)"},
+      {"avg(latency) == 15ms", true, "avg(latency) = 15.0 ms (n 2)"},
+      {"sum(latency) == 30ms", true, "sum(latency) = 30.0 ms (n 2)"},
+      {"sum(size) == 8KiB", true, "sum(size) = 8192 B (n 2)"},
+      {"avg(size_bytes) > 4KB", true, "avg(size_bytes) = 4096 B (n 2)"},
+      {"min(delta) < 0", true, "min(delta) = -7 (n 1)"},
+      {"max(ratio) > 0.1", true, "max(ratio) = 0.125 (n 1)"},
       {"max(pid) == null", true, "max(pid) = null"},
       {"max(pid) > 0", false, "max(pid) = null"},
-      {"count == 4 && share(outcome == done) < 10%", false, "count = 4, share(outcome == done) = 50.0 %"},
-      {"count == 4 || share(outcome == done) < 10%", true, "count = 4, share(outcome == done) = 50.0 %"},
+      {"count == 4 && share(outcome == done) < 10%", false,
+       "count = 4, share(outcome == done) = 50.0 % (n 4)"},
+      {"count == 4 || share(outcome == done) < 10%", true,
+       "count = 4, share(outcome == done) = 50.0 % (n 4)"},
       {"!(count == 4)", false, "count = 4"},
       {"count > 1 && count < 9", true, "count = 4"},
   };
@@ -153,14 +157,14 @@ TEST_CASE("threshold: percentages are what the division gives") {
 TEST_CASE("threshold: rounding never shows a value on the wrong side of its limit") {
   std::vector<Event> v(1);
   v[0].latency = Duration{50'000'100};
-  CHECK(verdict("max(latency) > 50", v).text() == "max(latency) = 50.0001 ms");
-  CHECK(verdict("max(latency) > 40", v).text() == "max(latency) = 50.0 ms");
+  CHECK(verdict("max(latency) > 50", v).text() == "max(latency) = 50.0001 ms (n 1)");
+  CHECK(verdict("max(latency) > 40", v).text() == "max(latency) = 50.0 ms (n 1)");
   v[0].latency = Duration{1'234'567};
-  CHECK(verdict("max(latency) > 1", v).text() == "max(latency) = 1.23 ms");
+  CHECK(verdict("max(latency) > 1", v).text() == "max(latency) = 1.23 ms (n 1)");
   v[0].latency = Duration{123};
-  CHECK(verdict("max(latency) < 1", v).text() == "max(latency) = 0.000123 ms");
+  CHECK(verdict("max(latency) < 1", v).text() == "max(latency) = 0.000123 ms (n 1)");
   v[0].latency = Duration{12'345'678'900'000};
-  CHECK(verdict("max(latency) > 1h", v).text() == "max(latency) = 12345678.9 ms");
+  CHECK(verdict("max(latency) > 1h", v).text() == "max(latency) = 12345678.9 ms (n 1)");
 }
 
 TEST_CASE("threshold: numbers in the units of JSON") {

@@ -9,6 +9,7 @@
 #include "sample_event.h"
 #include "sink/cell.h"
 #include "sink/formats.h"
+#include "sink/port_names.h"
 
 using namespace plumb;
 using sample::Event;
@@ -167,6 +168,20 @@ TEST_CASE("a JSON line has the keys of its type in the order of the table, whate
   CHECK(keys({.type = sample::kFinish}) == finish);
   CHECK(keys({.type = sample::kBegin}) == begin);
   CHECK(keys({.type = sample::kBegin, .pid = 1, .comm = "x", .ratio = 1.0}) == begin);
+}
+
+TEST_CASE("a JSON line is whole however long its texts are, and whatever must be escaped in them") {
+  for (const std::size_t size : {1U, 61U, 62U, 63U, 64U, 65U, 500U, 2'000U, 2'048U, 5'000U}) {
+    for (const char last : {'x', '"'}) {
+      std::string text(size - 1, 'a');
+      text += last;
+      const std::string_view tags[] = {text, "b", text};
+      CAPTURE(size);
+      const auto line = nlohmann::json::parse(json_line({.comm = text, .tags = tags}));
+      CHECK(line["comm"] == text);
+      CHECK(line["tags"] == nlohmann::json({text, "b", text}));
+    }
+  }
 }
 
 TEST_CASE("a lost line has exactly its three keys") {
@@ -408,4 +423,36 @@ TEST_CASE("the JSON Schema names each type's keys and no others") {
   CHECK(root["oneOf"][2]["required"] == nlohmann::json::array({"type", "time", "count"}));
   CHECK(root["oneOf"][0]["properties"]["outcome"]["enum"] ==
         nlohmann::json::array({"done", "refused", "timeout", nullptr}));
+}
+
+TEST_CASE("ports by name: of the machine's services, else of the short list; none for a client's") {
+  const PortNames names(
+      "# services\nhttp-alt 8080/tcp webcache\npostgres\t5432/udp # c\nbad\x1b[31m 81/tcp\n82 82/tcp\n"
+      "much-too-long-for-a-name 83/tcp\nno-port x/tcp\nhuge 65536/tcp\nchance 40000/tcp\nend 84");
+  CHECK(names.find(8080) == "http-alt");
+  CHECK(names.find(5432) == "postgres");
+  CHECK(names.find(6379) == "redis");
+  CHECK(names.find(84) == "end");
+  for (const std::uint64_t none : {0UL, 81UL, 82UL, 83UL, 40'000UL, 65'536UL + 80UL})
+    CHECK(names.find(none).empty());
+  CHECK(PortNames("").find(443) == "https");
+}
+
+TEST_CASE("a port by name stands behind its address and alone; other numbers stay") {
+  const PortNames names("");
+  CellWriter cells(TableStyle::Time::none, {});
+  const auto both = [&cells](const IpAddress& address, std::uint64_t port) {
+    std::string out;
+    cells.append_endpoint(out, Value{address}, Value{port});
+    out += ' ';
+    cells.append_of(out, {.key = "remote_port", .type = FieldType::unsigned_integer}, Value{port});
+    out += ' ';
+    cells.append_of(out, {.key = "pid", .type = FieldType::unsigned_integer}, Value{port});
+    return out;
+  };
+  const std::uint8_t v6[16] = {0xfd, 1};
+  CHECK(both(IpAddress::v6(v6), 5432) == "[fd01::]:5432 5432 5432");
+  cells.name_ports(&names);
+  CHECK(both(IpAddress::v6(v6), 5432) == "[fd01::]:postgresql postgresql 5432");
+  CHECK(both(IpAddress::v6(v6), 5433) == "[fd01::]:5433 5433 5433");
 }

@@ -13,8 +13,6 @@
 namespace plumb {
 namespace {
 
-constexpr std::uint32_t kRingBytes = 1 << 22;
-
 constexpr std::uint8_t kTcp = 6;  // IPPROTO_TCP
 constexpr std::uint8_t kSyn = 2;
 
@@ -114,6 +112,7 @@ Result<void> DnsProbe::start(Session& session, const Wants& wants, AnyProbe& cal
 
 Result<void> DnsProbe::start(Session& session, const Wants& wants) {
   session_ = &session;
+  if (!wants.executables) probe_.leave_executables_to_others();
   if (auto r = probe_.open(session.features, session.filter, hooks(wants)); !r) return r;
   configure(wants);
   dns::Matcher::Options options;
@@ -121,13 +120,14 @@ Result<void> DnsProbe::start(Session& session, const Wants& wants) {
   options.client = wants.client;
   options.server = wants.server;
   options.callers = calls_;
+  options.max_lookups = wants.max_lookups;
   options.pickup = probe_.choices().back().variant != nullptr;
   if (wants.search_lists && wants.client) {
     search_.emplace(session.clock);
     options.search = &*search_;
   }
   matcher_.emplace(options);
-  return probe_.start<&DnsProbe::record>(kRingBytes, *this);
+  return probe_.start<&DnsProbe::record>(wants.ring_bytes, *this);
 }
 
 void DnsProbe::configure(const Wants& wants) {

@@ -27,6 +27,9 @@ class DnsProbe final : public AnyProbe {
     bool pickup = true;        // when an application reads its answer
     bool search_lists = true;  // resolv.conf of the processes that ask
     bool encrypted = false;    // connections for DNS over TLS and HTTPS
+    bool executables = true;   // what the processes run; else another probe knows
+    std::uint32_t ring_bytes = 1 << 22;
+    std::size_t max_lookups = dns::Matcher::Options{}.max_lookups;  // under way at one time
     std::int64_t timeout_ns = 5'000'000'000;
     std::vector<std::uint16_t> ports{53};  // at most DNSX_MAX_PORTS
   };
@@ -48,6 +51,7 @@ class DnsProbe final : public AnyProbe {
 
   Result<void> drain() override;
   int poll_fd() const override { return probe_.poll_fd(); }
+  bool wake_at_next() override { return probe_.wake_at_next(); }
   void detach() override { probe_.detach(); }
   std::uint64_t lost() const override { return probe_.lost() + (matcher_ ? matcher_->lost() : 0); }
   std::uint64_t seen() const override { return probe_.seen(); }

@@ -7,6 +7,7 @@
 #include "dnsx/options.h"
 #include "dnsx/probe.h"
 #include "dnsx/search_misses.h"
+#include "dnsx/telemetry.h"
 
 namespace plumb {
 namespace {
@@ -55,6 +56,7 @@ class Dnsx final : public Tool {
     if (options_.libc) return {&lookups_, &libc_.probe()};
     return {&lookups_};
   }
+  std::string_view unpaired() const override { return "outcome == timeout"; }
   bool opens_in_other_roots() const override { return true; }  // for search lists
 
   Result<void> drained() override {
@@ -129,6 +131,7 @@ const ToolInfo kDnsx{
     .schema = &kQuerySchema,
     .summary_schema = nullptr,
     .examples = kExamples,
+    .telemetry = &kDnsxTelemetry,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Dnsx>(); },
 };
 

@@ -420,7 +420,7 @@ std::span<const std::string_view> benign_reasons() {
 }
 std::span<const std::string_view> ambiguous_reasons() {
   static constexpr std::string_view kAmbiguous[] = {"NOT_SPECIFIED", "NO_SOCKET", "IP_INNOROUTES",
-                                                    "QDISC_DROP"};
+                                                    "QDISC_DROP", "TCP_CLOSE"};
   return kAmbiguous;
 }
 
@@ -429,6 +429,7 @@ Place place_of(std::string_view function) {
   function = function.substr(0, function.find('.'));
   if (function == "tcp_v4_rcv" || function == "tcp_v6_rcv" || function == "tcp_rcv_state_process")
     return Place::tcp;
+  if (function == "veth_xdp_rcv_skb") return Place::arriving;
   return std::ranges::find(kHarmlessFunctions, function) == std::end(kHarmlessFunctions) ? Place::lossy
                                                                                          : Place::harmless;
 }

@@ -107,6 +107,7 @@ constexpr auto kOptions = std::to_array<Option<DropsOptions>>({
     {{.name = "dev",
       .metavar = "DEVICE[,...]",
       .repeatable = true,
+      .completes = Completes::device,
       .group = kGroup,
       .help = "Only packets on these devices."},
      [](DropsOptions& o, std::string_view v) -> Result<void> {

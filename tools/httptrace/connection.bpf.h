@@ -41,7 +41,7 @@ struct connection {
 	__u8 tries;	/* calls that did not tell what it is */
 	__u8 last;	/* direction of the last call + 1 */
 	__u8 ended;
-	__u8 padding;
+	__u8 error; /* errno with which the socket closed; all are below 256 */
 };
 
 /* Messages in one call that are told apart; a call with more is captured from there on. */

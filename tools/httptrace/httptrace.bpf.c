@@ -6,6 +6,7 @@
  * caller's memory, where the registers of its system call say. */
 #include "bpf/address_filter.bpf.h"
 #include "bpf/filter.bpf.h"
+#include "bpf/kfunc.bpf.h"
 #include "bpf/socket.bpf.h"
 #include "httptrace/capture.bpf.h"
 #include "httptrace/search.bpf.h"
@@ -31,8 +32,8 @@ struct {
 } connections SEC(".maps");
 
 /* The same where tracing programs have no socket storage (before Linux 5.11), or no socket that the verifier trusts.
- * Key: address of the struct sock. traffic() inserts, socket_state deletes when the socket closes. Full: the connection
- * is not seen, and counted. */
+ * Key: address of the struct sock. traffic() inserts, socket_destroyed deletes. Full: the connection is not seen, and
+ * counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -79,6 +80,31 @@ static __always_inline bool went_first(const struct sock *sk, __u32 direction, _
 	}
 	return BPF_CORE_READ(tcp, bytes_received) -
 		       (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq)) - length <= 1;
+}
+
+/* The network is done with the socket. Its owner may not be: a reset or the peer's FIN closes it while a call is sending,
+ * and what was received before can still be read. */
+static __always_inline bool is_closed(const struct sock *sk)
+{
+	return sk->__sk_common.skc_state == TCP_CLOSE && sk->sk_protocol == IPPROTO_TCP;
+}
+
+/* Bytes that came before the socket closed and that its owner has not read. A FIN counts as one. */
+static __always_inline bool has_unread(const struct sock *sk)
+{
+	const struct tcp_sock___progress *tcp = (const void *)sk;
+
+	return (__u32)(BPF_CORE_READ(tcp, rcv_nxt) - BPF_CORE_READ(tcp, copied_seq)) > 1;
+}
+
+/* Tells that a closed socket's connection is over. Should a call that was under way bring more, it is told anew. */
+static __always_inline void tell_closed(struct connection *c, const struct sock *sk)
+{
+	if (c->kind < KIND_HTTP1 || !c->told)
+		return;
+	tell_end(c, (__u64)sk, LIBRARY_NONE, END_CLOSED, c->error ? c->error : sk->sk_err, false);
+	c->told = 0;
+	c->ended = 1;
 }
 
 /* The kernel decrypts (kTLS): what the socket sends and receives is plain text. */
@@ -154,6 +180,8 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 		/* The peer's end was read: what lasts until then is complete. */
 		if (!ret && direction == HTTPTRACE_RECEIVED && c->kind >= KIND_HTTP1 && c->told && !c->ended)
 			tell_end(c, (__u64)sk, LIBRARY_NONE, END_RECEIVED, 0, true);
+		if (is_closed(sk))
+			tell_closed(c, sk);
 		return 0;
 	}
 	if (c->kind == KIND_UNWANTED && c->pid != pid) {
@@ -181,6 +209,9 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 	ws->call.first = first;
 	tell_bytes(direction);
 	*c = ws->connection;
+	/* No change of state will come any more. */
+	if (is_closed(sk) && !has_unread(sk))
+		tell_closed(c, sk);
 	return 0;
 }
 
@@ -191,12 +222,10 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	return (family == AF_INET || family == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
-static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int ret)
+static __always_inline int tcp_traffic(struct sock *sk, __u32 direction, int ret)
 {
 	struct connection *c;
 
-	if (!is_tcp(sk))
-		return 0;
 	socket_used(sk);
 	/* Nothing to read yet, or it broke, which socket_state() tells. */
 	if (ret < 0)
@@ -205,6 +234,31 @@ static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int 
 	if (!c || c->kind == KIND_FOREIGN)
 		return 0;
 	return traffic(c, sk, direction, ret);
+}
+
+/* A task that takes this CPU while a program runs, and sends or receives, is not seen: the kernel does not run a program
+ * that would interrupt itself. That is common where tracepoints may be preempted (Linux 7), since a send wakes whoever
+ * receives, who answers; and always was possible with fexit, whose programs share a workspace besides. So no task does. */
+static __always_inline void keep_cpu(void)
+{
+	if (config.preempt_control)
+		kfunc_preempt_disable();
+}
+
+static __always_inline void yield_cpu(void)
+{
+	if (config.preempt_control)
+		kfunc_preempt_enable();
+}
+
+static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int ret)
+{
+	if (!is_tcp(sk))
+		return 0;
+	keep_cpu();
+	tcp_traffic(sk, direction, ret);
+	yield_cpu();
+	return 0;
 }
 
 /* Hook: a send on any socket ended. Context: the sender, which is `current`. */
@@ -263,28 +317,61 @@ int BPF_PROG(inet_page_sent, struct socket *socket, void *page, int offset, unsi
 	return sk ? socket_traffic(sk, HTTPTRACE_SENT, ret) : 0;
 }
 
+static __always_inline void tell_state(struct sock *sk, bool local)
+{
+	struct connection *c = connection_of(sk, false);
+
+	if (!c)
+		return;
+	if (local) {
+		if (c->kind >= KIND_HTTP1 && c->told && !c->ended) {
+			tell_end(c, (__u64)sk, LIBRARY_NONE, END_SENT, 0, true);
+			c->ended = 1;
+		}
+		return;
+	}
+	/* Whoever reads or sends next takes it from the socket. */
+	c->error = sk->sk_err;
+	if (!has_unread(sk))
+		tell_closed(c, sk);
+}
+
 /* Hook: a socket changes its state. Context: the process that closes, or a softirq. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
 {
-	struct connection *c;
 	bool local = newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK;
 
 	if (!local && newstate != TCP_CLOSE)
 		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	c = connection_of(sk, false);
+	keep_cpu();
+	tell_state(sk, local);
+	yield_cpu();
+	return 0;
+}
+
+static __always_inline void forget_socket(struct sock *sk)
+{
+	struct connection *c = connection_of(sk, false);
+
 	if (!c)
-		return 0;
-	if (c->kind >= KIND_HTTP1 && c->told && !(local && c->ended)) {
-		tell_end(c, (__u64)sk, LIBRARY_NONE, local ? END_SENT : END_CLOSED, local ? 0 : sk->sk_err, local);
-		c->ended = 1;
-	}
-	if (newstate == TCP_CLOSE && !config.socket_storage) {
+		return;
+	tell_closed(c, sk);
+	if (!config.socket_storage) {
 		__u64 key = (__u64)sk;
 
 		bpf_map_delete_elem(&connections_by_address, &key);
 	}
+}
+
+/* Hook: nobody holds the socket any more, and it is closed. Context: as above. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(socket_destroyed, struct sock *sk)
+{
+	keep_cpu();
+	forget_socket(sk);
+	yield_cpu();
 	return 0;
 }

@@ -42,8 +42,10 @@ std::vector<Hook> HttpProbe::hooks() {
       {.name = "ends",
        .purpose = "connections that end",
        .variants = {{"tp_btf",
-                     {"socket_state"},
-                     [](Features& f) { return f.tracepoint("inet_sock_set_state"); },
+                     {"socket_state", "socket_destroyed"},
+                     [](Features& f) {
+                       return both(f.tracepoint("inet_sock_set_state"), f.tracepoint("tcp_destroy_sock"));
+                     },
                      "under 1 us a connection"}}},
   };
 }
@@ -57,6 +59,7 @@ Result<void> HttpProbe::start(Session& session, const Wants& wants, const TlsPro
   config.server = wants.server;
   config.snaplen = wants.snaplen;
   config.socket_storage = session.features.socket_storage().works;
+  config.preempt_control = session.features.preempt_control().works;
   if (!config.socket_storage) bpf_map__set_autocreate(probe_->maps.connections, false);
   for (const auto& [map, fd] : {std::pair{probe_->maps.searching, search.searching},
                                 std::pair{probe_->maps.searchers, search.searchers}}) {

@@ -52,9 +52,7 @@ static const struct tcpconnect_summary no_summary;
  * owner stays unknown. False: the task filters reject it. */
 static __always_inline bool take_owner(struct conn *conn)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (!current_is_process())
 		return !owner_required();
 	identify_current(&conn->task);
 	if (!task_selected(&conn->task))
@@ -209,9 +207,12 @@ static __always_inline void tell_close(const struct conn *conn, const struct clo
 	e = reserve_record(sizeof(*e));
 	if (!e)
 		return;
+	/* The socket may live on for a while: the peer's delayed ACK, its FIN. */
+	if (conn->ended_ns)
+		now = conn->ended_ns;
 	fill_record(e, conn, TCPCONNECT_CLOSE, now);
 	if (conn->established_ns) {
-		e->duration_ns = (conn->ended_ns ? conn->ended_ns : now) - conn->established_ns;
+		e->duration_ns = now - conn->established_ns;
 		e->known |= KNOWN_DURATION;
 	}
 	e->tx_bytes = closing->tx_bytes;

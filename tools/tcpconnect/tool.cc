@@ -10,6 +10,7 @@
 #include "tcpconnect/options.h"
 #include "tcpconnect/probe.h"
 #include "tcpconnect/sums.h"
+#include "tcpconnect/telemetry.h"
 
 namespace plumb {
 namespace {
@@ -35,7 +36,7 @@ class Tcpconnect final : public Tool {
     if (!options_.server) return {};
     // A client's port is another one for each connection.
     if (!options_.client) return {"pid", "comm", "local_port"};
-    return {"pid", "comm", "role", "remote_addr"};
+    return {"pid", "comm", "role", "remote_addr", "port"};
   }
 
   // A connection's end is not one more.
@@ -57,6 +58,13 @@ class Tcpconnect final : public Tool {
     sums_ = sums.get();
     return sums;
   }
+
+  std::unique_ptr<Summary> make_summary_of_saved(const Schema& lines) const override {
+    return std::make_unique<SavedConnectSums>(lines);
+  }
+
+  // The end of a connection that is older than the trace.
+  std::string_view unpaired() const override { return "type == close && role == null"; }
 
   Result<void> attach(Session& session) override {
     ConnectProbe::Wants wants = this->wants();
@@ -219,6 +227,7 @@ const ToolInfo kTcpconnect{
     .summary_schema = &kConnectSummarySchema,
     .examples = kExamples,
     .profits = kProfits,
+    .telemetry = &kTcpconnectTelemetry,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Tcpconnect>(); },
 };
 
