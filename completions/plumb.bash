@@ -123,7 +123,7 @@ _plumb_httptrace_options() {
 # $1 with the names of the fields.
 _plumb_drops_fields() {
     case $fields in
-        summary) "$1" 'type' 'event' 'reason' 'subsystem' 'count' 'total_bytes' 'location' 'dev' 'netns' 'direction' 'protocol' 'src' 'dst' 'dst_port' 'hint' ;;
+        summary) "$1" 'type' 'event' 'reason' 'subsystem' 'count' 'total_bytes' 'location' 'dev' 'netns' 'direction' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'hint' ;;
         *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'reason' 'subsystem' 'hint' 'location' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'tcp_flags' 'length_bytes' 'dev' 'direction' 'state' 'owner_source' 'stack' 'count' 'inner_protocol' 'inner_src' 'inner_src_port' 'inner_dst' 'inner_dst_port' 'kind' 'sequence' 'srtt_ms' 'retransmits' 'cause' 'cause_location' 'cause_certainty' 'cause_age_ms' 'counter' 'delta' ;;
     esac
 }
@@ -275,7 +275,7 @@ _plumb_flame_diff_options() {
 # $1 with the names of the fields.
 _plumb_dnsx_fields() {
     case $fields in
-        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'name' 'qtype' 'outcome' 'cached' 'search_of' 'rcode' 'latency_ms' 'pickup_ms' 'attempts' 'transport' 'server' 'server_port' 'client' 'local_port' 'txid' 'flags' 'edns_udp_bytes' 'request_bytes' 'response_bytes' 'misfits' 'answer_count' 'ttls' 'answers' ;;
+        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'name' 'qtype' 'outcome' 'cached' 'function' 'error' 'call_ms' 'caller_pid' 'caller_comm' 'search_of' 'rcode' 'latency_ms' 'pickup_ms' 'attempts' 'transport' 'server' 'server_port' 'client' 'local_port' 'txid' 'flags' 'edns_udp_bytes' 'request_bytes' 'response_bytes' 'misfits' 'answer_count' 'ttls' 'answers' ;;
     esac
 }
 
@@ -318,7 +318,7 @@ _plumb_dnsx_value() {
 }
 
 _plumb_dnsx_options() {
-    _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
+    _plumb_values --role --port --libc --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
         --wide --time --names --color --summary --by --sort --histogram --top --once --interval \
         --otlp --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline \

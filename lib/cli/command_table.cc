@@ -39,6 +39,10 @@ std::size_t words_of(const CommandInfo& command) {
 }
 
 Error unknown_command(std::span<const CommandInfo> table, std::string_view name) {
+  if (name.starts_with('-'))
+    return Error{"no tool before '" + std::string(name) + "'",
+                 "options stand behind the tool that they are for",
+                 "such as: plumb tcpconnect " + std::string(name)};
   std::vector<std::string_view> known{"help"};
   for (const CommandInfo& command : table) known.push_back(command.name);
   const auto near = suggestions(name, known, 1);

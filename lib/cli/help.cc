@@ -96,6 +96,11 @@ std::string general_help(std::span<const CommandInfo> table) {
       "       plumb help TOOL | TOOL --help | --help | --version\n\nTools:\n";
   for (const CommandInfo& command : table) append_entry(out, std::string(command.name), command.summary, 16);
   out +=
+      "\nFirst steps, as root:\n"
+      "  plumb doctor                        can everything be traced here?\n"
+      "  plumb tcpconnect --failed           which connections fail, and how\n"
+      "  plumb httptrace --top               which requests are slow or fail, live\n"
+      "  plumb drops --summary -d 10s        where packets die, and why\n"
       "\nExit status: 0 success, 1 it failed at run time, 2 the command line is wrong,\n"
       "3 a --fail-if held, otherwise the COMMAND's own.\n";
   return out;

@@ -42,8 +42,11 @@ Result<void> apply(const OptionTable& table, std::size_t i, std::string_view val
 
 Error unknown_option(const std::string& given, std::span<const OptionTable> tables) {
   if (!given.starts_with('-')) {
-    return Error{"unexpected argument '" + given + "'",
-                 "options start with a dash, a command to trace stands behind --", "try --help"};
+    const bool number = given.find_first_not_of("0123456789") == std::string::npos;
+    return Error{
+        "unexpected argument '" + given + "'",
+        "options start with a dash, a command to trace stands behind --",
+        number ? "try --help: ports and processes have options" : "to trace it: -- " + given + " ..."};
   }
   const std::string_view name = std::string_view(given).substr(0, given.find('='));
   std::vector<std::string_view> known{"help", "version"};

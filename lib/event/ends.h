@@ -48,7 +48,7 @@ struct EndWords {
 };
 
 namespace detail {
-consteval FieldSpec end_spec(const EndNames::Names& names, const EndWords& words, FieldType type,
+constexpr FieldSpec end_spec(const EndNames::Names& names, const EndWords& words, FieldType type,
                              std::size_t width) {
   FieldSpec spec;
   spec.key = names.key;

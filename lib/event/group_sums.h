@@ -35,13 +35,6 @@ inline std::size_t latency_field(const Schema& schema) {
   }
   return Schema::npos;
 }
-// The first at all.
-inline std::size_t first_duration(const Schema& schema) {
-  for (std::size_t i = 0; i < schema.size(); ++i) {
-    if (schema.spec(i).type == FieldType::duration) return i;
-  }
-  return Schema::npos;
-}
 
 class GroupMeasures {
  public:

@@ -5,6 +5,8 @@
 //     2ms - 5ms        4   90.0%  #########
 //     5ms - 10ms       0   90.0%
 //    10ms - 20ms       2  100.0%  #####
+//
+// A longer gap is a line of dots.
 //   20 rows; 3 more without a latency
 #pragma once
 

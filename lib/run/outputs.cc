@@ -92,7 +92,7 @@ Result<void> check_formats(const ToolInfo& info, const std::vector<OutputSpec>& 
 }
 
 // Options that would have no effect.
-Result<void> check_idle(const Tool& tool, const CommonOptions& options,
+Result<void> check_idle(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
                         const std::vector<OutputSpec>& specs) {
   const auto every = [&](std::initializer_list<Format> formats) {
     return std::ranges::all_of(
@@ -118,6 +118,8 @@ Result<void> check_idle(const Tool& tool, const CommonOptions& options,
   if (!options.columns.empty() && options.top) {
     return Error{"--columns has no effect on --top", {}, "choose its groups by --by"};
   }
+  if (gives(info, Format::svg) && tool.svg_style().icicle && !has(Format::svg))
+    return Error{"--icicle has no effect without a flame graph", {}, "add --format svg, or -o FILE.svg"};
   if (options.port_names && !options.top && !has(Format::table))
     return Error{"--names has no effect without a table", "other formats keep a port's number"};
   return {};
@@ -139,7 +141,7 @@ Result<void> check_histogram(const ToolInfo& info, const CommonOptions& options,
 Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonOptions& options) {
   const std::vector<OutputSpec> specs = output_specs(options);
   if (auto r = check_formats(info, specs); !r) return r;
-  if (auto r = check_idle(tool, options, specs); !r) return r;
+  if (auto r = check_idle(info, tool, options, specs); !r) return r;
   if (auto r = check_histogram(info, options, specs); !r) return r;
   if (!options.sort.empty() && !options.summary) return Error{"--sort has no effect without --summary"};
   if (options.once && !options.top) return Error{"--once has no effect without --top"};
@@ -219,7 +221,9 @@ Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool,
                                               const CommonOptions& options) {
   if (!options.summary) return std::unique_ptr<Summary>{};
   auto summary = unsorted_summary(info, tool, options);
-  if (summary && !options.sort.empty()) summary = sort_summary(*std::move(summary), options.sort);
+  if (!summary) return summary;
+  summary = tool.count_along(*std::move(summary));
+  if (!options.sort.empty()) summary = sort_summary(*std::move(summary), options.sort);
   if (!summary || !options.histogram) return summary;
   return with_histogram(*std::move(summary), *info.schema, tool.judged_types() & tool.counted_types());
 }

@@ -146,7 +146,7 @@ struct JsonValue {
 class JsonSink final : public Sink {
  public:
   JsonSink(const Schema& schema, Output& output, const std::vector<std::size_t>& fields)
-      : schema_(&schema), output_(&output), plans_(schema.types().size()) {
+      : output_(&output), plans_(schema.types().size()) {
     for (std::size_t type = 0; type < plans_.size(); ++type) {
       for (std::size_t i = 0; i < schema.size(); ++i) {
         const FieldSpec& spec = schema.spec(i);
@@ -185,7 +185,6 @@ class JsonSink final : public Sink {
   Result<void> flush() override { return output_->write_out(); }
 
  private:
-  const Schema* schema_;
   Output* output_;
   std::vector<std::vector<Member>> plans_;  // for each type of line, its members in order
 };

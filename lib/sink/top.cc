@@ -84,7 +84,7 @@ class Top final : public TopSink {
         clock_(clock),
         style_(std::move(style)),
         cells_(TableStyle::Time::none, {}),
-        measures_(schema, style_.counted, first_duration(schema)) {
+        measures_(schema, style_.counted, latency_field(schema)) {
     cells_.name_ports(style_.port_names.get());
     choose_fields(schema);
     started_ = last_frame_ = clock_.boot();

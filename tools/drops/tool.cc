@@ -43,6 +43,11 @@ class Drops final : public Tool {
     return common().summary ? std::vector<std::string>{} : drop_columns(options_);
   }
 
+  std::vector<std::string> group_by() const override {
+    if ((options_.types & (options_.types - 1)) == 0) return {};
+    return {"type", "reason", "location", "dev"};
+  }
+
   Sentences sentences() const override {
     if (common().summary || options_.types == 1U << DROPS_COUNTER) return {};  // a table of counters
     return {.types = 1U << DROPS_COUNTER, .append = append_counter_sentence};
@@ -112,6 +117,10 @@ class Drops final : public Tool {
   }
 
   Result<void> check() override {
+    if (options_.stack && (common().summary || common().top))
+      return Error{fmt::format("--stack has no effect on {}", common().top ? "--top" : "--summary"),
+                   {},
+                   "stacks are added up with --format folded or svg"};
     stacks_ = wants_stacks(common());
     for (const OutputSpec& spec : output_specs(common())) {
       if (is_aggregated(spec.format) == stacks_) continue;

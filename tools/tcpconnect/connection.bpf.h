@@ -90,10 +90,11 @@ static __always_inline struct tcpconnect_summary *summary_of(const struct conn *
 {
 	struct tcpconnect_summary_key key = {};
 	struct tcpconnect_summary *summary;
+	bool service = has_service_port(conn->role, conn->ends.local_port, conn->ends.remote_port);
 
 	key.role = conn->role;
-	key.port = conn->role == ROLE_SERVER ? conn->ends.local_port : conn->ends.remote_port;
-	if (conn->role != ROLE_SERVER) { /* a server's clients would be a row each */
+	key.port = service ? conn->ends.local_port : conn->ends.remote_port;
+	if (!service) { /* a server's clients would be a row each */
 		key.family = conn->ends.family;
 		__builtin_memcpy(key.remote_addr, conn->ends.remote_addr, sizeof(key.remote_addr));
 	}

@@ -17,7 +17,7 @@ std::string_view bytes_of(const tcpconnect_summary_key& key) {
 }
 
 tcpconnect_summary_key key_of(const Connect& e) {
-  const bool server = e.wire->role == ROLE_SERVER;
+  const bool server = has_service_port(e.wire->role, e.wire->local_port, e.wire->remote_port);
   tcpconnect_summary_key key{};
   key.role = e.wire->role;
   key.port = server ? e.wire->local_port : e.wire->remote_port;
