@@ -104,6 +104,8 @@ class Top(TcpTest):
             wait_until(lambda: "status 0" in self.screen(), "the end")
             self.assertIn("rooted", self.screen())
             self.assertNotIn("no events", self.screen())
+            last = re.search(r"^ *\d+\.\d\d +\d+\.\d\d +(\d+\.\d\d) .* recurse", self.screen(), re.MULTILINE)
+            self.assertGreater(float(last[1]), 0, "the last whole interval's")
             self.keys("clear", "Enter")
             wait_until(lambda: "status 0" not in self.screen(), "an empty screen")
             os.unlink(os.path.join(os.path.dirname(self.socket_file), "ready"))

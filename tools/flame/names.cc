@@ -238,13 +238,14 @@ void FrameNames::append_kernel(const Frame& frame, std::vector<Frame>& out) {
 
 NamedProfile FrameNames::whole() {
   std::vector<MissingJitMap> missing;
-  for (const auto& [mapping, addresses] : unnamed_) {
-    const auto known = [&](const auto& place) {
+  for (const auto& unnamed : unnamed_) {
+    const MappingId mapping = unnamed.first;  // a name of its own: clang 14 captures no structured binding
+    const auto known = [mapping](const auto& place) {
       return place.first.first == mapping && !place.second.name.empty();
     };
-    if (addresses.empty() || std::ranges::any_of(names_, known)) continue;
+    if (unnamed.second.empty() || std::ranges::any_of(names_, known)) continue;
     const std::uint32_t pid = collector_.jit_process(mapping);
-    missing.push_back({pid, addresses.size(), collector_.jit(pid).program});
+    missing.push_back({pid, unnamed.second.size(), collector_.jit(pid).program});
   }
   const auto rewriter = [this](const Frame& f, std::vector<Frame>& out) { append(f, out); };
   return {collector_.profile().rewritten(rewriter), std::move(missing), std::move(unread_)};

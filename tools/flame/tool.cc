@@ -159,9 +159,10 @@ class Flame final : public Tool {
   void update_top(FunctionTable& table, bool interval) {
     if (!names_) return;
     names_->update();
-    table.update(collector_->profile(), [this](const profile::Frame& f, std::vector<profile::Frame>& out) {
+    const auto naming = [this](const profile::Frame& f, std::vector<profile::Frame>& out) {
       names_->append(f, out);
-    });
+    };
+    table.update(collector_->profile(), naming, interval);
   }
 
   // "cpu-clock 99 Hz  2,345 samples, 0 lost, 99.1 % rooted"
