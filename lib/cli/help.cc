@@ -60,6 +60,8 @@ std::string help_of(const OptionSpec& spec) {
   return text + fmt::format(" One of: {}.", fmt::join(spec.values, ", "));
 }
 
+}  // namespace
+
 std::string_view type_name(FieldType type) {
   switch (type) {
     case FieldType::boolean:
@@ -86,8 +88,6 @@ std::string_view type_name(FieldType type) {
   }
   return "";
 }
-
-}  // namespace
 
 std::string general_help(std::span<const CommandInfo> table) {
   std::string out =

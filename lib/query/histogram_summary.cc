@@ -7,6 +7,8 @@
 #include <iterator>
 #include <string>
 
+#include "event/group_sums.h"
+
 namespace plumb {
 namespace {
 
@@ -96,13 +98,6 @@ class HistogramSummary final : public Summary {
 };
 
 }  // namespace
-
-std::size_t latency_field(const Schema& rows) {
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows.spec(i).type == FieldType::duration && rows.spec(i).shown) return i;
-  }
-  return Schema::npos;
-}
 
 std::unique_ptr<Summary> with_histogram(std::unique_ptr<Summary> summary, const Schema& rows,
                                         TypeMask counted) {

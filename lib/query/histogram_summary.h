@@ -14,10 +14,6 @@
 
 namespace plumb {
 
-// The first duration that a table of these rows shows: their latency. One that it does not is no measure of the rows as a
-// whole. npos: they have none.
-std::size_t latency_field(const Schema& rows);
-
 // Of `rows` those of the types `counted` are drawn. They have a latency.
 std::unique_ptr<Summary> with_histogram(std::unique_ptr<Summary> summary, const Schema& rows,
                                         TypeMask counted);

@@ -385,7 +385,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .completes = Completes::file,
       .group = kRun,
       .help =
-          "The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as "
+          "The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as "
           "'p99(latency) > 1.2 * base(p99(latency))'. What the rows are too few to tell is inconclusive: said, and no "
           "failure."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {

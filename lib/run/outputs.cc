@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "event/group_sums.h"
 #include "query/group_summary.h"
 #include "query/histogram_summary.h"
 #include "query/sorted_summary.h"

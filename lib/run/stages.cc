@@ -39,6 +39,7 @@ bool Stages::push(const Row& row) {
       return true;
     }
     tally_.keep(row);
+    if (setup_.unpaired && (*setup_.unpaired)(row)) ++unpaired_;
     if ((setup_.judged >> row.type() & 1U) != 0) {
       expressions_.judge.observe(row);
       ++kept_;

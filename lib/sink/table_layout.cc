@@ -186,6 +186,10 @@ bool TableLayout::widen(std::size_t column, std::size_t width) {
   return true;
 }
 
+bool TableLayout::has_room() const {
+  return last_ < columns_.size() && columns_[last_].start + columns_[last_].width <= room_;
+}
+
 std::size_t TableLayout::most(std::size_t column) const {
   const TableColumn& c = columns_[column];
   return column == last_ && room_ > c.start ? room_ - c.start : c.width;

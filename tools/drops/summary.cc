@@ -79,8 +79,11 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .width = 6,
       .shown = true,
       .rank = 7,
-      .help = "The sum of the packets' lengths."},
-     [](const DropSummary& s) -> Value { return std::uint64_t{s.total->bytes}; }},
+      .help = "The sum of the packets' lengths; null for resets, which have nothing but headers."},
+     [](const DropSummary& s) -> Value {
+       // Of a reset that was sent the kernel side counted what provoked it.
+       return s.key->type == DROPS_RESET ? Value{None{}} : Value{std::uint64_t{s.total->bytes}};
+     }},
     {{.key = "location",
       .heading = "LOCATION",
       .type = FieldType::text,
@@ -242,9 +245,11 @@ std::vector<DropTotal> DropGrowth::since_last(std::vector<DropTotal> totals) {
 }
 
 void DropSums::finish(const Out& out) {
-  for (const DropTotal& e : sorted()) {
-    const DropSummary s = describe(e, *texts_);
+  std::vector<DropTotal> totals = sorted();
+  for (DropTotal& e : totals) {
     const Place place = e.key.location != 0 ? texts_->location(e.key.location).place : Place::lossy;
+    if (place == Place::arriving) e.key.direction = DIRECTION_IN;
+    const DropSummary s = describe(e, *texts_);
     if (!benign_.takes(s.reason, e.key.known, place, e.total.count)) out(Row(kDropSummarySchema, s));
   }
 }

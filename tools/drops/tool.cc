@@ -15,6 +15,7 @@
 #include "drops/hints.h"
 #include "drops/options.h"
 #include "drops/probe.h"
+#include "drops/saved_summary.h"
 #include "drops/stack.h"
 #include "drops/summary.h"
 #include "drops/telemetry.h"
@@ -53,6 +54,10 @@ class Drops final : public Tool {
     auto sums = std::make_unique<DropSums>(benign_);
     sums_ = sums.get();
     return sums;
+  }
+
+  std::unique_ptr<Summary> make_summary_of_saved(const Schema& lines) const override {
+    return make_saved_drop_sums(lines);
   }
 
   Result<void> attach(Session& session) override {
@@ -268,6 +273,7 @@ class Drops final : public Tool {
       if (line.type == DROPS_DROP) {
         const LocationInfo& location = texts_->location(e.key.location);
         line.location = location.text;
+        if (location.place == Place::arriving) line.direction = DIRECTION_IN;
         if (benign_.takes(line.reason, e.key.known, location.place, line.count) ||
             !options_.wants(DROPS_DROP))
           continue;

@@ -6,6 +6,7 @@
  * caller's memory, where the registers of its system call say. */
 #include "bpf/address_filter.bpf.h"
 #include "bpf/filter.bpf.h"
+#include "bpf/kfunc.bpf.h"
 #include "bpf/socket.bpf.h"
 #include "httptrace/capture.bpf.h"
 #include "httptrace/search.bpf.h"
@@ -221,12 +222,10 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	return (family == AF_INET || family == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
-static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int ret)
+static __always_inline int tcp_traffic(struct sock *sk, __u32 direction, int ret)
 {
 	struct connection *c;
 
-	if (!is_tcp(sk))
-		return 0;
 	socket_used(sk);
 	/* Nothing to read yet, or it broke, which socket_state() tells. */
 	if (ret < 0)
@@ -235,6 +234,31 @@ static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int 
 	if (!c || c->kind == KIND_FOREIGN)
 		return 0;
 	return traffic(c, sk, direction, ret);
+}
+
+/* A task that takes this CPU while a program runs, and sends or receives, is not seen: the kernel does not run a program
+ * that would interrupt itself. That is common where tracepoints may be preempted (Linux 7), since a send wakes whoever
+ * receives, who answers; and always was possible with fexit, whose programs share a workspace besides. So no task does. */
+static __always_inline void keep_cpu(void)
+{
+	if (config.preempt_control)
+		kfunc_preempt_disable();
+}
+
+static __always_inline void yield_cpu(void)
+{
+	if (config.preempt_control)
+		kfunc_preempt_enable();
+}
+
+static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int ret)
+{
+	if (!is_tcp(sk))
+		return 0;
+	keep_cpu();
+	tcp_traffic(sk, direction, ret);
+	yield_cpu();
+	return 0;
 }
 
 /* Hook: a send on any socket ended. Context: the sender, which is `current`. */
@@ -293,47 +317,61 @@ int BPF_PROG(inet_page_sent, struct socket *socket, void *page, int offset, unsi
 	return sk ? socket_traffic(sk, HTTPTRACE_SENT, ret) : 0;
 }
 
+static __always_inline void tell_state(struct sock *sk, bool local)
+{
+	struct connection *c = connection_of(sk, false);
+
+	if (!c)
+		return;
+	if (local) {
+		if (c->kind >= KIND_HTTP1 && c->told && !c->ended) {
+			tell_end(c, (__u64)sk, LIBRARY_NONE, END_SENT, 0, true);
+			c->ended = 1;
+		}
+		return;
+	}
+	/* Whoever reads or sends next takes it from the socket. */
+	c->error = sk->sk_err;
+	if (!has_unread(sk))
+		tell_closed(c, sk);
+}
+
 /* Hook: a socket changes its state. Context: the process that closes, or a softirq. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
 {
-	struct connection *c;
 	bool local = newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK;
 
 	if (!local && newstate != TCP_CLOSE)
 		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	c = connection_of(sk, false);
-	if (!c)
-		return 0;
-	if (local) {
-		if (c->kind >= KIND_HTTP1 && c->told && !c->ended) {
-			tell_end(c, (__u64)sk, LIBRARY_NONE, END_SENT, 0, true);
-			c->ended = 1;
-		}
-		return 0;
-	}
-	/* Whoever reads or sends next takes it from the socket. */
-	c->error = sk->sk_err;
-	if (!has_unread(sk))
-		tell_closed(c, sk);
+	keep_cpu();
+	tell_state(sk, local);
+	yield_cpu();
 	return 0;
 }
 
-/* Hook: nobody holds the socket any more, and it is closed. Context: as above. */
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(socket_destroyed, struct sock *sk)
+static __always_inline void forget_socket(struct sock *sk)
 {
 	struct connection *c = connection_of(sk, false);
 
 	if (!c)
-		return 0;
+		return;
 	tell_closed(c, sk);
 	if (!config.socket_storage) {
 		__u64 key = (__u64)sk;
 
 		bpf_map_delete_elem(&connections_by_address, &key);
 	}
+}
+
+/* Hook: nobody holds the socket any more, and it is closed. Context: as above. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(socket_destroyed, struct sock *sk)
+{
+	keep_cpu();
+	forget_socket(sk);
+	yield_cpu();
 	return 0;
 }

@@ -59,6 +59,7 @@ Result<void> HttpProbe::start(Session& session, const Wants& wants, const TlsPro
   config.server = wants.server;
   config.snaplen = wants.snaplen;
   config.socket_storage = session.features.socket_storage().works;
+  config.preempt_control = session.features.preempt_control().works;
   if (!config.socket_storage) bpf_map__set_autocreate(probe_->maps.connections, false);
   for (const auto& [map, fd] : {std::pair{probe_->maps.searching, search.searching},
                                 std::pair{probe_->maps.searchers, search.searchers}}) {

@@ -50,6 +50,10 @@ class Httptrace final : public Tool {
     }
     return {};
   }
+  std::string_view unpaired() const override { return "status == null"; }
+  std::uint64_t unpaired_untold() const override {
+    return connections_ ? connections_->untold().unpaired_responses : 0;
+  }
   std::vector<AnyProbe*> probes() override { return {&probe_.probe(), &tls_.probe()}; }
 
   Result<void> drained() override {

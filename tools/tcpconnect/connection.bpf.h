@@ -52,9 +52,7 @@ static const struct tcpconnect_summary no_summary;
  * owner stays unknown. False: the task filters reject it. */
 static __always_inline bool take_owner(struct conn *conn)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (!current_is_process())
 		return !owner_required();
 	identify_current(&conn->task);
 	if (!task_selected(&conn->task))
