@@ -364,7 +364,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .group = kOut,
       .help =
           "Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values "
-          "masked, body) on stdout, where the tool's lines are left out then."},
+          "masked, body) on standard output, where the tool's lines are left out then."},
      [](CommonOptions& o, std::string_view) -> Result<void> {
        return o.otlp_dry_run = true, Result<void>{};
      }},

@@ -122,7 +122,7 @@ class Run {
       outputs_.push_back(*std::move(output));
       line_sinks_.push_back(nullptr);
       writes_stdout_ = writes_stdout_ || spec.path.empty();
-      if (options_.otlp_dry_run && spec.path.empty()) continue;  // the requests are what stdout has
+      if (options_.otlp_dry_run && spec.path.empty()) continue;  // the requests are what standard output has
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
     if (auto r = open_pushes(push_configs_, info_, rows_, pushes_, sinks); !r) return r;
