@@ -13,9 +13,4 @@ struct sk_buff;
 static long (*const kfunc_dynptr_from_skb)(struct sk_buff *skb, __u64 flags, struct bpf_dynptr *view) =
 	(void *)0x706c0001;
 
-/* void bpf_preempt_disable(void), void bpf_preempt_enable(void): Features::preempt_control() says whether a program may
- * call them */
-static void (*const kfunc_preempt_disable)(void) = (void *)0x706c0002;
-static void (*const kfunc_preempt_enable)(void) = (void *)0x706c0003;
-
 #endif

@@ -184,17 +184,14 @@ Feature Features::packet_views() {
   return state_->answer("packet views", [&] { return state_->load_packet_views(); });
 }
 
-// bpf_preempt_disable is there from Linux 6.10. Calling global functions after it is allowed since the verifier knows which
-// of them may sleep: Linux 6.15, which also brought bpf_res_spin_lock.
-Feature Features::preempt_control() {
-  return state_->answer("preempt control", [&]() -> Feature {
+// Since Linux 7.0 tracepoints are guarded by SRCU in its fast form, no longer by preemption being off. That form came with
+// this function, one version before.
+Feature Features::preemptible_tracepoints() {
+  return state_->answer("preemptible tracepoints", [&]() -> Feature {
     const Result<KernelBtf>& types = state_->kernel_types();
     if (!types) return {false, types.error().why, ENOENT};
-    for (const std::string_view name : {"bpf_preempt_disable", "bpf_preempt_enable", "bpf_res_spin_lock"}) {
-      if (types->find(name, BTF_KIND_FUNC) == 0)
-        return {false, "no function " + std::string(name) + " in this kernel's BTF", ENOENT};
-    }
-    return yes();
+    if (types->find("init_srcu_struct_fast", BTF_KIND_FUNC) != 0) return yes();
+    return {false, "tracepoints switch preemption off in this kernel", ENOENT};
   });
 }
 

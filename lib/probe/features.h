@@ -45,9 +45,9 @@ class Features {
   Feature cgroup_sockets();                   // cgroup/sock_create and its like, with socket storage
   Feature socket_storage();                   // sk_storage from tracing programs
   Feature ring_buffer();
-  Feature packet_views();     // a tp_btf program reads all of a packet, fragments too (bpf_dynptr_from_skb)
-  Feature preempt_control();  // a program, and global functions that it calls, keeps other tasks off its CPU
-  Feature kernel_reads();     // of kernel memory by BPF: not where the kernel is locked down
+  Feature packet_views();  // a tp_btf program reads all of a packet, fragments too (bpf_dynptr_from_skb)
+  Feature preemptible_tracepoints();  // other tasks may take the CPU from a tp_btf program
+  Feature kernel_reads();             // of kernel memory by BPF: not where the kernel is locked down
 
   // What every tool needs, whatever it hooks: BTF, a ring buffer, reads of kernel memory. The Error says
   // which of them is missing.

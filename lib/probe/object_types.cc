@@ -68,8 +68,6 @@ struct KernelFunction {
 };
 constexpr auto kKernelFunctions = std::to_array<KernelFunction>({
     {0x706c0001, "bpf_dynptr_from_skb"},
-    {0x706c0002, "bpf_preempt_disable"},
-    {0x706c0003, "bpf_preempt_enable"},
 });
 
 int prepare_load(bpf_program* program, bpf_prog_load_opts* options, long) {
