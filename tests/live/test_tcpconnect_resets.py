@@ -44,9 +44,10 @@ class Resets(TcpTest):
             with os.fdopen(read, "rb") as f:
                 accepted = collections.Counter({int(port): n for port, n in json.loads(f.read()).items()})
             os.waitpid(server, 0)
-        told = collections.Counter(e["remote_port"] for e in self.mine(plumb.lines, type="accept"))
+        told = collections.Counter(e["remote_port"] for e in self.mine(plumb.lines, type="accept", pid=server))
+        # What still waited in the queue at the end was established, and accepted by nobody.
         self.assertEqual(told - accepted, collections.Counter(), "told more often than accepted")
-        self.assertGreaterEqual(told.total(), accepted.total() * 0.99)  # this machine does not see what runs on top of pid 1
+        self.assertGreaterEqual(told.total(), accepted.total() * 0.98)  # this machine does not see what runs on top of pid 1
 
 
 if __name__ == "__main__":

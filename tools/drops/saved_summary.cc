@@ -97,7 +97,7 @@ class SavedDropSums final : public Summary {
     return t;
   }
 
-  // As the kernel side groups: by the outer addresses and the destination's port.
+  // As the kernel side groups: by the outer addresses and the service's port.
   void set_flow(const Row& row, SavedTotal& t) const {
     const std::string protocol = text(row, "protocol");
     if (protocol == "arp") {
@@ -110,7 +110,8 @@ class SavedDropSums final : public Summary {
     t.protocol = protocol == "vxlan" ? "udp" : protocol;
     t.key.protocol = ip_protocol_number(t.protocol).value_or(0);
     t.key.family = src->is_v4() ? AF_INET : AF_INET6;
-    t.key.dst_port = static_cast<std::uint16_t>(number(row, "dst_port"));
+    keep_service_port(&t.key, static_cast<std::uint16_t>(number(row, "src_port")),
+                      static_cast<std::uint16_t>(number(row, "dst_port")));
     std::ranges::copy(src->bytes(), t.key.src);
     std::ranges::copy(dst->bytes(), t.key.dst);
     t.src = *src;
