@@ -35,18 +35,20 @@ class Resets(TcpTest):
             if server == 0:
                 self.accept_all(listener, write)
             os.close(write)
+            connected = collections.Counter()
             with self.ns.inside():
                 for _ in range(COUNT):
                     with socket.socket() as client:
                         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                         client.connect(listener.getsockname())
+                        connected[client.getsockname()[1]] += 1
             listener.shutdown(socket.SHUT_RDWR)
             with os.fdopen(read, "rb") as f:
                 accepted = collections.Counter({int(port): n for port, n in json.loads(f.read()).items()})
             os.waitpid(server, 0)
-        told = collections.Counter(e["remote_port"] for e in self.mine(plumb.lines, type="accept", pid=server))
-        # What still waited in the queue at the end was established, and accepted by nobody.
-        self.assertEqual(told - accepted, collections.Counter(), "told more often than accepted")
+        told = collections.Counter(e["remote_port"] for e in self.mine(plumb.lines, type="accept"))
+        # Not more than accepted: what still waits in the queue at the end is told, too.
+        self.assertEqual(told - connected, collections.Counter(), "told more often than connected")
         self.assertGreaterEqual(told.total(), accepted.total() * 0.98)  # this machine does not see what runs on top of pid 1
 
 
