@@ -113,19 +113,13 @@ struct drops_key {
 
 /* A client gets its port by chance, so that a key with it would be another one for each connection: only the service's
  * port stays, the lower of the two (net.ipv4.ip_local_port_range starts at 32768). A reset by the service and the SYN that
- * it answers so both name the service.
- *
- * Without a branch: the verifier would walk all that follows once more for each way through it, of which Linux 5.10 comes
- * to no end. A difference below 0 has all ones left when it is shifted; the empty asm keeps clang from knowing better. */
+ * it answers so both name the service. */
 static inline void keep_service_port(struct drops_key *key, __u16 src_port, __u16 dst_port)
 {
-	__s64 lower = (__s64)src_port - dst_port, given = -(__s64)src_port;
-	__u16 source;
-
-	__asm__ volatile("" : "+r"(lower), "+r"(given));
-	source = (__u16)((lower >> 63) & (given >> 63));
-	key->src_port = src_port & source;
-	key->dst_port = (__u16)(dst_port & ~source);
+	if (src_port && src_port < dst_port)
+		key->src_port = src_port;
+	else
+		key->dst_port = dst_port;
 }
 
 struct drops_total {
