@@ -150,6 +150,7 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
     if (line.operands.size() == most_operands) return unknown_option(extra, tables);
     line.operands.push_back(extra);
   }
+  if (tables.empty()) return line;  // a command without options, such as `plumb skill`
   if (auto r = apply_met(met, tables.front(), line); !r) return std::move(r).error();
   return line;
 }
