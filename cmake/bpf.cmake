@@ -24,7 +24,7 @@ function(plumb_bpf_object source tool)
     COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Werror -fno-stack-protector
             -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}/=
             -D__TARGET_ARCH_${BPF_TARGET_ARCH} -I${CMAKE_BINARY_DIR}/include/bpf -I${CMAKE_BINARY_DIR}/include/${tool}
-            -idirafter /usr/include -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+            -idirafter ${CMAKE_SYSROOT}/usr/include -idirafter ${CMAKE_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}
     COMMAND ${LLVM_STRIP} -g ${object}
     DEPENDS ${source} DEPFILE ${object}.d
