@@ -26,7 +26,8 @@ install(FILES completions/plumb.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-c
 install(FILES completions/plumb.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
   COMPONENT program)
 install(FILES README.md docs/containers.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
-install(FILES deploy/daemonset.yaml deploy/Containerfile DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
+install(FILES deploy/daemonset.yaml deploy/Containerfile deploy/otel-collector.yaml deploy/grafana/plumb.json
+  DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples
   COMPONENT program)
 
 # What everybody else calls otherwise than Debian: zsh there looks below /usr into vendor-completions only, and a licence

@@ -39,6 +39,7 @@ _plumb_tcpconnect_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_tcpconnect_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -53,8 +54,9 @@ _plumb_tcpconnect_options() {
         --min-latency --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from \
         --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --names \
         --color --summary --by --sort --histogram --top --once --interval --otlp --otlp-signals \
-        --fail-if --baseline --strict --report --list-fields --json-schema --ready-file --stats \
-        --quiet -q --verbose -v --help -h --version --
+        --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -98,6 +100,7 @@ _plumb_httptrace_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_httptrace_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -112,8 +115,9 @@ _plumb_httptrace_options() {
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
         --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
         --names --color --summary --by --sort --histogram --top --once --interval --otlp \
-        --otlp-signals --fail-if --baseline --strict --report --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict \
+        --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -156,6 +160,7 @@ _plumb_drops_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_drops_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -169,9 +174,10 @@ _plumb_drops_options() {
     _plumb_values --all --type --reason --host --port --proto --dev --stack --icicle --max-rate \
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
         --count -n --format -f --json -j --output -o --columns --wide --time --names --color \
-        --summary --by --sort --histogram --top --once --interval --otlp --otlp-signals --fail-if \
-        --baseline --strict --report --list-fields --json-schema --ready-file --stats --quiet -q \
-        --verbose -v --help -h --version --
+        --summary --by --sort --histogram --top --once --interval --otlp --otlp-signals \
+        --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # $1 with the names of the fields.
@@ -211,6 +217,7 @@ _plumb_flame_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_flame_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -225,9 +232,9 @@ _plumb_flame_options() {
         --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
         --container --pod --netns --where --from --duration -d --count -n --format -f --json -j \
         --output -o --columns --wide --time --names --color --summary --by --sort --histogram --top \
-        --once --interval --otlp --otlp-signals --fail-if --baseline --strict --report \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --once --interval --otlp --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run \
+        --fail-if --baseline --strict --report --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -300,6 +307,7 @@ _plumb_dnsx_value() {
         --interval) ;;
         --otlp) [[ -n $whole ]] || return 1 ;;
         --otlp-signals) ;;
+        --otlp-spans) ;;
         --fail-if) _plumb_dnsx_fields _plumb_expression ;;
         --baseline) _plumb_files ;;
         --report) _plumb_files ;;
@@ -313,8 +321,9 @@ _plumb_dnsx_options() {
     _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
         --wide --time --names --color --summary --by --sort --histogram --top --once --interval \
-        --otlp --otlp-signals --fail-if --baseline --strict --report --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --otlp --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline \
+        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
+        --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

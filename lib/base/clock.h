@@ -5,15 +5,26 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 namespace plumb {
 
-// Nanoseconds since the kernel booted, time in suspend included (CLOCK_BOOTTIME).
+// Nanoseconds since the kernel booted, time in suspend included: CLOCK_BOOTTIME of the first time namespace.
 struct BootTime {
   std::uint64_t ns = 0;
   friend auto operator<=>(BootTime, BootTime) = default;
 };
+
+// How far CLOCK_BOOTTIME and CLOCK_MONOTONIC of a time namespace are ahead of the kernel's own, which BPF programs and perf
+// events give (time_namespaces(7)). So are the start times in /proc that a process in it reads.
+struct TimeOffsets {
+  std::int64_t monotonic_ns = 0;
+  std::int64_t boot_ns = 0;
+};
+// Of a file like /proc/self/timens_offsets; none where it is something else.
+TimeOffsets parse_time_offsets(std::string_view text);
+// Of this process.
+const TimeOffsets& time_offsets();
 
 // Nanoseconds since 1970-01-01T00:00:00Z (CLOCK_REALTIME), leap seconds not counted.
 struct UnixTime {

@@ -285,6 +285,11 @@ constexpr auto kVariables = std::to_array<Variable>({
      .help = "otlp, or none: no metrics.",
      .apply = set_exporter,
      .signals = only(Signal::metrics)},
+    {.name = "OTEL_PROFILES_EXPORTER",
+     .fallback = "otlp",
+     .help = "otlp, or none: no profiles.",
+     .apply = set_exporter,
+     .signals = only(Signal::profiles)},
     {.name = "OTEL_RESOURCE_ATTRIBUTES",
      .help = "Attributes of the resource: key=value, several with commas; values are percent-decoded.",
      .apply = set_resource},
@@ -385,7 +390,8 @@ Result<Endpoint> parse_endpoint(std::string_view url, bool base, Signal signal) 
   out.target = rest.substr(0, query);
   if (base) {
     while (out.target.ends_with('/')) out.target.pop_back();
-    out.target.append("/v1/").append(name_of(signal));
+    // Profiles are not stable: their package has another name, and will have another one still.
+    out.target.append(signal == Signal::profiles ? "/v1development/" : "/v1/").append(name_of(signal));
   }
   if (out.target.empty()) out.target = "/";
   out.target += rest.substr(query);
@@ -416,7 +422,7 @@ std::span<const Variable> variables() {
 }
 
 std::string per_signal_name(std::string_view name, Signal signal) {
-  constexpr std::string_view kNames[kSignals] = {"LOGS_", "TRACES_", "METRICS_"};
+  constexpr std::string_view kNames[kSignals] = {"LOGS_", "TRACES_", "METRICS_", "PROFILES_"};
   std::string out(kPrefix);
   return out.append(kNames[static_cast<std::size_t>(signal)]).append(name.substr(kPrefix.size()));
 }

@@ -17,9 +17,9 @@ namespace plumb::otlp {
 
 enum class Protocol : std::uint8_t { protobuf, json };
 
-enum class Signal : std::uint8_t { logs, traces, metrics };
-inline constexpr std::size_t kSignals = 3;
-inline constexpr std::string_view kSignalNames[kSignals] = {"logs", "traces", "metrics"};
+enum class Signal : std::uint8_t { logs, traces, metrics, profiles };
+inline constexpr std::size_t kSignals = 4;
+inline constexpr std::string_view kSignalNames[kSignals] = {"logs", "traces", "metrics", "profiles"};
 constexpr std::string_view name_of(Signal signal) {
   return kSignalNames[static_cast<std::size_t>(signal)];
 }
@@ -64,6 +64,7 @@ struct Config {
   Sampler sampler = Sampler::parent_based;    // of traces
   bool delta = false;                         // temporality of metrics
   std::int64_t interval_ns = 60'000'000'000;  // of metrics
+  bool dry_run = false;                       // print instead of sending
   std::vector<std::string> warnings;          // settings that were ignored, and why
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "sink/time_text.h"
@@ -99,6 +100,18 @@ void describe_sum(MessageWriter& out, const Metric& metric) {
 }
 
 }  // namespace
+
+std::vector<Pair> resource_of(const Source& source, std::span<const Pair> owner) {
+  std::vector<Pair> out(owner.begin(), owner.end());
+  const auto taken = [&](const Pair& p) {
+    return (!owner.empty() && p.key == "service.version") ||
+           std::any_of(owner.begin(), owner.end(), [&](const Pair& o) { return o.key == p.key; });
+  };
+  for (const Pair& p : source.resource) {
+    if (!taken(p)) out.push_back(p);
+  }
+  return out;
+}
 
 void describe_attributes(MessageWriter& out, Key list, std::span<const Attribute> attributes) {
   out.open_list(list);

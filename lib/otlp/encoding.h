@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -13,7 +14,9 @@
 #include "base/clock.h"
 #include "event/value.h"
 #include "otlp/config.h"
+#include "otlp/message.h"
 #include "otlp/metric.h"
+#include "otlp/queue.h"
 #include "otlp/span.h"
 
 namespace plumb::otlp {
@@ -35,11 +38,17 @@ struct Source {
   std::string version;
 };
 
+// Its resource with the attributes of an owner: those of the same name are replaced, and its version is nobody else's.
+std::vector<Pair> resource_of(const Source& source, std::span<const Pair> owner);
+
 // What a collector's answer says beside its status.
 struct Answer {
   std::uint64_t rejected = 0;  // items that it did not take (partial success)
   std::string message;         // as it came: hostile bytes
 };
+
+// Writes the fields of a message.
+using Describe = std::function<void(MessageWriter&)>;
 
 class Encoding {
  public:
@@ -49,8 +58,12 @@ class Encoding {
   virtual void append(std::string& items, const Record& record) = 0;
   virtual void append(std::string& items, const Span& span) = 0;
   virtual void append(std::string& items, const Metric& metric) = 0;
-  // The body of a request.
-  virtual std::string request(std::string_view items) const = 0;
+  virtual void append(std::string& items, const Describe& item) = 0;
+  // Fields of the request beside those of the resource.
+  virtual std::string beside(const Describe& fields) const = 0;
+  // The body of a request. `beside` is beside()'s, or empty; `owned` are items of other resources.
+  virtual std::string request(std::string_view items, std::string_view beside = {},
+                              std::span<const OwnedItems> owned = {}) const = 0;
   // The body of an answer: Export...ServiceResponse with a 2xx status, google.rpc.Status with others. Bytes
   // that are neither give an empty Answer.
   virtual Answer answer(std::string_view body, bool success) const = 0;

@@ -20,6 +20,30 @@ bool worth_another_try(unsigned status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
+struct StatusHint {
+  unsigned first, last;  // statuses
+  const char* hint;
+};
+constexpr StatusHint kHints[] = {
+    {300, 399, "plumb follows no redirects: push to where this one points"},
+    {401, 403, "OTEL_EXPORTER_OTLP_HEADERS carries credentials: authorization=Bearer%20..."},
+    {404, 404,
+     "no receiver of OTLP at this path; /v1/traces and the like are appended to --otlp=URL and "
+     "OTEL_EXPORTER_OTLP_ENDPOINT alone"},
+    {405, 405, "nothing takes POST there: receivers of OTLP over HTTP are on port 4318"},
+    {413, 413, "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE and OTEL_BSP_MAX_EXPORT_BATCH_SIZE make requests smaller"},
+    {415, 415,
+     "it does not take this encoding: try OTEL_EXPORTER_OTLP_PROTOCOL=http/json, or http/protobuf, or no "
+     "OTEL_EXPORTER_OTLP_COMPRESSION"},
+};
+
+const char* hint_of(unsigned status) {
+  for (const StatusHint& h : kHints) {
+    if (status >= h.first && status <= h.last) return h.hint;
+  }
+  return "";
+}
+
 }  // namespace
 
 void Exporter::run() {
@@ -39,7 +63,12 @@ Progress Exporter::progress() const {
 }
 
 bool Exporter::deliver(const Batch& batch) {
-  std::string body = encoding_.request(batch.records);
+  std::string body = encoding_.request(batch.records, batch.beside, batch.owned);
+  if (body.size() > kLongestRequest) {
+    const std::lock_guard lock(mutex_);
+    refuse(batch, "a request of more than 64 MiB is never sent", hint_of(413));
+    return true;
+  }
   if (gzip_) body = gzipped(body);
   for (int attempt = 0;; ++attempt) {
     const std::int64_t left_ns = pacer_.left_ns();
@@ -58,7 +87,15 @@ std::optional<std::int64_t> Exporter::judge(const Result<Response>& answer, cons
   if (!answer) {
     const Error& error = answer.error();
     progress_.problem = error.why.empty() ? error.what : error.what + ": " + error.why;
+    progress_.hint = error.hint;
     return backoff_ns(attempt);
+  }
+  if (answer->status == 0)
+    return refuse(batch, "what comes back is no answer of HTTP/1.1", kGrpcHint), std::nullopt;
+  if (answer->too_long) {
+    return refuse(batch, fmt::format("HTTP status {}, with an answer of more than 4 MiB", answer->status),
+                  ""),
+           std::nullopt;
   }
   const bool success = answer->status >= 200 && answer->status < 300;
   const Answer says = encoding_.answer(answer->body, success);
@@ -66,17 +103,28 @@ std::optional<std::int64_t> Exporter::judge(const Result<Response>& answer, cons
     const std::uint64_t rejected = std::min<std::uint64_t>(says.rejected, batch.count);
     progress_.delivered += batch.count - rejected;
     progress_.refused += rejected;
-    if (rejected != 0) progress_.problem = says.message;
+    if (rejected != 0) {
+      progress_.problem = says.message;
+      progress_.hint.clear();
+    }
     return std::nullopt;
   }
-  progress_.problem =
+  std::string problem =
       fmt::format("HTTP status {}{}{}", answer->status, says.message.empty() ? "" : ", ", says.message);
   if (!worth_another_try(answer->status)) {
-    progress_.refused += batch.count;
-    return std::nullopt;
+    return refuse(batch, std::move(problem), hint_of(answer->status)), std::nullopt;
   }
+  progress_.problem = std::move(problem);
+  progress_.hint.clear();
   if (const auto told = retry_after_ns(answer->retry_after, pacer_.real())) return told;
   return backoff_ns(attempt);
+}
+
+// With the mutex held.
+void Exporter::refuse(const Batch& batch, std::string problem, const char* hint) {
+  progress_.refused += batch.count;
+  progress_.problem = std::move(problem);
+  progress_.hint = hint;
 }
 
 // Exponential, and from half to all of it by chance, so that many senders do not come back together.

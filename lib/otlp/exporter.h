@@ -34,10 +34,13 @@ struct Progress {
   std::uint64_t requests = 0;
   std::uint64_t retries = 0;  // of those requests
   std::string problem;        // the last one: hostile bytes
+  std::string hint;           // what to do about it; empty: nothing is known
 };
 
 class Exporter {
  public:
+  static constexpr std::size_t kLongestRequest = std::size_t{64} << 20;  // OTLP: before compression, too
+
   // All outlive the exporter. `timeout_ns` is of one request.
   Exporter(Queue& queue, const Encoding& encoding, Transport& transport, Pacer& pacer,
            std::int64_t timeout_ns, bool gzip)
@@ -58,6 +61,7 @@ class Exporter {
  private:
   // False when the time is up.
   bool deliver(const Batch& batch);
+  void refuse(const Batch& batch, std::string problem, const char* hint);
   // How long to wait before the next try; nothing when the answer is final. Takes note of it.
   std::optional<std::int64_t> judge(const Result<Response>& answer, const Batch& batch, int attempt);
   std::int64_t backoff_ns(int attempt);

@@ -69,6 +69,7 @@ struct HttpAnswer::Parser {
   std::string waiting;  // came, but cannot be understood yet
   int interim = 0;
   State state = State::more;
+  bool too_long = false;
 };
 
 HttpAnswer::HttpAnswer() : parser_(std::make_unique<Parser>()) {}
@@ -83,6 +84,7 @@ HttpAnswer::State HttpAnswer::put(std::string_view piece) {
     error_code e;
     const std::size_t taken = p.answer->put(asio::buffer(p.waiting), e);
     p.waiting.erase(0, taken);
+    p.too_long = e == http::error::body_limit;
     if (e && e != http::error::need_more) return p.state = State::broken;
     if (p.answer->is_done()) {
       if (!p.is_interim()) return p.state = State::complete;
@@ -111,7 +113,7 @@ bool HttpAnswer::has_status() const {
 Response HttpAnswer::response() const {
   const auto& message = parser_->answer->get();
   return Response{message.result_int(), std::string(message[http::field::retry_after]),
-                  parser_->state == State::complete ? message.body() : std::string{}};
+                  parser_->state == State::complete ? message.body() : std::string{}, parser_->too_long};
 }
 
 // What stands behind the answer belongs to no request of ours.

@@ -128,6 +128,7 @@ class HttpTransport final : public Transport {
     if (e) return failed("cannot send to", e);
     HttpAnswer answer;
     e = read(answer);
+    if (!answer.has_status() && e == http::error::bad_value) return disconnect(), Response{};
     if (!answer.has_status()) return failed("no answer from", e);
     if (!answer.keep_alive()) disconnect();
     return answer.response();
@@ -157,14 +158,22 @@ class HttpTransport final : public Transport {
   Result<void> connect() {
     std::vector<asio::ip::tcp::endpoint> addresses;
     if (auto r = look_up(addresses); !r) return r;
-    disconnect();
-    if (context_)
-      tls_.emplace(io_, *context_);
-    else
-      plain_.emplace(io_);
-    error_code e = wait([&](auto done) {
-      lowest().async_connect(addresses, [done](error_code status, const auto&) mutable { done(status, 0); });
-    });
+    // One after another: one that swallows what is sent to it leaves the others their share of the time.
+    const Clock::time_point end = deadline_;
+    error_code e = asio::error::host_not_found;
+    for (std::size_t i = 0; i < addresses.size() && e; ++i) {
+      disconnect();
+      if (context_)
+        tls_.emplace(io_, *context_);
+      else
+        plain_.emplace(io_);
+      const auto left = end - Clock::now();
+      deadline_ = Clock::now() + left / static_cast<int>(addresses.size() - i);
+      e = wait([&](auto done) {
+        lowest().async_connect(addresses[i], [done](error_code status) mutable { done(status, 0); });
+      });
+    }
+    deadline_ = end;
     if (e) return failed("cannot connect to", e);
     lowest().socket().set_option(asio::ip::tcp::no_delay(true), e);
     connected_ = true;
@@ -231,8 +240,9 @@ class HttpTransport final : public Transport {
     disconnect();
     std::string why = e.message();
     if (e == beast::error::timeout) why = "it took too long";
-    if (e == http::error::bad_value) why = "what comes back is no answer of HTTP/1.1";
-    return Error{std::string(what) + " " + endpoint_.text(), std::move(why)};
+    // A gRPC server hangs up on HTTP/1.1.
+    return Error{std::string(what) + " " + endpoint_.text(), std::move(why),
+                 endpoint_.port == "4317" ? kGrpcHint : ""};
   }
 
   void disconnect() {

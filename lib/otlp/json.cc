@@ -52,6 +52,7 @@ class JsonWriter final : public MessageWriter {
     digits(v);
   }
   void integer(Key key, std::int64_t v) override { quoted(key, v); }
+  void wide(Key key, std::uint64_t v) override { quoted(key, v); }
   void fixed32(Key key, std::uint32_t v) override { small(key, v); }
   void fixed64(Key key, std::uint64_t v) override { quoted(key, v); }
   void signed_fixed64(Key key, std::int64_t v) override { quoted(key, v); }
@@ -59,13 +60,14 @@ class JsonWriter final : public MessageWriter {
     name(key);
     append_number(out_, v);
   }
-  void all_fixed64(Key key, std::span<const std::uint64_t> v) override {
+  void all_fixed64(Key key, std::span<const std::uint64_t> v) override { all(key, v, "\""); }
+  void all_small(Key key, std::span<const std::int64_t> v) override { all(key, v, ""); }
+  void all_integers(Key key, std::span<const std::int64_t> v) override { all(key, v, "\""); }
+  void all_texts(Key key, std::span<const std::string> v) override {
     open_list(key);
-    for (const std::uint64_t n : v) {
+    for (const std::string& s : v) {
       separate();
-      out_ += '"';
-      digits(n);
-      out_ += '"';
+      append_string(out_, s);
     }
     close_list();
   }
@@ -118,6 +120,17 @@ class JsonWriter final : public MessageWriter {
     out_.append(text.data(), text.size());
   }
   template <class Integer>
+  void all(Key key, std::span<const Integer> v, const char* quote) {
+    open_list(key);
+    for (const Integer n : v) {
+      separate();
+      out_ += quote;
+      digits(n);
+      out_ += quote;
+    }
+    close_list();
+  }
+  template <class Integer>
   void quoted(Key key, Integer n) {
     name(key);
     out_ += '"';
@@ -152,30 +165,39 @@ struct Names {
 };
 constexpr Names kNames[] = {{"resourceLogs", "scopeLogs", "logRecords", "rejectedLogRecords"},
                             {"resourceSpans", "scopeSpans", "spans", "rejectedSpans"},
-                            {"resourceMetrics", "scopeMetrics", "metrics", "rejectedDataPoints"}};
+                            {"resourceMetrics", "scopeMetrics", "metrics", "rejectedDataPoints"},
+                            {"resourceProfiles", "scopeProfiles", "profiles", "rejectedProfiles"}};
 
 class JsonEncoding final : public Encoding {
  public:
-  JsonEncoding(const Source& source, Signal signal) : names_(kNames[static_cast<std::size_t>(signal)]) {
-    before_ = fmt::format(R"({{"{}":[{{"resource":{{)", names_.resources);
-    std::vector<Attribute> attributes;
-    for (const Pair& p : source.resource) attributes.push_back({p.key, std::string_view(p.value)});
-    JsonWriter writer(before_);
-    describe_attributes(writer, {1, "attributes"}, attributes);
-    before_ += fmt::format(R"(}},"{}":[{{"scope":{{"name":"plumb","version":)", names_.scopes);
-    append_string(before_, source.version);
-    before_ += fmt::format(R"(}},"{}":[)", names_.items);
-  }
+  JsonEncoding(const Source& source, Signal signal)
+      : names_(kNames[static_cast<std::size_t>(signal)]), source_(source) {}
 
   std::string_view content_type() const override { return "application/json"; }
 
   void append(std::string& items, const Record& record) override { append_item(items, record); }
   void append(std::string& items, const Span& span) override { append_item(items, span); }
   void append(std::string& items, const Metric& metric) override { append_item(items, metric); }
+  void append(std::string& items, const Describe& item) override {
+    items += items.empty() ? "{" : ",{";
+    JsonWriter writer(items);
+    item(writer);
+    items += '}';
+  }
+  std::string beside(const Describe& fields) const override {
+    std::string out = "{";
+    JsonWriter writer(out);
+    fields(writer);
+    out.front() = ',';
+    return out;
+  }
 
-  std::string request(std::string_view items) const override {
-    std::string out = before_;
-    out.append(items).append("]}]}]}");
+  std::string request(std::string_view items, std::string_view beside,
+                      std::span<const OwnedItems> owned) const override {
+    std::string out = fmt::format(R"({{"{}":[)", names_.resources);
+    if (!items.empty() || owned.empty()) block(out, {}, items);
+    for (const OwnedItems& o : owned) block(out, o.owner, o.items);
+    out.append("]").append(beside).append("}");
     return out;
   }
 
@@ -197,8 +219,23 @@ class JsonEncoding final : public Encoding {
     items += '}';
   }
 
+  // A resource with its items.
+  void block(std::string& out, std::span<const Pair> owner, std::string_view items) const {
+    if (out.back() == '}') out += ',';
+    out += R"({"resource":{)";
+    const std::vector<Pair> resource = resource_of(source_, owner);
+    std::vector<Attribute> attributes;
+    for (const Pair& p : resource) attributes.push_back({p.key, std::string_view(p.value)});
+    JsonWriter writer(out);
+    describe_attributes(writer, {1, "attributes"}, attributes);
+    out += fmt::format(R"(}},"{}":[{{"scope":{{"name":"plumb","version":)", names_.scopes);
+    append_string(out, source_.version);
+    out += fmt::format(R"(}},"{}":[)", names_.items);
+    out.append(items).append("]}]}");
+  }
+
   const Names& names_;
-  std::string before_;
+  const Source source_;
 };
 
 }  // namespace

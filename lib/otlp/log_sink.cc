@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "event/trouble.h"
+#include "otlp/telemetry.h"
 
 namespace plumb::otlp {
 namespace {
@@ -77,6 +78,17 @@ class OtlpSink final : public Sink {
 
 std::string attribute_name(const FieldSpec& spec) {
   return spec.otlp.empty() ? "plumb." + std::string(spec.key) : std::string(spec.otlp);
+}
+
+void add_fields(const Row& row, std::span<const std::string_view> except, SpanDraft& span) {
+  for (std::size_t i = 0; i < row.schema().size(); ++i) {
+    const FieldSpec& spec = row.schema().spec(i);
+    if (!row.carries(i) || std::ranges::find(except, spec.key) != except.end()) continue;
+    const Value value = row.get(i);
+    if (std::holds_alternative<None>(value)) continue;
+    // A name of the table stays where it is; one that is made is kept.
+    span.attributes.push_back({spec.otlp.empty() ? span.keep(attribute_name(spec)) : spec.otlp, value});
+  }
 }
 
 std::unique_ptr<Sink> make_sink(const Schema& schema, const std::string& tool, Encoding& encoding,

@@ -27,12 +27,17 @@ class MessageWriter {
   virtual void boolean(Key key, bool v) = 0;
   virtual void small(Key key, std::uint32_t v) = 0;  // uint32 and enumerations
   virtual void integer(Key key, std::int64_t v) = 0;
+  virtual void wide(Key key, std::uint64_t v) = 0;  // uint64
   virtual void fixed32(Key key, std::uint32_t v) = 0;
   virtual void fixed64(Key key, std::uint64_t v) = 0;
   virtual void signed_fixed64(Key key, std::int64_t v) = 0;
   virtual void number(Key key, double v) = 0;
   virtual void all_fixed64(Key key, std::span<const std::uint64_t> v) = 0;  // repeated, packed
   virtual void all_numbers(Key key, std::span<const double> v) = 0;         // repeated, packed
+
+  virtual void all_small(Key key, std::span<const std::int64_t> v) = 0;     // repeated int32, packed
+  virtual void all_integers(Key key, std::span<const std::int64_t> v) = 0;  // repeated int64, packed
+  virtual void all_texts(Key key, std::span<const std::string> v) = 0;      // repeated
 
   // A message within; its fields until close(). open_list() and close_list() stand around the messages of a repeated
   // field, each opened with the list's key.

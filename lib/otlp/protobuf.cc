@@ -37,6 +37,7 @@ class ProtobufWriter final : public MessageWriter {
   void boolean(Key key, bool v) override { writer().add_bool(key.number, v); }
   void small(Key key, std::uint32_t v) override { writer().add_uint32(key.number, v); }
   void integer(Key key, std::int64_t v) override { writer().add_int64(key.number, v); }
+  void wide(Key key, std::uint64_t v) override { writer().add_uint64(key.number, v); }
   void fixed32(Key key, std::uint32_t v) override { writer().add_fixed32(key.number, v); }
   void fixed64(Key key, std::uint64_t v) override { writer().add_fixed64(key.number, v); }
   void signed_fixed64(Key key, std::int64_t v) override { writer().add_sfixed64(key.number, v); }
@@ -46,6 +47,13 @@ class ProtobufWriter final : public MessageWriter {
   }
   void all_numbers(Key key, std::span<const double> v) override {
     writer().add_packed_double(key.number, v.begin(), v.end());
+  }
+  void all_small(Key key, std::span<const std::int64_t> v) override { all_integers(key, v); }
+  void all_integers(Key key, std::span<const std::int64_t> v) override {
+    writer().add_packed_int64(key.number, v.begin(), v.end());
+  }
+  void all_texts(Key key, std::span<const std::string> v) override {
+    for (const std::string& s : v) text(key, s);
   }
 
   void open(Key key) override {
@@ -75,13 +83,7 @@ class ProtobufWriter final : public MessageWriter {
 
 class ProtobufEncoding final : public Encoding {
  public:
-  explicit ProtobufEncoding(const Source& source) {
-    std::vector<Attribute> attributes;
-    for (const Pair& p : source.resource) attributes.push_back({p.key, std::string_view(p.value)});
-    std::string resource;
-    ProtobufWriter writer(resource);
-    describe_attributes(writer, {1, "attributes"}, attributes);
-    pbf_builder<ResourcesTag>(resource_).add_message(ResourcesTag::resource, resource);
+  explicit ProtobufEncoding(const Source& source) : source_(source), resource_(resource({})) {
     pbf_builder<ScopesTag> scopes(scope_);
     pbf_builder<ScopeTag> scope(scopes, ScopesTag::scope);
     scope.add_string(ScopeTag::name, "plumb");
@@ -94,13 +96,25 @@ class ProtobufEncoding final : public Encoding {
   void append(std::string& items, const Span& span) override { append_item(items, span); }
   void append(std::string& items, const Metric& metric) override { append_item(items, metric); }
 
-  std::string request(std::string_view items) const override {
-    std::string scopes = scope_;
-    scopes += items;
-    std::string resources = resource_;
-    pbf_builder<ResourcesTag>(resources).add_message(ResourcesTag::scopes, scopes);
+  void append(std::string& items, const Describe& item) override {
+    item_.clear();
+    ProtobufWriter writer(item_);
+    item(writer);
+    pbf_builder<ScopesTag>(items).add_message(ScopesTag::items, item_);
+  }
+  std::string beside(const Describe& fields) const override {
     std::string out;
-    pbf_builder<RequestTag>(out).add_message(RequestTag::resources, resources);
+    ProtobufWriter writer(out);
+    fields(writer);
+    return out;
+  }
+
+  std::string request(std::string_view items, std::string_view beside,
+                      std::span<const OwnedItems> owned) const override {
+    std::string out;
+    if (!items.empty() || owned.empty()) block(out, resource_, items);
+    for (const OwnedItems& o : owned) block(out, resource(o.owner), o.items);
+    out += beside;
     return out;
   }
 
@@ -152,7 +166,29 @@ class ProtobufEncoding final : public Encoding {
     pbf_builder<ScopesTag>(items).add_message(ScopesTag::items, item_);
   }
 
-  std::string resource_;  // the resource, as a field of what holds it
+  // As a field of what holds it.
+  std::string resource(std::span<const Pair> owner) const {
+    const std::vector<Pair> pairs = resource_of(source_, owner);
+    std::vector<Attribute> attributes;
+    for (const Pair& p : pairs) attributes.push_back({p.key, std::string_view(p.value)});
+    std::string text;
+    ProtobufWriter writer(text);
+    describe_attributes(writer, {1, "attributes"}, attributes);
+    std::string out;
+    pbf_builder<ResourcesTag>(out).add_message(ResourcesTag::resource, text);
+    return out;
+  }
+
+  // A resource with its items.
+  void block(std::string& out, std::string resources, std::string_view items) const {
+    std::string scopes = scope_;
+    scopes += items;
+    pbf_builder<ResourcesTag>(resources).add_message(ResourcesTag::scopes, scopes);
+    pbf_builder<RequestTag>(out).add_message(RequestTag::resources, resources);
+  }
+
+  const Source source_;
+  std::string resource_;  // plumb's own
   std::string scope_;     // the scope, likewise
   std::string item_;
 };

@@ -1,7 +1,7 @@
 #include "otlp/push.h"
 
 #include <pthread.h>
-#include <unistd.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,7 +19,6 @@
 #include "base/text.h"
 #include "otlp/encoding.h"
 #include "otlp/log_sink.h"
-#include "otlp/metric_sink.h"
 #include "otlp/queue.h"
 #include "otlp/span_sink.h"
 #include "otlp/transport.h"
@@ -34,17 +33,26 @@ constexpr auto kPatience = std::chrono::seconds(1);
 constexpr auto kGrace =
     std::chrono::milliseconds(500);  // for a request that runs into the end to be given up
 
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
-}
+#if defined(__x86_64__)
+constexpr const char* kArchitecture = "amd64";
+#else
+constexpr const char* kArchitecture = "arm64";
+#endif
 
 // What the user says of the resource overrules what plumb says.
 Source source_of(const Config& config, const std::string& version) {
   Source source{config.resource, version};
-  const Pair own[] = {{"service.name", "plumb"},         {"service.version", version},
-                      {"host.name", host_name()},        {"telemetry.sdk.name", "plumb"},
-                      {"telemetry.sdk.language", "cpp"}, {"telemetry.sdk.version", version}};
+  utsname machine{};
+  ::uname(&machine);
+  const Pair own[] = {{"service.name", "plumb"},
+                      {"service.version", version},
+                      {"host.name", machine.nodename},
+                      {"host.arch", kArchitecture},
+                      {"os.type", "linux"},
+                      {"os.version", machine.release},
+                      {"telemetry.sdk.name", "plumb"},
+                      {"telemetry.sdk.language", "cpp"},
+                      {"telemetry.sdk.version", version}};
   for (const Pair& p : own) {
     const bool said = std::any_of(config.resource.begin(), config.resource.end(),
                                   [&](const Pair& q) { return q.key == p.key; });
@@ -108,7 +116,7 @@ struct Push::State {
   std::unique_ptr<Transport> transport;
   Queue queue{config.queue_records, kMostQueuedBytes};
   RunPacer pacer;
-  Exporter exporter{queue, *encoding, *transport, pacer, config.timeout_ns, config.gzip};
+  Exporter exporter{queue, *encoding, *transport, pacer, config.timeout_ns, config.gzip && !config.dry_run};
   std::mutex mutex;
   std::condition_variable changed;
   bool running = false;
@@ -125,32 +133,61 @@ Push::~Push() {
 
 Result<Push> Push::open(const Config& config, const std::string& version) {
   const Source source = source_of(config, version);
-  auto encoding = config.protocol == Protocol::json ? make_json_encoding(source, config.signal)
-                                                    : make_protobuf_encoding(source, config.signal);
-  auto transport = make_http_transport(config, std::string(encoding->content_type()), "plumb/" + version);
+  const auto protobuf = [&] { return make_protobuf_encoding(source, config.signal); };
+  const auto json = [&] { return make_json_encoding(source, config.signal); };
+  auto encoding = config.protocol == Protocol::json ? json() : protobuf();
+  const std::string content_type(encoding->content_type());
+  if (config.dry_run) {
+    return Push(
+        std::make_shared<State>(config, json(), make_dry_run(config, content_type, "plumb/" + version)));
+  }
+  auto transport = make_http_transport(config, content_type, "plumb/" + version);
   if (!transport) return std::move(transport).error();
   return Push(std::make_shared<State>(config, std::move(encoding), *std::move(transport)));
 }
 
 std::unique_ptr<Sink> Push::make_sink(const Schema& schema, const std::string& tool,
-                                      const Telemetry* telemetry) {
+                                      const Telemetry* telemetry, std::span<const Push> all) {
   const Config& config = state_->config;
   BatchLimits limits;
   limits.records = config.batch_records;
   limits.delay_ns = config.delay_ns;
   const ClockSource& clock = system_clock_source();
   switch (config.signal) {
-    case Signal::traces:
+    case Signal::traces: {
+      // Who names the service for plumb means all of it.
+      const auto names_service = [](const Pair& p) { return p.key == "service.name"; };
+      const bool by_owner = std::none_of(config.resource.begin(), config.resource.end(), names_service);
       return make_span_sink(*telemetry, config.sampler,
                             Batcher(*state_->encoding, state_->queue, clock, limits), random_bits(),
-                            state_->spans);
+                            state_->spans, by_owner);
+    }
     case Signal::metrics:
-      return make_metric_sink(*telemetry, {config.delta, config.interval_ns},
+      return make_metric_sink(*telemetry, {config.delta, config.interval_ns, outcomes_of(all)},
                               Batcher(*state_->encoding, state_->queue, clock, limits), clock);
+    case Signal::profiles:
+      return nullptr;
     case Signal::logs:
       break;
   }
   return otlp::make_sink(schema, tool, *state_->encoding, state_->queue, clock, limits);
+}
+
+void Push::offer(const Describe& item, const Describe& beside) {
+  Batch batch{.count = 1, .beside = state_->encoding->beside(beside)};
+  state_->encoding->append(batch.records, item);
+  state_->queue.offer(std::move(batch));
+}
+
+std::vector<PushedItems> Push::outcomes_of(std::span<const Push> all) {
+  std::vector<PushedItems> out;
+  for (const Push& push : all) {
+    out.push_back({push.config().signal, [state = push.state_] {
+                     const Progress progress = state->exporter.progress();
+                     return PushedCounts{progress.delivered, progress.refused, state->queue.dropped()};
+                   }});
+  }
+  return out;
 }
 
 Result<void> Push::start(void (*prepare)()) {
@@ -213,6 +250,7 @@ Tally Push::tally() const {
   t.retries = progress.retries;
   t.not_sampled = state_->spans.not_sampled;
   append_printable(t.problem, progress.problem);
+  t.hint = progress.hint;
   return t;
 }
 

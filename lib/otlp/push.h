@@ -3,13 +3,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/result.h"
 #include "event/field.h"
 #include "otlp/config.h"
 #include "otlp/exporter.h"
+#include "otlp/metric_sink.h"
 #include "otlp/telemetry.h"
 #include "sink/sink.h"
 
@@ -25,6 +28,7 @@ struct Tally {
   std::uint64_t retries = 0;
   std::uint64_t not_sampled = 0;  // requests whose trace is not sampled: they are not offered
   std::string problem;            // the last one, printable; empty: none
+  std::string hint;               // what to do about it; empty: nothing is known
 
   std::uint64_t dropped() const { return queue_full + refused + undelivered; }
 };
@@ -38,8 +42,12 @@ class Push {
   ~Push();
 
   // The sink that feeds it. What is given outlives it, and it ends before the Push does. `telemetry` is needed for spans
-  // and metrics.
-  std::unique_ptr<Sink> make_sink(const Schema& schema, const std::string& tool, const Telemetry* telemetry);
+  // and metrics; what became of the items of `all` is among the metrics.
+  std::unique_ptr<Sink> make_sink(const Schema& schema, const std::string& tool, const Telemetry* telemetry,
+                                  std::span<const Push> all = {});
+
+  // One item that is not of a row, with what its request has beside it: a profile.
+  void offer(const Describe& item, const Describe& beside);
 
   // Starts the thread, with all signals blocked. `prepare` is its first call: what it shall not keep, it
   // gives up there.
@@ -56,6 +64,7 @@ class Push {
  private:
   struct State;
   explicit Push(std::shared_ptr<State> state);
+  static std::vector<PushedItems> outcomes_of(std::span<const Push> all);
   std::shared_ptr<State> state_;  // the thread has a share: it may be left behind
   std::thread thread_;
 };

@@ -7,13 +7,13 @@ namespace plumb::otlp {
 void Queue::offer(Batch batch) {
   const std::lock_guard lock(mutex_);
   offered_ += batch.count;
-  const bool room = records_ + batch.count <= most_records_ && bytes_ + batch.records.size() <= most_bytes_;
+  const bool room = records_ + batch.count <= most_records_ && bytes_ + batch.bytes() <= most_bytes_;
   if (!room && !batches_.empty()) {
     dropped_ += batch.count;
     return;
   }
   records_ += batch.count;
-  bytes_ += batch.records.size();
+  bytes_ += batch.bytes();
   batches_.push_back(std::move(batch));
   changed_.notify_one();
 }
@@ -25,7 +25,7 @@ std::optional<Batch> Queue::take() {
   Batch batch = std::move(batches_.front());
   batches_.pop_front();
   records_ -= batch.count;
-  bytes_ -= batch.records.size();
+  bytes_ -= batch.bytes();
   return batch;
 }
 

@@ -8,12 +8,29 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "otlp/config.h"
 
 namespace plumb::otlp {
+
+// Items of a resource that is not plumb's own.
+struct OwnedItems {
+  std::vector<Pair> owner;  // attributes that stand in place of plumb's, or beside them
+  std::string items;
+};
 
 struct Batch {
   std::string records;  // encoded, one behind another
   std::size_t count = 0;
+  std::string beside = {};  // Encoding::beside()
+  std::vector<OwnedItems> owned = {};
+
+  std::size_t bytes() const {
+    std::size_t n = records.size() + beside.size();
+    for (const OwnedItems& o : owned) n += o.items.size();
+    return n;
+  }
 };
 
 class Queue {

@@ -16,6 +16,7 @@ void SpanDraft::clear() {
   trace_id = parent_id = {};
   flags = 0;
   attributes.clear();
+  owner.clear();
   own_.clear();
 }
 

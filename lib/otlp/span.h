@@ -20,7 +20,7 @@ struct Attribute {
   Value value;  // not None
 };
 
-enum class SpanKind : std::uint8_t { server = 2, client = 3 };  // Span.SpanKind
+enum class SpanKind : std::uint8_t { internal = 1, server = 2, client = 3 };  // Span.SpanKind
 
 // What a tool says of a row. Text lives as long as the row, or in `own`.
 struct SpanDraft {
@@ -34,6 +34,8 @@ struct SpanDraft {
   std::string_view parent_id;
   std::uint8_t flags = 0;  // of the header
   std::vector<Attribute> attributes;
+  // Of the process that did it, for the resource: service.name and the like; empty: plumb's own resource.
+  std::vector<Attribute> owner;
 
   // Room for text that the row has not: it stays where it is until clear().
   std::string_view keep(std::string text);

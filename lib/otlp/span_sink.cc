@@ -27,12 +27,13 @@ bool read_hex(std::string_view text, std::array<std::byte, N>& out) {
 class SpanSink final : public Sink {
  public:
   SpanSink(const Telemetry& telemetry, Sampler sampler, Batcher batcher, RandomBits random,
-           SpanCounts& counts)
+           SpanCounts& counts, bool by_owner)
       : telemetry_(&telemetry),
         sampler_(sampler),
         batcher_(std::move(batcher)),
         random_(std::move(random)),
-        counts_(&counts) {}
+        counts_(&counts),
+        by_owner_(by_owner) {}
 
   Result<void> row(const Row& row) override {
     draft_.clear();
@@ -50,7 +51,8 @@ class SpanSink final : public Sink {
     span.end = std::max(draft_.start, draft_.end);
     span.failed = draft_.failed;
     span.attributes = draft_.attributes;
-    batcher_.add(span);
+    if (!by_owner_) draft_.owner.clear();
+    batcher_.add_owned(span, draft_.owner);
     return {};
   }
 
@@ -95,6 +97,7 @@ class SpanSink final : public Sink {
   Batcher batcher_;
   RandomBits random_;
   SpanCounts* counts_;
+  bool by_owner_;
   SpanDraft draft_;
 };
 
@@ -109,8 +112,9 @@ RandomBits random_bits() {
 }
 
 std::unique_ptr<Sink> make_span_sink(const Telemetry& telemetry, Sampler sampler, Batcher batcher,
-                                     RandomBits random, SpanCounts& counts) {
-  return std::make_unique<SpanSink>(telemetry, sampler, std::move(batcher), std::move(random), counts);
+                                     RandomBits random, SpanCounts& counts, bool by_owner) {
+  return std::make_unique<SpanSink>(telemetry, sampler, std::move(batcher), std::move(random), counts,
+                                    by_owner);
 }
 
 }  // namespace plumb::otlp

@@ -21,8 +21,8 @@ using RandomBits = std::function<std::uint64_t()>;
 // Seeded by the kernel.
 RandomBits random_bits();
 
-// The references outlive the sink.
+// The references outlive the sink. `by_owner`: spans go under the resources of the processes that did them.
 std::unique_ptr<Sink> make_span_sink(const Telemetry& telemetry, Sampler sampler, Batcher batcher,
-                                     RandomBits random, SpanCounts& counts);
+                                     RandomBits random, SpanCounts& counts, bool by_owner = true);
 
 }  // namespace plumb::otlp

@@ -34,6 +34,9 @@ class AnyProbe {
   virtual Result<void> drain() = 0;
   // Readable when the kernel side's buffer fills.
   virtual int poll_fd() const = 0;
+  // Before the run sleeps for longer than its timer: the next record makes poll_fd() readable. False: it may not, for
+  // something else than records has to be taken in time.
+  virtual bool wake_at_next() { return false; }
   // Takes the programs off; what waits can still be drained, maps can still be read.
   virtual void detach() = 0;
   // Events that found no room, that the hooks saw, runs that the kernel skipped; all only ever grow.
@@ -90,6 +93,10 @@ class Probe final : public AnyProbe {
     return records ? Result<void>{} : std::move(records).error();
   }
   int poll_fd() const override { return ring_->poll_fd(); }
+  bool wake_at_next() override {
+    __atomic_store_n(&(**this).bss->ringbuf_asleep, 1U, __ATOMIC_SEQ_CST);
+    return true;
+  }
   void detach() override { skeleton_->detach(); }
 
   std::uint64_t lost() const override {
@@ -99,7 +106,13 @@ class Probe final : public AnyProbe {
     }
     return sum;
   }
-  std::uint64_t seen() const override { return skeleton_ ? (**this).bss->seen_events : 0; }
+  std::uint64_t seen() const override {
+    std::uint64_t sum = 0;
+    if (skeleton_) {
+      for (const auto& place : (**this).bss->seen_events) sum += place.count;
+    }
+    return sum;
+  }
   std::uint64_t missed() const override { return made_up_ ? made_up_(**this) : missed_runs(object()); }
   const bpf_object* object() const override { return skeleton_ ? (**this).obj : nullptr; }
   int executables() const override { return skeleton_ ? bpf_map__fd((**this).maps.executables) : -1; }

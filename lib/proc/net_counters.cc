@@ -125,6 +125,21 @@ std::vector<std::uint32_t> mounted_namespaces(const ProcFs& procfs) {
   return out;
 }
 
+std::vector<std::pair<std::uint32_t, std::uint32_t>> net_namespaces(const ProcFs& procfs) {
+  std::map<std::uint32_t, std::uint32_t> found;
+  const auto entries = procfs.list("/proc");
+  if (!entries) return {};
+  for (const std::string& name : *entries) {
+    std::uint64_t pid = 0;
+    if (!parse_number(name, pid)) continue;
+    const auto inode = procfs.inode("/proc/" + name + "/ns/net");
+    if (!inode) continue;
+    auto [at, fresh] = found.emplace(static_cast<std::uint32_t>(*inode), static_cast<std::uint32_t>(pid));
+    if (!fresh) at->second = std::min(at->second, static_cast<std::uint32_t>(pid));
+  }
+  return {found.begin(), found.end()};
+}
+
 Counters read_counters(std::uint32_t pid, const ProcFs& procfs) {
   Counters out;
   const std::string directory = "/proc/" + std::to_string(pid) + "/net/";

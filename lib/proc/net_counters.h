@@ -44,6 +44,8 @@ Counters read_counters(std::uint32_t pid, const ProcFs& procfs = system_procfs()
 // Those of the whole machine (softnet: each CPU has one queue for all namespaces).
 Counters read_host_counters(const ProcFs& procfs = system_procfs());
 
+// The network namespaces that have processes, by inode number, each with one of these processes.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> net_namespaces(const ProcFs& procfs = system_procfs());
 // The network namespaces that are mounted somewhere, as ip-netns(8) does, by inode number: they may have no
 // process.
 std::vector<std::uint32_t> mounted_namespaces(const ProcFs& procfs = system_procfs());

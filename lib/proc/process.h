@@ -27,9 +27,10 @@ struct ProcessNames {
   // The runtime's name where known (in a pod: the container's name in the pod), otherwise the first 12 digits
   // of the id; empty: not in a container, or not known.
   std::string_view container;
-  std::string_view pod;         // Kubernetes pod name; empty: unknown or none
-  std::string_view namespace_;  // Kubernetes namespace
-  std::string_view exe = {};    // path of its executable, as in its own mount namespace; empty: not known
+  std::string_view pod;           // Kubernetes pod name; empty: unknown or none
+  std::string_view namespace_;    // Kubernetes namespace
+  std::string_view exe = {};      // path of its executable, as in its own mount namespace; empty: not known
+  std::string_view service = {};  // what read_environments() made of its environment
 };
 
 // The seam: files below /proc, /sys/fs/cgroup and the container runtimes' own. Nothing here blocks or follows
@@ -80,6 +81,11 @@ class ProcessCache {
   // Who may know the executable of a process that is gone; empty: it does not. Asked once for each.
   using ExeOfGone = std::function<std::string(const ProcessKey&)>;
   void ask_of_gone(ExeOfGone exe);
+
+  // From here on the environment of each process that lives when it is first asked for is read, if that is allowed, and
+  // `names` says what it is called there; it must not throw. The environment itself is not kept.
+  using ServiceOf = std::string (*)(std::string_view environment);
+  void read_environments(ServiceOf names);
 
   std::size_t size() const;
 

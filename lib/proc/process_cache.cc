@@ -13,6 +13,7 @@
 #include <charconv>
 #include <unordered_map>
 
+#include "base/clock.h"
 #include "proc/cgroup_path.h"
 #include "proc/cgroup_tree.h"
 #include "proc/container_names.h"
@@ -58,10 +59,11 @@ std::optional<std::uint64_t> start_ticks(std::string_view stat) {
 }
 
 // Whether a start in nanoseconds is the one that the kernel rounded down to `ticks`; one tick to either side
-// for kernels that rounded otherwise.
+// for kernels that rounded otherwise. What /proc says is as the reader's time namespace has it.
 bool same_start(std::uint64_t start_ns, std::uint64_t ticks) {
   static const auto per_second = static_cast<std::uint64_t>(std::max(1L, ::sysconf(_SC_CLK_TCK)));
-  const std::uint64_t wanted = start_ns / (1'000'000'000 / per_second);
+  const auto start = start_ns + static_cast<std::uint64_t>(time_offsets().boot_ns);
+  const std::uint64_t wanted = start / (1'000'000'000 / per_second);
   return ticks + 1 >= wanted && ticks <= wanted + 1;
 }
 
@@ -73,6 +75,7 @@ struct ProcessCache::State {
     std::uint64_t cgroup_id = 0;
     KnownPtr known;  // null: in no container, or not known
     std::string exe;
+    std::string service;
     bool recent = false;  // asked for since the hand passed
   };
 
@@ -82,7 +85,9 @@ struct ProcessCache::State {
   KnownPtr resolve(const ProcessKey& key, std::uint64_t cgroup_id);
   KnownPtr by_proc(const ProcessKey& key, std::uint64_t cgroup_id);
   KnownPtr by_walk(std::uint64_t cgroup_id);
+  bool still_there(const ProcessKey& key) const;
   std::string exe_of(const ProcessKey& key) const;
+  std::string service_of(const ProcessKey& key) const;
   KnownPtr known_container(CgroupContainer container);
   KnownPtr with_names(const KnownPtr& known);
   void remember(std::uint64_t cgroup_id, const KnownPtr& known);
@@ -90,6 +95,7 @@ struct ProcessCache::State {
 
   const ProcFs& fs;
   std::size_t max_entries;
+  ServiceOf service_of_environment = nullptr;
   ExeOfGone exe_of_gone = [](const ProcessKey&) { return std::string{}; };
   std::vector<Slot> slots;  // grows to max_entries, then the hand goes round
   std::size_t hand = 0;
@@ -217,14 +223,26 @@ KnownPtr ProcessCache::State::resolve(const ProcessKey& key, std::uint64_t cgrou
   return with_names(by_walk(cgroup_id));
 }
 
-std::string ProcessCache::State::exe_of(const ProcessKey& key) const {
-  const std::string directory = "/proc/" + std::to_string(key.pid);
-  auto path = fs.read_link(directory + "/exe");
-  if (!path) return exe_of_gone(key);
-  // After the link: had the pid changed hands before, this start would be another one.
-  const auto stat = fs.read(directory + "/stat");
+static std::string directory_of(const ProcessKey& key) {
+  return "/proc/" + std::to_string(key.pid);
+}
+
+// To be asked after what was read of it: had the pid changed hands before, this start would be another one.
+bool ProcessCache::State::still_there(const ProcessKey& key) const {
+  const auto stat = fs.read(directory_of(key) + "/stat");
   const auto ticks = stat ? start_ticks(*stat) : std::nullopt;
-  return ticks && same_start(key.start_ns, *ticks) ? *std::move(path) : exe_of_gone(key);
+  return ticks && same_start(key.start_ns, *ticks);
+}
+
+std::string ProcessCache::State::exe_of(const ProcessKey& key) const {
+  auto path = fs.read_link(directory_of(key) + "/exe");
+  return path && still_there(key) ? *std::move(path) : exe_of_gone(key);
+}
+
+std::string ProcessCache::State::service_of(const ProcessKey& key) const {
+  if (service_of_environment == nullptr) return {};
+  const auto environment = fs.read(directory_of(key) + "/environ");
+  return environment && still_there(key) ? service_of_environment(*environment) : std::string{};
 }
 
 ProcessCache::ProcessCache(const ProcFs& procfs, std::size_t max_entries)
@@ -233,6 +251,10 @@ ProcessCache::~ProcessCache() = default;
 
 void ProcessCache::ask_of_gone(ExeOfGone exe) {
   state_->exe_of_gone = std::move(exe);
+}
+
+void ProcessCache::read_environments(ServiceOf names) {
+  state_->service_of_environment = names;
 }
 
 std::size_t ProcessCache::size() const {
@@ -250,10 +272,12 @@ ProcessNames ProcessCache::find(const ProcessKey& key, std::uint64_t cgroup_id) 
     slot->known = s.last;
     slot->cgroup_id = cgroup_id;
     slot->exe = s.exe_of(key);
+    slot->service = s.service_of(key);
   }
   slot->recent = true;
   ProcessNames names = slot->known == nullptr ? ProcessNames{} : slot->known->names.view();
   names.exe = slot->exe;
+  names.service = slot->service;
   return names;
 }
 

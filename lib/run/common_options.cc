@@ -337,11 +337,36 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
        std::vector<std::string> given;
        if (auto r = append(given, v); !r) return r;
        for (std::string& signal : given) {
-         if (std::ranges::find(otlp::kSignalNames, signal) == std::end(otlp::kSignalNames))
+         const auto* const end = std::begin(otlp::kSignalNames) + 3;  // profiles: --otlp-profiles
+         if (std::find(std::begin(otlp::kSignalNames), end, signal) == end)
            return Error{"'" + signal + "'", "expected logs, traces or metrics"};
          o.otlp_signals.push_back(std::move(signal));
        }
        return {};
+     }},
+    {{.name = "otlp-spans",
+      .metavar = "NAME[,NAME...]",
+      .repeatable = true,
+      .group = kOut,
+      .help =
+          "Spans that --otlp makes only when asked for: dns, of dnsx's lookups; connect, of tcpconnect's attempts. "
+          "Each is a trace of its own."},
+     [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.otlp_spans, v); }},
+    {{.name = "otlp-profiles",
+      .group = kOut,
+      .help =
+          "Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development "
+          "of its version 1.11, which is not stable)."},
+     [](CommonOptions& o, std::string_view) -> Result<void> {
+       return o.otlp_profiles = true, Result<void>{};
+     }},
+    {{.name = "otlp-dry-run",
+      .group = kOut,
+      .help =
+          "Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values "
+          "masked, body) on stdout, where the tool's lines are left out then."},
+     [](CommonOptions& o, std::string_view) -> Result<void> {
+       return o.otlp_dry_run = true, Result<void>{};
      }},
     {{.name = "fail-if",
       .metavar = "EXPR",

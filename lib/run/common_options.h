@@ -62,6 +62,9 @@ struct CommonOptions {
   bool json_schema = false;
   std::optional<std::string> otlp;        // a URL, or empty: OTEL_* says where to
   std::vector<std::string> otlp_signals;  // of otlp::kSignalNames; empty: those that fit the tool
+  std::vector<std::string> otlp_spans;    // Telemetry::spans_name of those that are made only when asked for
+  bool otlp_profiles = false;
+  bool otlp_dry_run = false;
   // the run itself
   std::vector<std::string> reports;  // --report: files as given
   std::string ready_file;

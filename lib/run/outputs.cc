@@ -143,6 +143,8 @@ Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonO
   if (!options.sort.empty() && !options.summary) return Error{"--sort has no effect without --summary"};
   if (options.once && !options.top) return Error{"--once has no effect without --top"};
   if (options.top && options.summary) return Error{"--top and --summary exclude each other"};
+  if (options.top && options.otlp_dry_run)
+    return Error{"--top and --otlp-dry-run exclude each other", "both write to stdout"};
   const std::string name(name_of(specs.front().format));
   if (options.top && (specs.size() != 1 || specs.front().format != Format::table)) {
     return Error{

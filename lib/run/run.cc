@@ -5,7 +5,7 @@
 //
 // The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of
 // standard output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly
-// without a wake-up for each.
+// without a wake-up for each; where nothing comes at all (run/idle.h), twice a second and at the first event.
 #include "run/run.h"
 
 #include <fcntl.h>
@@ -29,8 +29,10 @@
 #include "run/command.h"
 #include "run/confine.h"
 #include "run/end_signals.h"
+#include "run/idle.h"
 #include "run/live_table.h"
 #include "run/otlp_output.h"
+#include "run/otlp_owner.h"
 #include "run/outputs.h"
 #include "run/progress.h"
 #include "run/push_down.h"
@@ -47,7 +49,6 @@
 namespace plumb {
 namespace {
 
-constexpr int kDrainIntervalMs = 50;
 constexpr std::string_view kNoRoom = "no room left in the kernel's buffers";
 constexpr std::string_view kStalled = "the reader stalled";
 constexpr std::string_view kMissedRuns = "a probe would have interrupted itself";
@@ -121,14 +122,11 @@ class Run {
       outputs_.push_back(*std::move(output));
       line_sinks_.push_back(nullptr);
       writes_stdout_ = writes_stdout_ || spec.path.empty();
+      if (options_.otlp_dry_run && spec.path.empty()) continue;  // the requests are what stdout has
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
-    for (const otlp::Config& config : push_configs_) {
-      auto push = open_push(config);
-      if (!push) return std::move(push).error();
-      pushes_.push_back(*std::move(push));
-      sinks.push_back(pushes_.back().make_sink(rows_, std::string(info_.name), info_.telemetry));
-    }
+    if (auto r = open_pushes(push_configs_, info_, rows_, pushes_, sinks); !r) return r;
+    if (push_spans(pushes_)) processes_.read_environments(service_of_environment);
     auto reports = ReportFiles::open(options_);
     if (!reports) return std::move(reports).error();
     reports_.emplace(*std::move(reports));
@@ -289,6 +287,7 @@ class Run {
     if (stacks == nullptr) return {};
     const Duration elapsed{static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
     complete(*stacks, {clock_.to_unix(started_), elapsed, reported_lost_ + reported_missed_});
+    push_profile(pushes_, *stacks);
     for (const StackOutput& to : stacks_) {
       if (auto r = write_profile(to.format, *stacks, tool_.svg_style(), *to.output); !r) return r;
     }
@@ -419,10 +418,10 @@ class Run {
     started_ = last_second_ = last_event_ = start;
     while (!stages_->done() && !reader_gone() && !(live_ && live_->quit())) {
       const BootTime now = clock_.now();
-      const int wait_ms = wait_until_ms(start, now);
+      const int wait_ms = wait_until_ms(start, now, turn_ms(now));
       if (wait_ms <= 0) return {};
       each_second(now);
-      enum : std::size_t { kSignals, kReader, kCommandEnd, kKeys };
+      enum : std::size_t { kSignals, kReader, kCommandEnd, kKeys, kProbes };
       fds = {{signals_.fd(), POLLIN, 0},
              {writes_stdout_ ? STDOUT_FILENO : -1, 0, 0},
              {command_ ? command_->exit_fd() : -1, POLLIN, 0},
@@ -436,6 +435,7 @@ class Run {
       // A pipe or socket whose reader is gone says POLLERR; a terminal that hung up says POLLHUP.
       if ((fds[kReader].revents & (POLLERR | POLLHUP)) != 0) return {};
       if (auto r = step(); !r) return r;
+      idle_.turned(now, events_seen(), std::span(fds).subspan(kProbes, probes_.size()));
       if (fds[kCommandEnd].revents != 0) return {};
       if (watched_.all_ended()) {
         progress_->erase();
@@ -457,8 +457,7 @@ class Run {
       pollfd fds[] = {{signals_.fd(), POLLIN, 0},
                       {taken ? fd : -1, POLLIN, 0},
                       {live_ ? live_->key_fd() : -1, POLLIN, 0}};
-      if (::poll(fds, std::size(fds), taken ? kDrainIntervalMs : kRetryMs) < 0 && errno != EINTR)
-        return false;
+      if (::poll(fds, std::size(fds), taken ? Idle::kTurnMs : kRetryMs) < 0 && errno != EINTR) return false;
       if (fds[kSignals].revents != 0 && signals_say_end()) return false;
       if (taken && fds[kLines].revents != 0) return true;
     }
@@ -467,13 +466,21 @@ class Run {
 
   bool reader_gone() const { return std::ranges::any_of(outputs_, &Output::closed); }
 
+  // From one turn to the next where nothing comes. What came while the probes were told that it is long makes it short.
+  int turn_ms(BootTime now) const {
+    const bool may = idle_.quiet(now) && !live_ && !options_.interval_given &&
+                     std::ranges::all_of(outputs_, &Output::caught_up) &&
+                     std::ranges::all_of(probes_, &AnyProbe::wake_at_next);
+    return may && events_seen() == idle_.seen() ? Idle::kSleepMs : Idle::kTurnMs;
+  }
+
   // Milliseconds until the next turn at the latest; 0 once --duration is over.
-  int wait_until_ms(BootTime start, BootTime now) const {
+  int wait_until_ms(BootTime start, BootTime now, int turn_ms) const {
     const auto duration =
         options_.once && !options_.duration_ns ? std::optional(options_.interval_ns) : options_.duration_ns;
-    if (!duration) return kDrainIntervalMs;
+    if (!duration) return turn_ms;
     const std::int64_t left = *duration - static_cast<std::int64_t>(now.ns - start.ns);
-    return static_cast<int>(std::clamp<std::int64_t>((left + 999'999) / 1'000'000, 0, kDrainIntervalMs));
+    return static_cast<int>(std::clamp<std::int64_t>((left + 999'999) / 1'000'000, 0, turn_ms));
   }
 
   // What needs doing about once a second.
@@ -565,6 +572,7 @@ class Run {
   BootTime started_;
   BootTime last_second_;
   BootTime last_event_;
+  Idle idle_;
   std::uint64_t kept_before_ = 0;
   Duration elapsed_;  // of the trace, once it has ended
   WatchedProcesses watched_;

@@ -34,6 +34,30 @@ http {{
 }}
 """
 
+# Calls of gRPC on one connection, of which one is of no method and one runs out of time.
+GRPC_PROGRAM = """
+import grpc, json, sys, time
+from concurrent import futures
+echo = lambda r, c: r
+def stream(r, c):
+    for i in range(3): yield r
+def slow(r, c):
+    time.sleep(2); return r
+handlers = grpc.method_handlers_generic_handler("pkg.Echo", {
+    "Unary": grpc.unary_unary_rpc_method_handler(echo),
+    "Stream": grpc.unary_stream_rpc_method_handler(stream),
+    "Slow": grpc.unary_unary_rpc_method_handler(slow)})
+server = grpc.server(futures.ThreadPoolExecutor(4)); server.add_generic_rpc_handlers((handlers,))
+port = server.add_insecure_port("127.0.0.1:0"); server.start()
+with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+    for i in range(3): channel.unary_unary("/pkg.Echo/Unary")(b"hello")
+    list(channel.unary_stream("/pkg.Echo/Stream")(b"hi"))
+    for method, timeout in (("None", 5), ("Slow", 0.2)):
+        try: channel.unary_unary("/pkg.Echo/" + method)(b"x", timeout=timeout)
+        except grpc.RpcError as e: print(e.code().name)
+server.stop(0)
+"""
+
 
 def httptrace(*args, **options):
     return Plumb("httptrace", *args, keys=KEYS, **options)

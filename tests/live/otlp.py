@@ -3,6 +3,7 @@ numbers and types are those of opentelemetry/proto/{common,resource,logs,trace,m
 import gzip
 import http.server
 import json
+import os
 import socket
 import ssl
 import struct
@@ -40,7 +41,23 @@ def _request(resources, scopes, items, item):
 REQUEST = {1: ("resourceLogs", [RESOURCE_LOGS])}
 REQUESTS = {"logs": REQUEST, "traces": _request("resourceSpans", "scopeSpans", "spans", SPAN),
             "metrics": _request("resourceMetrics", "scopeMetrics", "metrics", METRIC)}
-WIRE_TYPES = {"string": 2, "id": 2, "fixed64s": 2, "doubles": 2, "bool": 0, "int64": 0, "enum": 0, "fixed64": 1,
+# opentelemetry/proto/profiles/v1development of 1.11.
+VALUE_TYPE = {1: ("typeStrindex", "enum"), 2: ("unitStrindex", "enum")}
+SAMPLE = {1: ("stackIndex", "enum"), 2: ("attributeIndices", "int32s"), 3: ("linkIndex", "enum"), 4: ("values", "int64s"),
+          5: ("timestampsUnixNano", "fixed64s")}
+PROFILE = {1: ("sampleType", VALUE_TYPE), 2: ("samples", [SAMPLE]), 3: ("timeUnixNano", "fixed64"), 4: ("durationNano", "uint64"),
+           5: ("periodType", VALUE_TYPE), 6: ("period", "int64"), 7: ("profileId", "id"), 11: ("attributeIndices", "int32s")}
+MAPPING = {1: ("memoryStart", "uint64"), 2: ("memoryLimit", "uint64"), 3: ("fileOffset", "uint64"), 4: ("filenameStrindex", "enum"),
+           5: ("attributeIndices", "int32s")}
+LINE = {1: ("functionIndex", "enum"), 2: ("line", "int64"), 3: ("column", "int64")}
+LOCATION = {1: ("mappingIndex", "enum"), 2: ("address", "uint64"), 3: ("lines", [LINE]), 4: ("attributeIndices", "int32s")}
+FUNCTION = {1: ("nameStrindex", "enum"), 2: ("systemNameStrindex", "enum"), 3: ("filenameStrindex", "enum"), 4: ("startLine", "int64")}
+DICTIONARY = {1: ("mappingTable", [MAPPING]), 2: ("locationTable", [LOCATION]), 3: ("functionTable", [FUNCTION]),
+              4: ("linkTable", [{1: ("traceId", "id"), 2: ("spanId", "id")}]), 5: ("stringTable", ["string"]),
+              6: ("attributeTable", [{1: ("keyStrindex", "enum"), 2: ("value", ANY), 3: ("unitStrindex", "enum")}]),
+              7: ("stackTable", [{1: ("locationIndices", "int32s")}])}
+REQUESTS["profiles"] = {**_request("resourceProfiles", "scopeProfiles", "profiles", PROFILE), 2: ("dictionary", DICTIONARY)}
+WIRE_TYPES = {"int32s": 2, "int64s": 2, "uint64": 0, "string": 2, "id": 2, "fixed64s": 2, "doubles": 2, "bool": 0, "int64": 0, "enum": 0, "fixed64": 1,
               "sfixed64": 1, "double": 1, "fixed32": 5}
 
 
@@ -69,8 +86,8 @@ def decode(data, message=REQUEST):
             value, at = _varint(data, at)
             if kind == "bool":
                 value = bool(value)
-            elif kind == "int64":
-                value = str(value - (1 << 64) if value >> 63 else value)
+            elif kind in ("int64", "uint64"):
+                value = str(value - (1 << 64) if kind == "int64" and value >> 63 else value)
         elif tag & 7 == 1:
             value, = struct.unpack_from({"fixed64": "<Q", "sfixed64": "<q", "double": "<d"}[kind], data, at)
             value = value if kind == "double" else str(value)
@@ -90,6 +107,12 @@ def decode(data, message=REQUEST):
                 value = value.hex()
             elif kind == "fixed64s":
                 value = [str(n) for n, in struct.iter_unpack("<Q", value)]
+            elif kind in ("int32s", "int64s"):
+                numbers, inner = [], 0
+                while inner < len(value):
+                    n, inner = _varint(value, inner)
+                    numbers.append(n if kind == "int32s" else str(n - (1 << 64) if n >> 63 else n))
+                value = numbers
             elif kind == "doubles":
                 value = [n for n, in struct.iter_unpack("<d", value)]
             else:
@@ -112,12 +135,12 @@ def check_json(value, message=REQUEST):
             kind_of_item = kind[0] if isinstance(kind, list) else kind
             if isinstance(kind_of_item, dict):
                 check_json(item, kind_of_item)
-            elif kind_of_item in ("fixed64s", "doubles"):
+            elif kind_of_item in ("fixed64s", "doubles", "int32s", "int64s"):
                 for one in item:
-                    check_json({"x": one}, {1: ("x", kind_of_item[:-1])})
+                    check_json({"x": one}, {1: ("x", kind_of_item[:-1].replace("int32", "enum"))})
             else:
                 expected = {"bool": bool, "enum": int, "fixed32": int, "double": (int, float)}.get(kind_of_item, str)
-                if not isinstance(item, expected) or (kind_of_item in ("fixed64", "sfixed64", "int64") and str(int(item)) != item):
+                if not isinstance(item, expected) or (kind_of_item in ("fixed64", "sfixed64", "int64", "uint64") and str(int(item)) != item):
                     raise AssertionError(f"{name}: {item!r} is no {kind_of_item}")
     return value
 
@@ -137,6 +160,41 @@ def plain_pairs(pairs):
     if len(out) != len(pairs):
         raise AssertionError(f"an attribute stands twice: {pairs}")
     return out
+
+
+def names_of_conventions(kind):
+    with open(os.path.join(os.path.dirname(__file__), "../unit/data/conventions.txt")) as f:
+        return {line.split()[1] for line in f if line.startswith(kind + " ")}
+
+
+def unknown_names(collector):
+    """Attributes and metrics among what came that neither the semantic conventions nor plumb have."""
+    attributes = names_of_conventions("attribute") | {"otel.metric.overflow"}
+    found = {m["name"] for m in collector.metrics()} - names_of_conventions("metric")
+
+    def walk(value):
+        if isinstance(value, list):
+            for v in value:
+                walk(v)
+        elif isinstance(value, dict):
+            found.update(a["key"] for a in value.get("attributes", []) if a["key"] not in attributes)
+            for v in value.values():
+                walk(v)
+
+    for _, _, body in list(collector.requests):
+        walk(body)
+    return {name for name in found if not name.startswith("plumb.")}
+
+
+def metric_points(collector, name):
+    """(attributes, data point) of the last push of a metric."""
+    last = {}
+    for metric in collector.metrics():
+        if metric["name"] == name:
+            for point in (metric.get("histogram") or metric["sum"])["dataPoints"]:
+                attributes = plain_pairs(point.get("attributes", []))
+                last[json.dumps(attributes, sort_keys=True)] = (attributes, point)
+    return list(last.values())
 
 
 class Collector:

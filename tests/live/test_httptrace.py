@@ -10,7 +10,7 @@ import textwrap
 import threading
 
 from harness import APART_MS, EMULATED, core, hook, needs, parse_time_ns, run_plumb, wait_until
-from httptrace import HttpTest, httptrace
+from httptrace import GRPC_PROGRAM, HttpTest, httptrace
 
 
 def brief(line):
@@ -466,34 +466,12 @@ class Programs(HttpTest):
             self.assertEqual({e["response_bytes"] for e in lines if e["status"] == 200}, {1000})
 
     def test_grpc(self):
-        program = textwrap.dedent("""
-            import grpc, json, sys, time
-            from concurrent import futures
-            echo = lambda r, c: r
-            def stream(r, c):
-                for i in range(3): yield r
-            def slow(r, c):
-                time.sleep(2); return r
-            handlers = grpc.method_handlers_generic_handler("pkg.Echo", {
-                "Unary": grpc.unary_unary_rpc_method_handler(echo),
-                "Stream": grpc.unary_stream_rpc_method_handler(stream),
-                "Slow": grpc.unary_unary_rpc_method_handler(slow)})
-            server = grpc.server(futures.ThreadPoolExecutor(4)); server.add_generic_rpc_handlers((handlers,))
-            port = server.add_insecure_port("127.0.0.1:0"); server.start()
-            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                for i in range(3): channel.unary_unary("/pkg.Echo/Unary")(b"hello")
-                list(channel.unary_stream("/pkg.Echo/Stream")(b"hi"))
-                for method, timeout in (("None", 5), ("Slow", 0.2)):
-                    try: channel.unary_unary("/pkg.Echo/" + method)(b"x", timeout=timeout)
-                    except grpc.RpcError as e: print(e.code().name)
-            server.stop(0)
-        """)
         try:
             import grpc  # noqa: F401
         except ImportError:
             self.skipTest("python3-grpcio is not installed")
         with httptrace() as plumb:
-            done = self.ns.run("/usr/bin/python3", "-c", program)
+            done = self.ns.run("/usr/bin/python3", "-c", GRPC_PROGRAM)
             self.assertEqual(done.stdout.split(), ["UNIMPLEMENTED", "DEADLINE_EXCEEDED"])
             self.until_seen(plumb, 12)
         for role in ("client", "server"):

@@ -15,7 +15,7 @@ ATTRIBUTES = {"pid": "process.pid", "exe": "process.executable.path", "parent_pi
               "uid": "process.user.id", "container": "container.name", "pod": "k8s.pod.name",
               "namespace": "k8s.namespace.name", "error": "error.type", "local_addr": "network.local.address",
               "local_port": "network.local.port", "remote_addr": "network.peer.address",
-              "remote_port": "network.peer.port", "remote_name": "server.address"}
+              "remote_port": "network.peer.port", "port": "server.port", "remote_name": "server.address"}
 
 
 def tcpconnect(*args, **options):
@@ -159,7 +159,8 @@ class Otlp(TcpTest):
     def test_more_than_the_queue_holds_is_counted_and_said(self):
         collector = self.collector(hold=True)
         with tcpconnect("--netns", self.ns.path, "--otlp=" + collector.url,
-                        env={"OTEL_BLRP_MAX_QUEUE_SIZE": "20", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "10"}) as plumb:
+                        env={"OTEL_BLRP_MAX_QUEUE_SIZE": "20", "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE": "10",
+                             "OTEL_BLRP_SCHEDULE_DELAY": "3600000"}) as plumb:  # full batches alone
             self.traffic(99)
             plumb.wait_for(lambda lines: len(lines) == 100, "100 lines")
             collector.release()

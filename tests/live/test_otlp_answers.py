@@ -75,7 +75,8 @@ class Answers(TcpTest):
             for _ in range(9000):
                 connection.sendall(b"x" * 1000000)
         plumb = self.trace(stream)
-        self.assertIn("3 records, 3 delivered", plumb.stderr)
+        self.assertIn("3 records, 0 delivered, 3 dropped", plumb.stderr)
+        self.assertIn("HTTP status 200, with an answer of more than 4 MiB", plumb.stderr)
         self.assertLess(plumb.peak_mb, 240 if sanitized() else 60)  # shadow memory counts
 
     def test_interim_answers_are_no_refusals(self):

@@ -1,10 +1,11 @@
 """--otlp's spans and metrics: what a collector receives is what plumb prints of the same requests."""
 import json
+import os
 import unittest
 
 from harness import LiveTest, needs, parse_time_ns, run_plumb
-from httptrace import HttpTest, httptrace
-from otlp import Collector, plain_pairs
+from httptrace import GRPC_PROGRAM, HttpTest, httptrace
+from otlp import Collector, metric_points, plain_pairs, unknown_names
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -41,6 +42,13 @@ def expected_attributes(line):
     if line["status"] >= (500 if line["role"] == "server" else 400):
         out["error.type"] = str(line["status"])
     return out
+
+
+def in_time(spans, lines):
+    """Both by end and side: a request has the spans of each service together."""
+    side = {"server": SERVER, "client": CLIENT}
+    return (sorted(spans, key=lambda s: (int(s["endTimeUnixNano"]), s["kind"])),
+            sorted(lines, key=lambda e: (parse_time_ns(e["time"]), side[e["role"]])))
 
 
 class Httptrace(HttpTest):
@@ -86,7 +94,7 @@ class Httptrace(HttpTest):
         self.assertGreaterEqual(len(lines), 14)
         spans = collector.spans()
         self.assertEqual(len(spans), len(lines), plumb.stderr)
-        for span, line in zip(spans, lines):
+        for span, line in zip(*in_time(spans, lines)):
             self.assertIsSpanOf(span, line)
         self.assertEqual(len({s["spanId"] for s in spans}), len(spans))
         self.assertEqual({line["trace_id"] for line in lines}, {None, TRACE})
@@ -95,11 +103,31 @@ class Httptrace(HttpTest):
         self.assertEqual(collector.records(), [])
 
     @needs("nginx", "curl")
+    def test_spans_are_of_the_service_that_did_them(self):
+        self.nginx()
+        for mine in ("", "mine"):
+            collector = self.collector()
+            with httptrace("--netns", self.ns.path, "--otlp=" + collector.url, env={"OTEL_SERVICE_NAME": mine}) as plumb:
+                self.curl("http://127.0.0.1:8080/small")
+                for variable in ("OTEL_SERVICE_NAME=shop", "OTEL_RESOURCE_ATTRIBUTES=service.name=shop,x=y"):
+                    self.ns.run("env", variable, "curl", "-s", "http://127.0.0.1:8080/text/1")
+                self.until_seen(plumb, 6)
+            got = set()
+            for path, _, body in collector.requests:
+                for resource in body.get("resourceSpans", []):
+                    attributes = plain_pairs(resource["resource"]["attributes"])
+                    self.assertEqual((attributes["host.name"], attributes["os.type"]), (os.uname().nodename, "linux"))
+                    got.update((attributes["service.name"], s["kind"]) for scope in resource["scopeSpans"] for s in scope["spans"])
+            self.assertEqual(got, {("mine", SERVER), ("mine", CLIENT)} if mine else
+                             {("nginx", SERVER), ("curl", CLIENT), ("shop", CLIENT)})
+            self.assertEqual(len(collector.spans()), len(plumb.lines))
+
+    @needs("nginx", "curl")
     def test_json_says_the_same(self):
         collector, lines, _ = self.run_with(OTEL_EXPORTER_OTLP_PROTOCOL="http/json")
         spans = collector.spans()
         self.assertEqual(len(spans), len(lines))
-        for span, line in zip(spans, lines):
+        for span, line in zip(*in_time(spans, lines)):
             self.assertIsSpanOf(span, line)
 
     @needs("nginx", "curl")
@@ -164,6 +192,45 @@ class Httptrace(HttpTest):
             self.until_seen(plumb, 2)
         self.assertEqual((len(collector.spans()), collector.metrics()), (2, []))
         self.assertEqual(plumb.stderr, "")
+
+
+    def test_rpcs(self):
+        try:
+            import grpc  # noqa: F401
+        except ImportError:
+            self.skipTest("python3-grpcio is not installed")
+        collector = self.collector()
+        with httptrace("--netns", self.ns.path, "--otlp=" + collector.url) as plumb:
+            self.ns.run("/usr/bin/python3", "-c", GRPC_PROGRAM)
+            self.until_seen(plumb, 12)
+        for span, line in zip(*in_time(collector.spans(), plumb.lines), strict=True):
+            self.assertIsSpanOfCall(span, line)
+        self.assertGreater(len({line["grpc_status"] for line in plumb.lines}), 1)
+        ended = [line for line in plumb.lines if line["error"] in (None, "reset")]
+        for role in ("client", "server"):
+            points = metric_points(collector, f"rpc.{role}.call.duration")
+            mine = [line for line in ended if line["role"] == role]
+            self.assertEqual(sum(int(p["count"]) for _, p in points), len(mine))
+            self.assertAlmostEqual(sum(p["sum"] for _, p in points), sum(line["latency_ms"] for line in mine) / 1e3, 6)
+            self.assertEqual({(a["rpc.method"], a.get("rpc.response.status_code")) for a, _ in points},
+                             {(line["grpc_method"], line["grpc_status"]) for line in mine})
+        self.assertEqual(metric_points(collector, "http.server.request.duration"), [])
+        self.assertEqual(unknown_names(collector), set())
+
+    def assertIsSpanOfCall(self, span, line):
+        client = line["role"] == "client"
+        attributes = plain_pairs(span["attributes"])
+        self.assertEqual((span["name"], span["kind"]), (line["grpc_method"], CLIENT if client else SERVER))
+        self.assertEqual(int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]), round(line["latency_ms"] * 1e6))
+        self.assertEqual((attributes["rpc.system.name"], attributes["rpc.method"], attributes.get("rpc.response.status_code")),
+                         ("grpc", line["grpc_method"], line["grpc_status"]))
+        self.assertEqual([name for name in attributes if name.startswith(("http.request.method", "url."))], [])
+        # Of a server only what is its own fault is an error; of a client all but OK.
+        bad = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+        failed = line["error"] == "reset" or (line["grpc_status"] is not None and
+                                              (line["grpc_status"] != "OK" if client else line["grpc_status"] in bad))
+        self.assertEqual(span.get("status"), ERROR if failed else None, line)
+        self.assertEqual("error.type" in attributes, failed)
 
 
 class CommandLine(LiveTest):

@@ -85,3 +85,15 @@ TEST_CASE("impossible times do not wrap") {
   CHECK(between({INT64_MIN}, {1}).ns == INT64_MAX);
   CHECK(between({INT64_MAX}, {-2}).ns == INT64_MIN);
 }
+
+TEST_CASE("offsets of a time namespace") {
+  const TimeOffsets both =
+      parse_time_offsets("monotonic         -10  500000000\nboottime      100000         0\n");
+  CHECK(both.monotonic_ns == -9'500'000'000);
+  CHECK(both.boot_ns == 100'000'000'000'000);
+  CHECK(parse_time_offsets("boottime 7 8").boot_ns == 7'000'000'008);
+  for (const char* broken : {"", "boottime", "boottime x 0", "boottime 1", "boottime 99999999999 0",
+                             "boottime 9223372036 854775808", "monotonic 1 2\n"}) {
+    CHECK(parse_time_offsets(broken).boot_ns == 0);
+  }
+}

@@ -66,7 +66,12 @@ class FakeEncoding final : public otlp::Encoding {
   void append(std::string& items, const otlp::Metric& metric) override {
     items.append(metric.instrument->name);
   }
-  std::string request(std::string_view records) const override { return "[" + std::string(records) + "]"; }
+  void append(std::string&, const otlp::Describe&) override {}
+  std::string beside(const otlp::Describe&) const override { return {}; }
+  std::string request(std::string_view records, std::string_view,
+                      std::span<const otlp::OwnedItems>) const override {
+    return "[" + std::string(records) + "]";
+  }
   otlp::Answer answer(std::string_view body, bool success) const override {
     return {success ? body.size() : 0, std::string(body)};  // as many rejected as the answer has bytes
   }
@@ -248,6 +253,41 @@ class FakeClock final : public ClockSource {
 };
 
 }  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "what is final says what to do about it") {
+  const auto hint_after = [&](Response answer) {
+    otlp::Queue one(10, 1000);
+    one.offer({"a", 2});
+    one.close();
+    transport.answers = {Result<Response>(std::move(answer))};
+    otlp::Exporter exporter(one, encoding, transport, pacer, 10 * kSecond, false);
+    exporter.run();
+    CHECK(exporter.progress().refused == 2);
+    CHECK(exporter.progress().requests == 1);
+    return exporter.progress().hint;
+  };
+  CHECK(hint_after(status(404)).find("/v1/traces") != std::string::npos);
+  CHECK(hint_after(status(405)).find("4318") != std::string::npos);
+  CHECK(hint_after(status(415)).find("OTEL_EXPORTER_OTLP_PROTOCOL") != std::string::npos);
+  CHECK(hint_after(status(308)).find("redirect") != std::string::npos);
+  CHECK(hint_after(status(0)).find("gRPC") != std::string::npos);
+  CHECK(hint_after(status(400)).empty());
+  // More than 4 MiB: not tried again, whatever the status.
+  CHECK(hint_after({.status = 503, .too_long = true}).empty());
+  CHECK(hint_after({.status = 200, .too_long = true}).empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a request of more than 64 MiB is never sent") {
+  otlp::Queue one(10, std::size_t{200} << 20);
+  one.offer({std::string(otlp::Exporter::kLongestRequest - 2, 'x'), 1});
+  one.offer({std::string(otlp::Exporter::kLongestRequest - 1, 'x'), 2});
+  one.close();
+  otlp::Exporter exporter(one, encoding, transport, pacer, 10 * kSecond, false);
+  exporter.run();
+  CHECK(transport.bodies.size() == 1);
+  CHECK(exporter.progress().delivered == 1);
+  CHECK(exporter.progress().refused == 2);
+}
 
 TEST_CASE("a batch goes when it is full, when it is old, and at the end") {
   FakeEncoding encoding;

@@ -119,3 +119,22 @@ TEST_CASE_FIXTURE(Fixture, "losses are a metric") {
   CHECK(metrics[0]["name"] == "plumb.events.lost");
   CHECK(metrics[0]["sum"]["dataPoints"][0]["asInt"] == "7");
 }
+
+TEST_CASE_FIXTURE(Fixture, "what became of the items that are pushed is a metric") {
+  otlp::PushedCounts counts{5, 0, 0};
+  settings.pushed = {{otlp::Signal::traces, [&counts] { return counts; }}};
+  start();
+  clock.ns = 100;
+  CHECK(sink->flush().ok());
+  const nlohmann::json first = pushed();
+  CHECK(first[0]["name"] == "otel.sdk.exporter.span.exported");
+  CHECK(first[0]["sum"]["dataPoints"][0]["asInt"] == "5");
+  counts = {6, 2, 3};
+  CHECK(sink->end().ok());
+  const nlohmann::json second = pushed();
+  CHECK(second[0]["sum"]["dataPoints"][0]["asInt"] == "6");
+  CHECK(second[0]["sum"]["dataPoints"][1]["asInt"] == "2");
+  CHECK(second[0]["sum"]["dataPoints"][1]["attributes"][1]["value"]["stringValue"] == "rejected");
+  CHECK(second[1]["name"] == "otel.sdk.processor.span.processed");
+  CHECK(second[1]["sum"]["dataPoints"][0]["asInt"] == "3");
+}

@@ -52,3 +52,29 @@ TEST_CASE("net/dev: a line a device") {
   CHECK(c.at({"tx_dropped", "eth0:1"}) == 120);
   CHECK_FALSE(c.contains({"rx_errors", "cut"}));
 }
+
+namespace {
+
+class ProcOfNamespaces final : public ProcFs {
+ public:
+  Result<std::string> read(const std::string& path) const override { return Error{"no " + path}; }
+  Result<std::string> read_link(const std::string& path) const override { return Error{"no " + path}; }
+  Result<std::vector<std::string>> list(const std::string& directory) const override {
+    CHECK(directory == "/proc");
+    return std::vector<std::string>{"300", "net", "7", "20", "8", "9x"};
+  }
+  Result<std::vector<std::string>> list_directories(const std::string& d) const override { return list(d); }
+  Result<std::uint64_t> inode(const std::string& path) const override {
+    if (path == "/proc/8/ns/net") return Error{"it ended"};
+    return path == "/proc/20/ns/net" ? 4026532001U : 4026532000U;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("network namespaces, each with the lowest process in it") {
+  const auto found = net_namespaces(ProcOfNamespaces{});
+  REQUIRE(found.size() == 2);
+  CHECK(found[0] == std::pair(4026532000U, 7U));
+  CHECK(found[1] == std::pair(4026532001U, 20U));
+}

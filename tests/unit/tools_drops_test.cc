@@ -329,6 +329,9 @@ TEST_CASE("what is benign: segments that TCP is done with, if they are seen to b
   CHECK_FALSE(benign.takes(e, line, receive));
   benign.set(true, true);
   CHECK(benign.takes("NOT_SPECIFIED", KNOWN_BARE, Place::tcp, 3));
+  CHECK(benign.takes("TCP_CLOSE", KNOWN_REASON | KNOWN_BARE, Place::tcp, 3));
+  CHECK_FALSE(benign.takes("TCP_CLOSE", KNOWN_REASON, Place::tcp, 3));  // with data
+  CHECK_FALSE(benign.takes("TCP_CLOSE", KNOWN_REASON | KNOWN_BARE, Place::harmless, 3));
   CHECK_FALSE(benign.takes("NOT_SPECIFIED", 0, Place::tcp, 3));
   CHECK_FALSE(benign.takes("NETFILTER_DROP", KNOWN_BARE, Place::tcp, 3));
 }

@@ -153,14 +153,11 @@ __noinline int read_headers(__u32 at, __u32 length)
 
 static __always_inline void submit(struct record *r, __u32 captured)
 {
-	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-
 	if (captured > DNSX_MAX_PAYLOAD)
 		captured = DNSX_MAX_PAYLOAD;
 	r->packet.captured = captured;
 	count_seen();
-	if (bpf_ringbuf_output(&events, r, sizeof(r->packet) + captured,
-			       waiting >= ringbuf_wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+	if (bpf_ringbuf_output(&events, r, sizeof(r->packet) + captured, wake_up()))
 		count_loss(LOSS_RINGBUF_FULL);
 }
 

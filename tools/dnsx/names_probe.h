@@ -27,6 +27,7 @@ class NamesProbe final : public AnyProbe {
 
   Result<void> drain() override;
   int poll_fd() const override { return lookups_.poll_fd(); }
+  bool wake_at_next() override { return lookups_.wake_at_next(); }
   void detach() override { lookups_.detach(); }
   std::uint64_t lost() const override { return 0; }
   std::uint64_t seen() const override { return 0; }

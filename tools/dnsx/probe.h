@@ -40,6 +40,7 @@ class DnsProbe final : public AnyProbe {
 
   Result<void> drain() override;
   int poll_fd() const override { return probe_.poll_fd(); }
+  bool wake_at_next() override { return probe_.wake_at_next(); }
   void detach() override { probe_.detach(); }
   std::uint64_t lost() const override { return probe_.lost() + (matcher_ ? matcher_->lost() : 0); }
   std::uint64_t seen() const override { return probe_.seen(); }

@@ -2,6 +2,7 @@
 #include "dnsx/event.h"
 #include "dnsx/options.h"
 #include "dnsx/probe.h"
+#include "dnsx/telemetry.h"
 
 namespace plumb {
 namespace {
@@ -73,6 +74,7 @@ const ToolInfo kDnsx{
     .schema = &kQuerySchema,
     .summary_schema = nullptr,
     .examples = kExamples,
+    .telemetry = &kDnsxTelemetry,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Dnsx>(); },
 };
 

@@ -19,8 +19,10 @@ bool is_no_network_packet(const drops_event& e) {
 }  // namespace
 
 bool BenignDrops::is_harmless(std::string_view reason, std::uint32_t known, Place place) const {
-  if (has_reason_ && reason != "NOT_SPECIFIED") return false;
-  return place == Place::harmless || (place == Place::tcp && has_reason_ && (known & KNOWN_BARE) != 0);
+  // What comes for a connection that is over, and carries nothing: the acknowledgement of what crossed its reset.
+  const bool bare = has_reason_ && place == Place::tcp && (known & KNOWN_BARE) != 0;
+  if (has_reason_ && reason != "NOT_SPECIFIED") return bare && reason == "TCP_CLOSE";
+  return place == Place::harmless || bare;
 }
 
 bool BenignDrops::takes(const drops_event& e, const DropLine& line, const LocationInfo& location) {

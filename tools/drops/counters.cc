@@ -8,15 +8,15 @@ namespace plumb {
 namespace {
 
 constexpr std::uint64_t kPollNs = 1'000'000'000;
+constexpr std::uint64_t kLongestPollNs = 4'000'000'000;
 constexpr std::uint64_t kPollShare = 50;  // at most one part in so many of the time
 constexpr std::size_t kMaxNamespaces =
     4096;  // remembered; a host that makes more in one trace forgets the ended ones
 
 }  // namespace
 
-LossCounters::LossCounters(SocketOwners& processes, std::uint32_t netns)
-    : processes_(processes), only_(netns) {
-  auto namespaces = processes_.namespaces();
+LossCounters::LossCounters(std::uint32_t netns) : only_(netns) {
+  auto namespaces = net_namespaces();
   older_ = mounted_namespaces();
   for (const auto& [inode, pid] : namespaces) older_.push_back(inode);
   if (only_ != 0) std::erase_if(namespaces, [this](const auto& n) { return n.first != only_; });
@@ -25,26 +25,35 @@ LossCounters::LossCounters(SocketOwners& processes, std::uint32_t netns)
   told_ = newest_;
 }
 
-void LossCounters::read() {
-  const auto now = processes_.namespaces();
+bool LossCounters::take(std::uint32_t netns, Counters counters) {
+  std::erase_if(counters, [](const auto& c) { return counter_hint(c.first.name).empty(); });
+  Counters& known = newest_[netns];
+  const bool grown = counters != known;
+  known = std::move(counters);
+  return grown;
+}
+
+bool LossCounters::read() {
   if (newest_.size() > kMaxNamespaces) newest_.clear();
-  for (const auto& [netns, pid] : now) {
+  bool grown = only_ == 0 && take(0, read_host_counters());
+  for (const auto& [netns, pid] : net_namespaces()) {
     if (only_ != 0 && netns != only_) continue;
     Counters counters = read_counters(pid);
     if (counters.empty()) continue;
     qdiscs_.read(netns, counters);
-    std::erase_if(counters, [](const auto& c) { return counter_hint(c.first.name).empty(); });
-    newest_.insert_or_assign(netns, std::move(counters));
+    grown = take(netns, std::move(counters)) || grown;
   }
-  if (only_ == 0) newest_.insert_or_assign(0, read_host_counters());
+  return grown;
 }
 
-void LossCounters::poll(BootTime now) {
+void LossCounters::poll(BootTime now, std::uint64_t seen) {
   if (now.ns < next_poll_ns_) return;
   const BootTime before = system_clock_source().boot();
-  read();
+  const bool lost = read() || seen != seen_;
   const std::uint64_t took = system_clock_source().boot().ns - before.ns;
-  next_poll_ns_ = now.ns + std::max(kPollNs, took * kPollShare);
+  pause_ns_ = lost ? kPollNs : std::clamp(pause_ns_ * 2, kPollNs, kLongestPollNs);
+  next_poll_ns_ = now.ns + std::max(pause_ns_, took * kPollShare);
+  seen_ = seen;
 }
 
 void LossCounters::tell(const std::function<void(const CounterGrowth&)>& sink) {

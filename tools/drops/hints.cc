@@ -420,7 +420,7 @@ std::span<const std::string_view> benign_reasons() {
 }
 std::span<const std::string_view> ambiguous_reasons() {
   static constexpr std::string_view kAmbiguous[] = {"NOT_SPECIFIED", "NO_SOCKET", "IP_INNOROUTES",
-                                                    "QDISC_DROP"};
+                                                    "QDISC_DROP", "TCP_CLOSE"};
   return kAmbiguous;
 }
 

@@ -17,6 +17,7 @@
 #include "drops/probe.h"
 #include "drops/stack.h"
 #include "drops/summary.h"
+#include "drops/telemetry.h"
 #include "probe/map_entries.h"
 #include "run/tool.h"
 
@@ -144,7 +145,7 @@ class Drops final : public Tool {
     texts_ = &packets_.texts();
     if (sums_ != nullptr) sums_->use(*texts_);
     owners_.start(packets_.skeleton());
-    if (shows_counters()) counters_.emplace(namespaces_, session_->filter.netns);
+    if (shows_counters()) counters_.emplace(session_->filter.netns);
     const std::uint64_t now = session_->clock.now().ns;
     next_second_ = now + kSecond;
     next_counters_ = now + static_cast<std::uint64_t>(common().interval_ns);
@@ -157,7 +158,7 @@ class Drops final : public Tool {
       next_second_ = now + kSecond;
       tell_folded();
     }
-    if (counters_) counters_->poll({now});
+    if (counters_) counters_->poll({now}, packets_.probe().seen());
     // Whoever waits for a number of counters hears of them as they grow.
     const bool as_they_grow = common().interval_given || (options_.only_counters() && common().count);
     if (counters_ && as_they_grow && now >= next_counters_) {
@@ -257,9 +258,9 @@ class Drops final : public Tool {
 
   // One line for each place where more happened than lines may tell.
   void tell_folded() {
-    const std::uint64_t folded = packets_.skeleton().bss->folded_events;
-    if (!lines() || folded == folded_told_) return;
-    folded_told_ = folded;
+    if (!lines() ||
+        (__atomic_exchange_n(&packets_.skeleton().bss->folded, 0U, __ATOMIC_SEQ_CST) == 0 && !ended_))
+      return;
     const UnixTime now = session_->clock.to_unix(session_->clock.now());
     for (const DropTotal& e : growth_.since_last(read_totals(totals_fd()))) {
       DropLine line = line_of(e, now);
@@ -339,7 +340,6 @@ class Drops final : public Tool {
   std::vector<std::vector<std::byte>> pending_;  // records that wait for a search
   std::uint64_t pending_since_ = 0;
   bool ended_ = false;
-  SocketOwners namespaces_;
   std::optional<LossCounters> counters_;
   CauseJoin causes_;
   BenignDrops benign_;
@@ -349,7 +349,6 @@ class Drops final : public Tool {
   std::map<std::pair<std::uint32_t, std::string_view>, std::uint64_t>
       benign_told_;  // by namespace and counter
   profile::Profile dropped_{{.event = "dropped packets", .counted = "packets"}};
-  std::uint64_t folded_told_ = 0;
   std::uint64_t next_second_ = 0, next_counters_ = 0;
 };
 
@@ -391,6 +390,7 @@ const ToolInfo kDrops{
     .examples = kExamples,
     .formats = kLineAndStackFormats,
     .profits = kProfits,
+    .telemetry = &kDropsTelemetry,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Drops>(); },
 };
 

@@ -140,12 +140,10 @@ static __always_inline bool take_sample(void* ctx, struct flame_sample* s, __u8*
 
 /* Sends a sample with its stack, which lies behind it and has `room` (constant) for bytes and a page more. */
 static __always_inline void send_sample(struct flame_sample* s, const __u32 room) {
-  __u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
   __u64 size = sizeof(*s) + s->stack_bytes;
 
   if (size > sizeof(*s) + room + FLAME_PAGE) return;
-  if (bpf_ringbuf_output(&events, s, size,
-                         waiting >= ringbuf_wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+  if (bpf_ringbuf_output(&events, s, size, wake_up()))
     count_loss(LOSS_RINGBUF_FULL);
 }
 

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <utility>
 
+#include "base/clock.h"
 #include "probe/kernel_btf.h"
 #include "probe/map_entries.h"
 #include "probe/perf_event.h"
@@ -218,8 +219,9 @@ Result<void> FlameProbe::attach_counter(const bpf_program& program, UniqueFd fd)
 void FlameProbe::each_blocked(const OnRecord& on_record) {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
-  const auto now_ns =
-      static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+  const auto now_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+                      static_cast<std::uint64_t>(now.tv_nsec) -
+                      static_cast<std::uint64_t>(time_offsets().monotonic_ns);
   struct Blocked {
     flame_sample sample;
     std::byte stack[FLAME_BLOCKED_STACK_MOST + FLAME_PAGE];

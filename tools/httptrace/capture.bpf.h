@@ -19,10 +19,7 @@
 
 static __always_inline long send_record(void *record, __u64 size)
 {
-	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-
-	return bpf_ringbuf_output(&events, record, size,
-				  waiting >= ringbuf_wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	return bpf_ringbuf_output(&events, record, size, wake_up());
 }
 
 static __always_inline void fill_header(struct httptrace_header *h, const struct connection *c, __u64 object,

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "httptrace/event.h"
-#include "otlp/log_sink.h"
+#include "run/otlp_owner.h"
 
 namespace plumb {
 namespace {
@@ -169,20 +169,14 @@ void add_common(const Row& row, const Request& r, SpanDraft& span) {
   }
   out.text("network.protocol.name", "http");
   out.text("network.protocol.version", protocol_version(r));
-  for (std::size_t i = 0; i < row.schema().size(); ++i) {
-    const FieldSpec& spec = row.schema().spec(i);
-    if (std::ranges::find(kReshaped, spec.key) != std::end(kReshaped)) continue;
-    const Value value = row.get(i);
-    if (std::holds_alternative<None>(value)) continue;
-    // A name of the table stays where it is; one that is made is kept.
-    span.attributes.push_back({spec.otlp.empty() ? span.keep(otlp::attribute_name(spec)) : spec.otlp, value});
-  }
+  otlp::add_fields(row, kReshaped, span);
 }
 
 bool fill_span(const Row& row, SpanDraft& span) {
   if (row.event<Request>() == nullptr) return false;
   const Request& r = *row.event<Request>();
   if (r.role == Role::unknown) return false;
+  set_owner(span, r.origin);
   span.kind = r.role == Role::server ? SpanKind::server : SpanKind::client;
   // Both ends by one anchor of the clock: the record's, and the measured length back from it.
   span.end = r.origin.time;
@@ -211,15 +205,12 @@ bool fill_span(const Row& row, SpanDraft& span) {
   return true;
 }
 
-// The advice of the conventions, in seconds.
-constexpr double kSeconds[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
-
 enum : std::size_t { kServerRequest, kClientRequest, kServerCall, kClientCall };
 constexpr otlp::Instrument kInstruments[] = {
-    {"http.server.request.duration", "s", "Duration of HTTP server requests.", kSeconds},
-    {"http.client.request.duration", "s", "Duration of HTTP client requests.", kSeconds},
-    {"rpc.server.call.duration", "s", "Duration of incoming RPCs.", kSeconds},
-    {"rpc.client.call.duration", "s", "Duration of outgoing RPCs.", kSeconds},
+    {"http.server.request.duration", "s", "Duration of HTTP server requests.", otlp::kRequestSeconds},
+    {"http.client.request.duration", "s", "Duration of HTTP client requests.", otlp::kRequestSeconds},
+    {"rpc.server.call.duration", "s", "Duration of incoming RPCs.", otlp::kRequestSeconds},
+    {"rpc.client.call.duration", "s", "Duration of outgoing RPCs.", otlp::kRequestSeconds},
 };
 
 void measure(const Row& row, otlp::Measures& measures) {
@@ -227,8 +218,7 @@ void measure(const Row& row, otlp::Measures& measures) {
   const Request& r = *row.event<Request>();
   if (r.role == Role::unknown || r.latency_ns() < 0) return;
   if (r.exchange->failure != http::Failure::none && !broke(r)) return;  // its end was not seen: no duration
-  std::vector<Attribute> list;
-  const Attributes out{list};
+  otlp::AttributeSet out;
   const bool server = r.role == Role::server;
   if (is_rpc(r)) {
     out.text("rpc.system.name", "grpc");
@@ -250,7 +240,7 @@ void measure(const Row& row, otlp::Measures& measures) {
   out.text("error.type", error_type(r, buffer));
   const std::size_t instrument =
       is_rpc(r) ? (server ? kServerCall : kClientCall) : (server ? kServerRequest : kClientRequest);
-  measures.add(instrument, static_cast<double>(r.latency_ns()) / 1e9, list);
+  measures.add(instrument, static_cast<double>(r.latency_ns()) / 1e9, out);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "tcpconnect/options.h"
 #include "tcpconnect/probe.h"
 #include "tcpconnect/sums.h"
+#include "tcpconnect/telemetry.h"
 
 namespace plumb {
 namespace {
@@ -219,6 +220,7 @@ const ToolInfo kTcpconnect{
     .summary_schema = &kConnectSummarySchema,
     .examples = kExamples,
     .profits = kProfits,
+    .telemetry = &kTcpconnectTelemetry,
     .make = []() -> std::unique_ptr<Tool> { return std::make_unique<Tcpconnect>(); },
 };
 
