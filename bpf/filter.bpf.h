@@ -40,37 +40,83 @@ struct {
 #include "bpf/executable.bpf.h"
 #include "bpf/follow.bpf.h"
 
-/* The leader's name is taken, as ps(1) shows it; a thread's own name is not. */
-static __always_inline void identify_leader(struct task_identity *id, struct task_struct *task)
-{
-	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-	struct task_struct *parent = BPF_CORE_READ(leader, real_parent, group_leader);
+/* Only numbers are loaded plainly, see socket_netns(). `typed` (constant): the verifier knows `task`. */
+#define TASK_READ(task, member) (typed ? (task)->member : BPF_CORE_READ(task, member))
 
-	id->start_ns = BPF_CORE_READ(leader, start_boottime);
+/* All bits of the bytes before the first that is 0; the lowest bit that is set in `nul` belongs to that one. */
+static __always_inline __u64 before_nul(__u64 word)
+{
+	__u64 nul = (word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL;
+
+	return ((nul & -nul) >> 7) - 1;
+}
+
+/* The name of a task that the verifier knows. What stands behind the NUL may be left of a longer name (before Linux 6.13), and
+ * is cleared; without a branch, which the verifier would have to walk twice. */
+static __always_inline void load_comm(char *to, const struct task_struct *task)
+{
+	const __u64 *from = (const __u64 *)&task->comm;
+	__u64 *words = (__u64 *)to;
+	__u64 low = from[0], high = from[1];
+	__u64 in_low = before_nul(low), in_high = before_nul(high);
+	__u64 ends = ~in_low; /* 0: the name goes on in the second word */
+
+	words[0] = low & in_low;
+	words[1] = high & in_high & (((ends | -ends) >> 63) - 1);
+}
+
+/* The leader's name is taken, as ps(1) shows it; a thread's own name is not. */
+static __always_inline void identify_leader(struct task_identity *id, struct task_struct *task, const bool typed)
+{
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	struct task_struct *leader;
+
+	id->pid = TASK_READ(task, tgid);
+	id->tid = TASK_READ(task, pid);
 	id->uid = BPF_CORE_READ(task, cred, euid.val);
+	if (typed && id->pid == id->tid) { /* most tasks lead their thread group */
+		id->start_ns = task->start_boottime;
+		load_comm(id->comm, task);
+	} else {
+		leader = BPF_CORE_READ(task, group_leader);
+		id->start_ns = BPF_CORE_READ(leader, start_boottime);
+		BPF_CORE_READ_STR_INTO(&id->comm, leader, comm);
+	}
+	parent = BPF_CORE_READ(parent, group_leader);
 	id->parent_pid = BPF_CORE_READ(parent, tgid);
-	BPF_CORE_READ_STR_INTO(&id->comm, leader, comm);
 	BPF_CORE_READ_STR_INTO(&id->parent_comm, parent, comm);
+}
+
+/* Whether the kernel types the current task (Linux 5.11): then a plain load does, in place of a helper's 25 ns. */
+#define CURRENT_IS_TYPED bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+
+/* A kernel thread is nobody's process. */
+static __always_inline bool is_process(const struct task_struct *task, const bool typed)
+{
+	return !(TASK_READ(task, flags) & PF_KTHREAD);
+}
+
+static __always_inline bool current_is_process(void)
+{
+	return CURRENT_IS_TYPED ? is_process(bpf_get_current_task_btf(), true)
+				: is_process((struct task_struct *)bpf_get_current_task(), false);
 }
 
 /* Fills `id`, zeroed before, from the current task. */
 static __always_inline void identify_current(struct task_identity *id)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
-
-	identify_leader(id, (struct task_struct *)bpf_get_current_task());
+	if (CURRENT_IS_TYPED)
+		identify_leader(id, bpf_get_current_task_btf(), true);
+	else
+		identify_leader(id, (struct task_struct *)bpf_get_current_task(), false);
 	id->cgroup_id = bpf_get_current_cgroup_id();
-	id->pid = pid_tgid >> 32;
-	id->tid = (__u32)pid_tgid;
 }
 
 /* The same for any task, as iterators need it. */
 static __always_inline void identify_task(struct task_identity *id, struct task_struct *task)
 {
-	identify_leader(id, task);
+	identify_leader(id, task, false);
 	id->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-	id->pid = BPF_CORE_READ(task, tgid);
-	id->tid = BPF_CORE_READ(task, pid);
 }
 
 /* Whether what `id` holds passes -p, --comm, -u. */

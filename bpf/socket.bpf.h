@@ -36,25 +36,28 @@ static __always_inline void unmap_v4(struct endpoints *ends)
  * does, at a tenth of a helper's cost. */
 #define SOCK_READ(sk, member) (typed ? (sk)->member : BPF_CORE_READ(sk, member))
 
-/* `sk`, typed as for SOCK_READ, as the TCP socket that it is, for plain loads. NULL before Linux 5.9. */
-static __always_inline struct tcp_sock *tcp_of(const struct sock *sk)
+/* Whether the kernel types TCP sockets (Linux 5.9). */
+#define TCP_IS_TYPED bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_skc_to_tcp_sock)
+
+/* `sk`, typed as for SOCK_READ, as the TCP socket that it is, for TCP_READ. False: it is none. */
+static __always_inline bool tcp_of(const struct sock *sk, const struct tcp_sock **tcp)
 {
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_skc_to_tcp_sock))
-		return 0;
-	return bpf_skc_to_tcp_sock((void *)sk);
+	*tcp = TCP_IS_TYPED ? bpf_skc_to_tcp_sock((void *)sk) : 0;
+	return !TCP_IS_TYPED || *tcp;
 }
 
-#define TCP_READ(tcp, sk, member) ((tcp) ? (tcp)->member : BPF_CORE_READ((const struct tcp_sock *)(sk), member))
+/* A member of a TCP socket; `tcp` is what tcp_of() gave for `sk`. */
+#define TCP_READ_AS(type, tcp, sk, member) \
+	(TCP_IS_TYPED ? ((const type *)(tcp))->member : BPF_CORE_READ((const type *)(sk), member))
+#define TCP_READ(tcp, sk, member) TCP_READ_AS(struct tcp_sock, tcp, sk, member)
 
-/* The ends of an inet socket. inet_sport and not skc_num: the latter is 0 once the port was given back. */
-static __always_inline void read_endpoints(struct endpoints *ends, const struct sock *sk, const bool typed)
+/* The ends of an inet socket whose local port is known. */
+static __always_inline void read_ends(struct endpoints *ends, const struct sock *sk, __be16 local_port, const bool typed)
 {
-	const struct inet_sock *inet = (const struct inet_sock *)sk;
-
 	__builtin_memset(ends, 0, sizeof(*ends));
 	ends->family = SOCK_READ(sk, __sk_common.skc_family);
 	ends->remote_port = bpf_ntohs(SOCK_READ(sk, __sk_common.skc_dport));
-	ends->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
+	ends->local_port = bpf_ntohs(local_port);
 	if (ends->family == AF_INET) {
 		ends->remote_addr[0] = SOCK_READ(sk, __sk_common.skc_daddr);
 		ends->local_addr[0] = SOCK_READ(sk, __sk_common.skc_rcv_saddr);
@@ -65,6 +68,12 @@ static __always_inline void read_endpoints(struct endpoints *ends, const struct 
 		}
 		unmap_v4(ends);
 	}
+}
+
+/* The same. inet_sport and not skc_num: the latter is 0 once the port was given back. */
+static __always_inline void read_endpoints(struct endpoints *ends, const struct sock *sk, const bool typed)
+{
+	read_ends(ends, sk, BPF_CORE_READ((const struct inet_sock *)sk, inet_sport), typed);
 }
 
 /* By a helper also where the verifier knows `sk`: for each plain load of a pointer through a tracepoint's argument, Linux 6.3

@@ -103,25 +103,28 @@ static __always_inline void write_owner(struct socket_owner *entry, const struct
 	__sync_fetch_and_add(&entry->version, 1);
 }
 
-static __always_inline bool current_is_process(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	return !(BPF_CORE_READ(task, flags) & PF_KTHREAD);
-}
-
 /* The current task is the owner from now on. `anew`: the socket came to a place of its own right now. `in_cgroup`
- * (constant): a program of a cgroup, which lacks the helper that tells the current task's. */
+ * (constant): a program of a cgroup, which lacks the helpers that tell the current task's and that type it. */
 static __always_inline void current_owns(struct socket_owner *entry, bool anew, const bool in_cgroup)
 {
 	struct task_identity id = {};
 	bool selected;
 
-	if (!entry || !current_is_process())
+	if (!entry)
 		return;
-	identify_current(&id);
-	selected = in_cgroup ? other_task_selected(&id, (struct task_struct *)bpf_get_current_task())
-			     : task_selected(&id);
+	if (in_cgroup) {
+		struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+		if (!is_process(task, false))
+			return;
+		identify_task(&id, task);
+		selected = other_task_selected(&id, task);
+	} else {
+		if (!current_is_process())
+			return;
+		identify_current(&id);
+		selected = task_selected(&id);
+	}
 	write_owner(entry, &id, selected);
 	if (anew || !entry->since_ns)
 		entry->since_ns = bpf_ktime_get_boot_ns();

@@ -123,7 +123,7 @@ _plumb_httptrace_options() {
 # $1 with the names of the fields.
 _plumb_drops_fields() {
     case $fields in
-        summary) "$1" 'type' 'event' 'reason' 'subsystem' 'count' 'total_bytes' 'location' 'dev' 'netns' 'direction' 'protocol' 'src' 'dst' 'dst_port' 'hint' ;;
+        summary) "$1" 'type' 'event' 'reason' 'subsystem' 'count' 'total_bytes' 'location' 'dev' 'netns' 'direction' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'hint' ;;
         *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'reason' 'subsystem' 'hint' 'location' 'protocol' 'src' 'src_port' 'dst' 'dst_port' 'tcp_flags' 'length_bytes' 'dev' 'direction' 'state' 'owner_source' 'stack' 'count' 'inner_protocol' 'inner_src' 'inner_src_port' 'inner_dst' 'inner_dst_port' 'kind' 'sequence' 'srtt_ms' 'retransmits' 'cause' 'cause_location' 'cause_certainty' 'cause_age_ms' 'counter' 'delta' ;;
     esac
 }
@@ -229,12 +229,12 @@ _plumb_flame_value() {
 
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
-        --min-block --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u --cgroup \
-        --container --pod --netns --where --from --duration -d --count -n --format -f --json -j \
-        --output -o --columns --wide --time --names --color --summary --by --sort --histogram --top \
-        --once --interval --otlp --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run \
-        --fail-if --baseline --strict --report --list-fields --json-schema --ready-file --stats \
-        --quiet -q --verbose -v --help -h --version --
+        --min-block --wakers --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u \
+        --cgroup --container --pod --netns --where --from --duration -d --count -n --format -f \
+        --json -j --output -o --columns --wide --time --names --color --summary --by --sort \
+        --histogram --top --once --interval --otlp --otlp-signals --otlp-spans --otlp-profiles \
+        --otlp-dry-run --fail-if --baseline --strict --report --list-fields --json-schema \
+        --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -337,6 +337,15 @@ _plumb_doctor_value() {
 
 _plumb_doctor_options() {
     _plumb_values --pid -p --json -j --verbose -v --help -h --version
+}
+
+# Completes the value of option $1; fails when it takes none.
+_plumb_skill_value() {
+    return 1
+}
+
+_plumb_skill_options() {
+    _plumb_values --help -h --version
 }
 
 # Sets `words` to the words up to the cursor, as the shell will see them, and `cut` to whether readline cut the last.
@@ -479,7 +488,7 @@ _plumb() {
         *)
             item=$value
             if ((count == 2)); then
-                _plumb_values tcpconnect httptrace drops flame dnsx doctor --help --version
+                _plumb_values tcpconnect httptrace drops flame dnsx doctor skill --help --version
                 return
             fi
             tool=${words[1]} first=2

@@ -120,9 +120,9 @@ function __plumb_tcpconnect_fields
             type\t'summary' \
             pid\t'The process that owned the sockets; null when that is not known' \
             comm\t'The owner\'s command name' \
-            role\t'client: it connected; server: it accepted' \
+            role\t'client: it connected; server: it accepted; null: older than the trace' \
             remote_addr\t'client: the destination; null for a server' \
-            port\t'client: the destination\'s port; server: the local port' \
+            port\t'client: the destination\'s port; server: the local port; of older connections the lower one' \
             attempts\t'Attempts decided, or connections accepted' \
             failed\t'Of these: not established' \
             established\t'Of these: established' \
@@ -137,10 +137,10 @@ function __plumb_tcpconnect_fields
             latency_p90_ms\t'90th percentile, within 6.25 %' \
             latency_p99_ms\t'99th percentile, within 6.25 %' \
             latency_max_ms\t'The longest, exact' \
-            closed\t'Connections that ended during the trace' \
-            tx_bytes\t'Payload sent by connections that ended during the trace' \
-            rx_bytes\t'Payload received by connections that ended during the trace' \
-            retransmits\t'Segments sent again by connections that ended during the trace'
+            closed\t'Connections that ended during the trace; null for saved lines without closes' \
+            tx_bytes\t'Payload sent by connections that ended during the trace; null for saved lines without closes' \
+            rx_bytes\t'Payload received by connections that ended during the trace; null for saved lines without closes' \
+            retransmits\t'Segments sent again by connections that ended during the trace; null for saved lines without closes'
         return
     end
     $argv[1] \
@@ -218,9 +218,9 @@ function __plumb_tcpconnect
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
     complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
     complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
-    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on standard output, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_tcpconnect_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -324,9 +324,9 @@ function __plumb_httptrace
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
     complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
     complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
-    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on standard output, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_httptrace_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -348,15 +348,16 @@ function __plumb_drops_fields
             reason\t'As in the lines; for retransmits their kind' \
             subsystem\t'The part of the kernel that the reason comes from' \
             count\t'How many, exactly' \
-            total_bytes\t'The sum of the packets\' lengths' \
+            total_bytes\t'The sum of the packets\' lengths; null for resets, which have nothing but headers' \
             location\t'The kernel function with the offset in it; null when not grouped by it' \
             dev\t'The device; null when not known or not grouped by it' \
             netns\t'The network namespace; null when not known or not grouped by device' \
             direction\t'in, out or forward, as in the lines' \
             protocol\t'What the IP header carries; null when not grouped by flow' \
             src\t'Source address; null when not grouped by flow' \
+            src_port\t'Source port, where that is the service\'s (the lower of the two); clients\' are not told apart' \
             dst\t'Destination address; null when not grouped by flow' \
-            dst_port\t'Destination port; source ports are not told apart' \
+            dst_port\t'Destination port, where that is the service\'s (the lower of the two)' \
             hint\t'What the reason means'
         return
     end
@@ -450,9 +451,9 @@ function __plumb_drops
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
     complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
     complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
-    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on standard output, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_drops_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -489,6 +490,7 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l per-cpu -f -d 'Each CPU for itself'
     complete -c $argv[1] -n $argv[2] -l idle -f -d 'CPUs that idle too'
     complete -c $argv[1] -n $argv[2] -l min-block -fr -d 'With --event offcpu or runq: only waits of at least this long (default: 1ms of offcpu, 0 of runq)'
+    complete -c $argv[1] -n $argv[2] -l wakers -f -d 'With --event offcpu: above each stack that waited, who ended the wait, its innermost function first and its command\'s name last; [interrupt] where a timer or a device did'
     complete -c $argv[1] -n $argv[2] -l stack-size -fr -d 'How much of a thread\'s stack to copy at most (default 65536, up to 131072)'
     complete -c $argv[1] -n $argv[2] -l raw-names -f -d 'Names as they stand in the files, not demangled'
     complete -c $argv[1] -n $argv[2] -l inline -f -d 'Functions that the compiler inlined, and source lines, of binaries with debug information (DWARF)'
@@ -523,9 +525,9 @@ function __plumb_flame
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
     complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
     complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
-    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on standard output, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_flame_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -640,9 +642,9 @@ function __plumb_dnsx
     complete -c $argv[1] -n $argv[2] -l otlp-signals -fr -d 'What --otlp pushes: logs, traces, metrics'
     complete -c $argv[1] -n $argv[2] -l otlp-spans -fr -d 'Spans that --otlp makes only when asked for: dns, of dnsx\'s lookups; connect, of tcpconnect\'s attempts'
     complete -c $argv[1] -n $argv[2] -l otlp-profiles -f -d 'Push the stacks as well, as a profile of OpenTelemetry (opentelemetry.proto.profiles.v1development of its version 1.11, which is not stable)'
-    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on stdout, where the tool\'s lines are left out then'
+    complete -c $argv[1] -n $argv[2] -l otlp-dry-run -f -d 'Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values masked, body) on standard output, where the tool\'s lines are left out then'
     complete -c $argv[1] -n $argv[2] -l fail-if -fr -a '(__plumb_dnsx_fields __plumb_expression)' -d 'Exit with status 3 when EXPR over all events holds at the end, such as \'p99(latency) > 50ms\'; the measured value is shown'
-    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
+    complete -c $argv[1] -n $argv[2] -l baseline -rF -d 'The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as \'p99(latency) > 1.2 * base(p99(latency))\''
     complete -c $argv[1] -n $argv[2] -l strict -f -d 'What is inconclusive fails too'
     complete -c $argv[1] -n $argv[2] -l report -rF -d 'Write the verdicts of --fail-if and what they rest on (events seen, kept, lost, hooks, cost) to FILE: .md Markdown, .xml JUnit, .json'
     complete -c $argv[1] -n $argv[2] -l list-fields -f -d 'Describe the tool\'s fields and exit; needs no privileges'
@@ -664,6 +666,12 @@ function __plumb_doctor
     complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
 end
 
+# For the command $argv[1], where $argv[2] holds.
+function __plumb_skill
+    complete -c $argv[1] -n $argv[2] -s h -l help -f -d 'Show all options and exit'
+    complete -c $argv[1] -n $argv[2] -l version -f -d 'Print the version and exit'
+end
+
 complete -c plumb -f
 complete -c plumb -n __plumb_first -a tcpconnect -d 'who connects where over TCP, how it ends and how long it takes'
 complete -c plumb -n __plumb_first -a httptrace -d 'every HTTP request, who sent or answered it, its status and latency'
@@ -671,6 +679,7 @@ complete -c plumb -n __plumb_first -a drops -d 'where packets die and why, what 
 complete -c plumb -n __plumb_first -a flame -d 'where CPU time and waiting time go, as flame graphs'
 complete -c plumb -n __plumb_first -a dnsx -d 'every DNS lookup: whose, how long, how it ended'
 complete -c plumb -n __plumb_first -a doctor -d 'what this machine and user can trace, and what is missing'
+complete -c plumb -n __plumb_first -a skill -d 'what an assistant has to know to use plumb well, as Markdown'
 complete -c plumb -n __plumb_first -s h -l help -d 'Show the tools and exit'
 complete -c plumb -n __plumb_first -l version -d 'Print the version and exit'
 __plumb_tcpconnect plumb '__plumb_in tcpconnect'
@@ -700,4 +709,5 @@ complete -c dnsx -f
 __plumb_dnsx dnsx __plumb_before_command
 complete -c dnsx -n __plumb_behind_dashes -a '(__plumb_command)'
 __plumb_doctor plumb '__plumb_in doctor'
+__plumb_skill plumb '__plumb_in skill'
 complete -c plumb -n __plumb_behind_dashes -a '(__plumb_command)'

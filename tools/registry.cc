@@ -11,6 +11,7 @@ extern const ToolInfo kDnsx;
 extern const CommandInfo kDoctor;
 extern const CommandInfo kFlameRender;
 extern const CommandInfo kFlameDiff;
+extern const CommandInfo kSkill;
 
 std::span<const CommandInfo> commands() {
   static const CommandInfo kCommands[] = {
@@ -22,6 +23,7 @@ std::span<const CommandInfo> commands() {
       kFlameDiff,
       tool_command(kDnsx),
       kDoctor,
+      kSkill,
   };
   return kCommands;
 }

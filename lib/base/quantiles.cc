@@ -101,4 +101,35 @@ std::optional<double> Quantiles::quantile(double q) const {
   return max_;
 }
 
+std::vector<Quantiles::Bucket> Quantiles::filled() const {
+  std::vector<Bucket> out;
+  for (unsigned g = 0; g < kGroups; ++g) {
+    if (slot_[g] == kNone) continue;
+    const Buckets& buckets = buckets_[slot_[g]];
+    for (unsigned b = 0; b < kSub; ++b) {
+      if (buckets[b] != 0) out.emplace_back(g * kSub + b, buckets[b]);
+    }
+  }
+  return out;
+}
+
+std::optional<Quantiles> Quantiles::restored(const Figures& f, std::span<const Bucket> filled) {
+  Quantiles q;
+  if (!std::isfinite(f.min) || !std::isfinite(f.max) || !std::isfinite(f.sum) || f.min > f.max)
+    return std::nullopt;
+  std::uint64_t count = f.zeros;
+  for (const auto& [number, values] : filled) {
+    if (number >= kGroups * kSub || __builtin_add_overflow(count, values, &count)) return std::nullopt;
+    q.group(number / kSub)[number % kSub] += values;
+  }
+  if (count != f.count) return std::nullopt;
+  q.zeros_ = f.zeros;
+  q.count_ = f.count;
+  q.whole_ = f.whole;
+  q.min_ = f.min;
+  q.max_ = f.max;
+  q.sum_ = f.sum;
+  return q;
+}
+
 }  // namespace plumb

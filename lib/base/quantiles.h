@@ -10,6 +10,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace plumb {
@@ -38,6 +40,18 @@ class Quantiles {
   std::optional<double> mean() const {
     return count_ == 0 ? std::nullopt : std::optional(sum() / static_cast<double>(count_));
   }
+
+  // For keeping it beyond the run: the numbers beside the buckets, and the buckets that hold something, by rising value.
+  struct Figures {
+    std::uint64_t count = 0, zeros = 0;
+    bool whole = true;
+    double min = 0, max = 0, sum = 0;
+  };
+  using Bucket = std::pair<std::uint32_t, std::uint64_t>;  // its number, and how many values
+  Figures figures() const { return {count_, zeros_, whole_, min_, max_, sum()}; }
+  std::vector<Bucket> filled() const;
+  // What was kept, again; nothing where it contradicts itself.
+  static std::optional<Quantiles> restored(const Figures& figures, std::span<const Bucket> filled);
 
  private:
   static constexpr unsigned kSubBits = 7;

@@ -54,13 +54,16 @@ std::size_t plain_prefix(std::string_view text) {
   return i;
 }
 
-// Characters that move or reorder what is on the line: C1 controls (a terminal may take U+009B as CSI) and
-// the bidirectional embeddings, overrides and isolates.
+// Characters that move or reorder what is on the line: C1 controls (a terminal may take U+009B as CSI), the line and
+// paragraph separators, and bidirectional marks, embeddings, overrides and isolates. And those that nobody sees, by which
+// a name can look like another: zero-width spaces and joiners, the byte order mark, tags.
 bool is_c1(char32_t code) {
   return code >= 0x80 && code < 0xa0;
 }
-bool is_reordering(char32_t code) {
-  return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+bool is_deceptive(char32_t code) {
+  if (code < 0x2000) return code == 0x61c;
+  return (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+         (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || (code >= 0xe0000 && code <= 0xe0fff);
 }
 
 void append_hex_bytes(std::string& out, std::string_view bytes) {
@@ -71,17 +74,24 @@ void append_hex_bytes(std::string& out, std::string_view bytes) {
   }
 }
 
+// Of RFC 8259, section 7: what is above U+FFFF as a surrogate pair.
 void append_u_escape(std::string& out, char32_t code) {
+  if (code > 0xffff) {
+    append_u_escape(out, 0xd800 + ((code - 0x10000) >> 10));
+    code = 0xdc00 + (code & 0x3ff);
+  }
   const char escape[] = {
       '\\', 'u', kHex[code >> 12 & 15], kHex[code >> 8 & 15], kHex[code >> 4 & 15], kHex[code & 15]};
   out.append(escape, sizeof escape);
 }
 
-void append_braced(std::string& out, char32_t code) {  // \u{202e}
-  const char escape[] = {
-      '\\', 'u', '{', kHex[code >> 12 & 15], kHex[code >> 8 & 15], kHex[code >> 4 & 15], kHex[code & 15],
-      '}'};
-  out.append(escape, sizeof escape);
+// \u{202e}; the columns that it takes.
+std::size_t append_braced(std::string& out, char32_t code) {
+  const std::size_t before = out.size();
+  out += "\\u{";
+  for (int shift = code > 0xffff ? 16 : 12; shift >= 0; shift -= 4) out += kHex[code >> shift & 15];
+  out += '}';
+  return out.size() - before;
 }
 
 // Takes what is special at the front of `text`, appends its printable form, and adds the columns it takes.
@@ -95,9 +105,8 @@ std::size_t print_special(std::string& out, std::string_view text, std::size_t& 
   if (!step.valid || step.code < ' ' || step.code == 0x7f || is_c1(step.code)) {
     append_hex_bytes(out, text.substr(0, step.size));
     columns += 4 * std::size_t{step.size};
-  } else if (is_reordering(step.code)) {
-    append_braced(out, step.code);
-    columns += 8;
+  } else if (is_deceptive(step.code)) {
+    columns += append_braced(out, step.code);
   } else {
     out.append(text.substr(0, step.size));
     columns += code_point_width(step.code);
@@ -134,7 +143,7 @@ std::size_t escape_special(std::string& out, std::string_view text) {
   const Utf8Step step = decode_utf8(text);
   if (!step.valid) {
     out += "\xef\xbf\xbd";  // U+FFFD
-  } else if (step.code < ' ' || step.code == 0x7f || is_c1(step.code) || is_reordering(step.code)) {
+  } else if (step.code < ' ' || step.code == 0x7f || is_c1(step.code) || is_deceptive(step.code)) {
     append_u_escape(out, step.code);
   } else {
     out.append(text.substr(0, step.size));
@@ -194,6 +203,10 @@ void append_json_escaped(std::string& out, std::string_view text) {
     text.remove_prefix(plain);
     if (!text.empty()) text.remove_prefix(escape_special(out, text));
   }
+}
+
+bool is_plain_json(std::string_view text) {
+  return plain_prefix<ForJson>(text) == text.size();
 }
 
 std::size_t display_width(std::string_view text) {

@@ -39,6 +39,10 @@ std::size_t words_of(const CommandInfo& command) {
 }
 
 Error unknown_command(std::span<const CommandInfo> table, std::string_view name) {
+  if (name.starts_with('-'))
+    return Error{"no tool before '" + std::string(name) + "'",
+                 "options stand behind the tool that they are for",
+                 "such as: plumb tcpconnect " + std::string(name)};
   std::vector<std::string_view> known{"help"};
   for (const CommandInfo& command : table) known.push_back(command.name);
   const auto near = suggestions(name, known, 1);
@@ -49,16 +53,27 @@ Error unknown_command(std::span<const CommandInfo> table, std::string_view name)
                             : "did you mean '" + std::string(near.front()) + "'?"};
 }
 
+// Whether the command line asks for JSON; set before it is parsed, since that may be what fails.
+bool& json_asked() {
+  static bool asked = false;
+  return asked;
+}
+
+bool is_json_word(std::string_view w) {
+  return w == "--json" || w == "-j" || w == "--format=json" || w == "-fjson";
+}
+
 // `plumb help`, `plumb help flame diff`.
-int print_help(std::span<const CommandInfo> table, std::span<const std::string> words) {
-  if (words.empty()) return print(general_help(table));
+int print_help_of(std::span<const CommandInfo> table, std::vector<std::string> words) {
+  std::erase_if(words, is_json_word);
+  if (words.empty()) return print(json_asked() ? help_json(table) : general_help(table));
   const CommandInfo* command = find_command(table, words);
   if (command == nullptr) return wrong_command_line(unknown_command(table, words[0]));
   if (words.size() > words_of(*command)) {
     return wrong_command_line(
         {"unexpected argument '" + words[words_of(*command)] + "'", "plumb help takes the name of one tool"});
   }
-  return print(command_help(*command));
+  return print_help(*command);
 }
 
 // An excerpt's lines, which are printable already.
@@ -72,16 +87,10 @@ void append_indented(std::string& out, std::string_view lines) {
   }
 }
 
-// Whether the command line asks for JSON, as far as can be told before it is parsed, since that may be what fails.
-bool& asks_for_json() {
-  static bool asks = false;
-  return asks;
-}
-
 bool names_json(std::span<const std::string> words) {
   for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
     const std::string& w = words[i];
-    if (w == "--json" || w == "-j" || w == "--format=json" || w == "-fjson") return true;
+    if (is_json_word(w)) return true;
     if ((w == "--format" || w == "-f") && i + 1 < words.size() && words[i + 1] == "json") return true;
   }
   return false;
@@ -126,6 +135,14 @@ int print(const std::string& text) {
   return kFailed;
 }
 
+bool asks_for_json() {
+  return json_asked();
+}
+
+int print_help(const CommandInfo& command) {
+  return print(asks_for_json() ? help_json({&command, 1}) : command_help(command));
+}
+
 int print_version() {
   return print(fmt::format("plumb {}\n", kVersion));
 }
@@ -150,12 +167,12 @@ void print_error(const Error& error, bool verbose, ExitStatus status) {
     text += '\n';
   }
   if (verbose) text += error.details;
-  if (asks_for_json()) append_json_error(text, error, status);
+  if (json_asked()) append_json_error(text, error, status);
   say_text(text);
 }
 
 int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> arguments) {
-  asks_for_json() = names_json(arguments);
+  json_asked() = names_json(arguments);
   const std::string_view path =
       arguments.empty() ? std::string_view("plumb") : std::string_view(arguments.front());
   const std::string called(path.substr(path.rfind('/') + 1));
@@ -173,8 +190,10 @@ int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> 
   if (const CommandInfo* command = find_command(table, words); command != nullptr) {
     return command->main(*command, words.subspan(words_of(*command)));
   }
-  if (words[0] == "--help" || words[0] == "-h") return print(general_help(table));
-  if (words[0] == "help") return print_help(table, words.subspan(1));
+  const bool json_first = words.size() > 1 && is_json_word(words[0]);
+  const std::string& first = words[json_first ? 1 : 0];
+  if (first == "--help" || first == "-h") return print_help_of(table, {});
+  if (first == "help") return print_help_of(table, {words.begin() + (json_first ? 2 : 1), words.end()});
   if (words[0] == "--version" || words[0] == "-V") return print_version();
   return wrong_command_line(unknown_command(table, words[0]));
 }

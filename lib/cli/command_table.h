@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/option.h"
+#include "event/field.h"
 
 namespace plumb {
 
@@ -37,6 +38,10 @@ struct CommandInfo {
   CommandOptions (*options)(const CommandInfo&);
   // Runs it with what stood behind its name; returns the exit status.
   int (*main)(const CommandInfo&, std::span<const std::string> arguments);
+  const Schema* schema = nullptr;  // of a tool: its lines
+  const Schema* summary_schema =
+      nullptr;  // and those of --summary; nullptr: by the groups that are asked for
+  std::span<const std::string_view> formats = {};
   const ToolInfo* tool = nullptr;  // what a tool is beside a command (run/tool.h); nullptr: it traces nothing
 };
 
@@ -52,6 +57,10 @@ void append_visible(std::vector<OptionSpec>& specs, const OptionTable& table);
 // that command.
 int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> arguments);
 
+// Whether the command line asks for JSON, as far as can be told before it is parsed: help is data then.
+bool asks_for_json();
+// For rows' main(). `plumb COMMAND --help`, as text or as data.
+int print_help(const CommandInfo& command);
 // For rows' main(). print() writes to standard output and returns an exit status.
 int print(const std::string& text);
 int print_version();

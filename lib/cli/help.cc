@@ -60,6 +60,8 @@ std::string help_of(const OptionSpec& spec) {
   return text + fmt::format(" One of: {}.", fmt::join(spec.values, ", "));
 }
 
+}  // namespace
+
 std::string_view type_name(FieldType type) {
   switch (type) {
     case FieldType::boolean:
@@ -87,8 +89,6 @@ std::string_view type_name(FieldType type) {
   return "";
 }
 
-}  // namespace
-
 std::string general_help(std::span<const CommandInfo> table) {
   std::string out =
       "plumb: see to the bottom of a Linux host from one terminal\n\n"
@@ -96,6 +96,11 @@ std::string general_help(std::span<const CommandInfo> table) {
       "       plumb help TOOL | TOOL --help | --help | --version\n\nTools:\n";
   for (const CommandInfo& command : table) append_entry(out, std::string(command.name), command.summary, 16);
   out +=
+      "\nFirst steps, as root:\n"
+      "  plumb doctor                        can everything be traced here?\n"
+      "  plumb tcpconnect --failed           which connections fail, and how\n"
+      "  plumb httptrace --top               which requests are slow or fail, live\n"
+      "  plumb drops --summary -d 10s        where packets die, and why\n"
       "\nExit status: 0 success, 1 it failed at run time, 2 the command line is wrong,\n"
       "3 a --fail-if held, otherwise the COMMAND's own.\n";
   return out;

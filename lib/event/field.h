@@ -95,11 +95,18 @@ consteval std::array<Field<Event>, A + B> joined(const std::array<Field<Event>, 
 }
 }  // namespace detail
 
-// Two tables after one another, such as the fields that tools share and a tool's own.
+// Tables after one another, such as the fields that tools share and a tool's own.
 template <class Event, std::size_t A, std::size_t B>
 consteval std::array<Field<Event>, A + B> joined(const std::array<Field<Event>, A>& a,
                                                  const std::array<Field<Event>, B>& b) {
   return detail::joined(a, b, std::make_index_sequence<A>{}, std::make_index_sequence<B>{});
+}
+
+template <class Event, std::size_t A, std::size_t B, std::size_t... More>
+requires(sizeof...(More) != 0) consteval auto joined(const std::array<Field<Event>, A>& a,
+                                                     const std::array<Field<Event>, B>& b,
+                                                     const std::array<Field<Event>, More>&... more) {
+  return joined(joined(a, b), more...);
 }
 
 namespace detail {

@@ -193,6 +193,17 @@ Feature Features::packet_views() {
   return state_->answer("packet views", [&] { return state_->load_packet_views(); });
 }
 
+// Since Linux 7.0 tracepoints are guarded by SRCU in its fast form, no longer by preemption being off. That form came with
+// this function, one version before.
+Feature Features::preemptible_tracepoints() {
+  return state_->answer("preemptible tracepoints", [&]() -> Feature {
+    const Result<KernelBtf>& types = state_->kernel_types();
+    if (!types) return {false, types.error().why, ENOENT};
+    if (types->find("init_srcu_struct_fast", BTF_KIND_FUNC) != 0) return yes();
+    return {false, "tracepoints switch preemption off in this kernel", ENOENT};
+  });
+}
+
 // The function is there from Linux 6.4, open to tracepoints from 6.12.
 Feature Features::State::load_packet_views() {
   const std::string target = "netif_receive_skb";

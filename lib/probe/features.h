@@ -46,7 +46,8 @@ class Features {
   Feature socket_storage();                   // sk_storage from tracing programs
   Feature ring_buffer();
   Feature packet_views();  // a tp_btf program reads all of a packet, fragments too (bpf_dynptr_from_skb)
-  Feature kernel_reads();  // of kernel memory by BPF: not where the kernel is locked down
+  Feature preemptible_tracepoints();  // other tasks may take the CPU from a tp_btf program
+  Feature kernel_reads();             // of kernel memory by BPF: not where the kernel is locked down
 
   // What every tool needs, whatever it hooks: BTF, a ring buffer, reads of kernel memory. The Error says
   // which of them is missing.

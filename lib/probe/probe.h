@@ -64,6 +64,7 @@ class Probe final : public AnyProbe {
     if (!opened) return std::move(opened).error();
     skeleton_.emplace(*std::move(opened));
     if (auto r = prepare_filter(**skeleton_, filter); !r) return r;
+    if (!keeps_executables_) leave_out_executables();
     auto choices = choose_hooks(features, hooks_, forced_among(hooks_, forced_hooks()));
     if (!choices) return std::move(choices).error();
     choices_ = *std::move(choices);
@@ -115,22 +116,34 @@ class Probe final : public AnyProbe {
   }
   std::uint64_t missed() const override { return made_up_ ? made_up_(**this) : missed_runs(object()); }
   const bpf_object* object() const override { return skeleton_ ? (**this).obj : nullptr; }
-  int executables() const override { return skeleton_ ? bpf_map__fd((**this).maps.executables) : -1; }
+  int executables() const override {
+    return skeleton_ && keeps_executables_ ? bpf_map__fd((**this).maps.executables) : -1;
+  }
   const std::vector<HookChoice>& choices() const override { return choices_; }
 
   // For an object in which another program takes what one misses: how many runs are missed after all.
   void count_missed_by(std::uint64_t (*missed)(Skel&)) { made_up_ = missed; }
+
+  // Before open(): another probe of the run knows which programs start.
+  void leave_executables_to_others() { keeps_executables_ = false; }
 
   explicit operator bool() const { return skeleton_.has_value(); }
   Skel& operator*() const { return **skeleton_; }
   Skel* operator->() const { return &**skeleton_; }
 
  private:
+  void leave_out_executables() {
+    Skel& skel = **skeleton_;
+    bpf_program__set_autoload(skel.progs.remember_executable, false);
+    bpf_map__set_autocreate(skel.maps.executables, false);
+  }
+
   mutable std::optional<Skeleton<Skel>> skeleton_;
   std::vector<Hook> hooks_;
   std::vector<HookChoice> choices_;
   std::optional<RingBuffer> ring_;
   const TaskFilter* filter_ = nullptr;
+  bool keeps_executables_ = true;
   std::uint64_t (*made_up_)(Skel&) = nullptr;
 };
 

@@ -54,7 +54,8 @@ std::vector<std::uint32_t> mounted_namespaces(const ProcFs& procfs = system_proc
 // because entering a namespace takes CAP_SYS_ADMIN, which plumb gives up; later ones are not seen.
 class QdiscCounters {
  public:
-  // Opens a socket in each of these (namespace, process in it). Those that cannot be entered are left out.
+  static constexpr std::size_t kMost = 256;  // descriptors that are held
+  // Opens a socket in each of these (namespace, process in it), kMost at most. Those that cannot be entered are left out.
   static QdiscCounters open(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& namespaces);
   // Adds "qdisc_drops" and "qdisc_requeues" by device.
   void read(std::uint32_t netns, Counters& out);

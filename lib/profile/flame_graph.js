@@ -86,7 +86,7 @@ function zoom(f) {
 // The head's lines end before what stands at the right edge.
 const lines = [...document.querySelectorAll("#title,.head")].map(e => ({ e, text: e.textContent }));
 function resize() {
-  width = Math.max(window.innerWidth || 1200, 480);
+  width = Math.max(root.clientWidth || window.innerWidth || 1200, 480);  // without a scroll bar's
   root.setAttribute("width", width);
   root.setAttribute("viewBox", "0 0 " + width + " " + height);
   for (const e of document.querySelectorAll(".right")) e.setAttribute("x", width - PAD);

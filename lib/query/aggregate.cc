@@ -114,6 +114,7 @@ Result<void> Aggregate::set_field(std::string_view text, const Syntax& syntax, c
         o.text + " takes numbers; " + std::string(spec.key) + " is " + std::string(describe(spec.type)));
   }
   field_ = *field;
+  key_ = spec.key;
   type_ = spec.type;
   return {};
 }
@@ -210,6 +211,19 @@ std::optional<Estimate> Aggregate::estimate(Duration elapsed) const {
   Estimate e = Estimate::exact(*measured);
   e.rows = rows();
   return e;
+}
+
+// A condition as written, but for blanks outside quotes.
+std::string Aggregate::source() const {
+  if (takes_field()) return std::string(key_);
+  if (!predicate_) return "count";
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text_.size(); ++i) {
+    if (text_[i] == '"' && (i == 0 || text_[i - 1] != '\\')) quoted = !quoted;
+    if (quoted || text_[i] != ' ') out += text_[i];
+  }
+  return out;
 }
 
 Measure Aggregate::measure() const {

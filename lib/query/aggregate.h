@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/quantiles.h"
+#include "base/sketch.h"
 #include "event/field.h"
 #include "query/estimate.h"
 #include "query/predicate.h"
@@ -33,6 +33,11 @@ class Aggregate {
   // The same with what it leaves open; of what is no quantile and no share, as measured.
   std::optional<Estimate> estimate(Duration elapsed) const;
   Measure measure() const;
+  // What it is computed from: the same for all aggregates of one field, of one condition, or of the number of rows.
+  std::string source() const;
+  Sketch sketch() const { return {{}, source(), rows_, held_, values_}; }
+  // Computes from `kept`, a sketch of the same source, instead of what was observed.
+  void restore(const Sketch& kept) { rows_ = kept.rows, held_ = kept.held, values_ = kept.values; }
   // How many rows the value is of.
   std::uint64_t rows() const { return takes_field() ? values_.count() : rows_; }
   // `value` as people read it. It gets more digits where rounding would bring it to the other side of
@@ -57,6 +62,7 @@ class Aggregate {
   FieldType type_ = FieldType::unsigned_integer;  // what literals it compares with
   double quantile_ = 0;
   std::size_t field_ = 0;
+  std::string_view key_;  // of the field
   std::optional<Predicate> predicate_;
   std::uint64_t rows_ = 0;  // that could have counted
   std::uint64_t held_ = 0;  // for which the predicate held

@@ -5,22 +5,13 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "base/quantiles.h"
-#include "event/trouble.h"
-#include "query/histogram_summary.h"
+#include "event/group_sums.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::string_view kTypes[] = {"summary"};
 constexpr std::string_view kOther = "(other)";
-
-struct Sums {
-  std::uint64_t count = 0;
-  std::uint64_t failed = 0;
-  Quantiles latency;
-  std::vector<std::uint64_t> sizes;
-};
 
 // A row of the result: the values of the group's fields, then what was added up.
 struct GroupRow {
@@ -31,12 +22,9 @@ struct GroupRow {
 class GroupSummary final : public Summary {
  public:
   explicit GroupSummary(const GroupSummarySetup& setup)
-      : rows_(setup.rows), group_(setup.rows, setup.by), counted_(setup.counted) {
-    latency_ = latency_field(rows_);
-    trouble_ = Trouble(rows_);
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      if (rows_.spec(i).type == FieldType::bytes) sizes_.push_back(i);
-    }
+      : rows_(setup.rows),
+        group_(setup.rows, setup.by),
+        measures_(setup.rows, setup.counted, latency_field(setup.rows)) {
     lay_out();
     schema_ = Schema::of_specs<GroupRow>(specs_, kTypes);
   }
@@ -45,23 +33,15 @@ class GroupSummary final : public Summary {
 
   void add(const Row& row) override {
     group_.key_of(row, key_);
-    Sums& sums = find();
-    if ((counted_ >> row.type() & 1U) != 0) {
-      ++sums.count;
-      if (trouble_.in(row)) ++sums.failed;
-      observe_latency(sums, row);
-    }
-    for (std::size_t i = 0; i < sizes_.size(); ++i) {
-      if (!row.carries(sizes_[i])) continue;
-      const Value v = row.get(sizes_[i]);
-      if (const auto* n = std::get_if<std::uint64_t>(&v)) sums.sizes[i] += *n;
-    }
+    measures_.add(row, find());
   }
 
   // Most frequent first; the others last.
   void finish(const Out& out) override {
-    std::vector<const std::pair<const std::string, Sums>*> order;
-    for (const auto& entry : groups_) order.push_back(&entry);
+    std::vector<const std::pair<const std::string, GroupSums>*> order;
+    for (const auto& entry : groups_) {
+      if (!entry.second.is_empty()) order.push_back(&entry);
+    }
     std::ranges::sort(order, [](const auto* a, const auto* b) {
       return a->second.count != b->second.count ? a->second.count > b->second.count : a->first < b->first;
     });
@@ -92,9 +72,9 @@ class GroupSummary final : public Summary {
       specs_.push_back(spec);
     }
     number("count", "COUNT", "How many.");
-    if (trouble_.can_be()) number("failed", "FAILED", "Of these: how many failed.");
-    if (latency_ != Schema::npos) {
-      const std::string_view key = rows_.spec(latency_).key;
+    if (measures_.may_fail()) number("failed", "FAILED", "Of these: how many failed.");
+    if (measures_.latency() != Schema::npos) {
+      const std::string_view key = rows_.spec(measures_.latency()).key;
       const std::string base(key.substr(0, key.size() - std::string_view("_ms").size()));
       for (const auto& [name, heading] :
            {std::pair{"p50", "P50"}, {"p90", "P90"}, {"p99", "P99"}, {"max", "MAX"}}) {
@@ -107,7 +87,7 @@ class GroupSummary final : public Summary {
                           .help = "Of the rows where it is known; quantiles within 0.4 %."});
       }
     }
-    for (const std::size_t i : sizes_) {
+    for (const std::size_t i : measures_.sizes()) {
       FieldSpec spec = rows_.spec(i);
       spec.types = kAllTypes;
       spec.shown = true;
@@ -124,25 +104,16 @@ class GroupSummary final : public Summary {
                       .help = help});
   }
 
-  // Of what is counted: a connection's close tells its latency once more.
-  void observe_latency(Sums& sums, const Row& row) const {
-    if (latency_ == Schema::npos || !row.carries(latency_)) return;
-    const Value v = row.get(latency_);
-    if (const auto* d = std::get_if<Duration>(&v)) sums.latency.observe(static_cast<double>(d->ns));
-  }
-
-  Sums& find() {
+  GroupSums& find() {
     if (const auto found = groups_.find(key_); found != groups_.end()) return found->second;
-    Sums& sums = groups_.size() >= kMaxGroups ? other_ : groups_[key_];
-    sums.sizes.resize(sizes_.size());
-    return sums;
+    return groups_.size() >= kMaxGroups ? other_ : groups_.emplace(key_, measures_.nothing()).first->second;
   }
 
-  bool give(std::vector<Value> values, const Sums& sums, const Out& out) const {
+  bool give(std::vector<Value> values, const GroupSums& sums, const Out& out) const {
     values.insert(values.begin(), Name{kTypes[0]});
     values.emplace_back(sums.count);
-    if (trouble_.can_be()) values.emplace_back(sums.failed);
-    if (latency_ != Schema::npos) {
+    if (measures_.may_fail()) values.emplace_back(sums.failed);
+    if (measures_.latency() != Schema::npos) {
       const auto duration = [&values](std::optional<double> ns) {
         constexpr double kMost = 9.2e18;  // an estimate may lie above what a Duration holds
         values.push_back(ns ? Value{Duration{static_cast<std::int64_t>(std::min(*ns, kMost))}}
@@ -158,15 +129,12 @@ class GroupSummary final : public Summary {
 
   const Schema& rows_;
   GroupFields group_;
-  TypeMask counted_;
-  std::size_t latency_ = Schema::npos;
-  Trouble trouble_;
-  std::vector<std::size_t> sizes_;
+  GroupMeasures measures_;
   std::vector<std::unique_ptr<std::string>> names_;  // keys that specs_ views
   std::vector<FieldSpec> specs_;
   Schema schema_;
-  std::unordered_map<std::string, Sums> groups_;
-  Sums other_;
+  std::unordered_map<std::string, GroupSums> groups_;
+  GroupSums other_ = measures_.nothing();
   std::string key_;
 };
 

@@ -7,18 +7,21 @@
 #include <iterator>
 #include <string>
 
+#include "event/group_sums.h"
+
 namespace plumb {
 namespace {
 
 constexpr std::size_t kLeastBar = 10;
 constexpr std::size_t kUsualBar = 50;
+constexpr std::size_t kLongestGap = 2;  // of empty buckets that are shown one by one
 
 // Where buckets begin, in ns: 0, then 1, 2 and 5 of each power of ten from 1 us to 1000 s.
 constexpr auto kBounds = [] {
   std::array<std::uint64_t, 29> bounds{};
   std::size_t n = 1;
   for (std::uint64_t power = 1'000; power <= 100'000'000'000; power *= 10) {
-    for (const std::uint64_t step : {1, 2, 5}) bounds[n++] = step * power;
+    for (const std::uint64_t step : {1U, 2U, 5U}) bounds[n++] = step * power;
   }
   bounds[n++] = 1'000'000'000'000;
   return bounds;
@@ -73,6 +76,11 @@ class HistogramSummary final : public Summary {
     std::uint64_t seen = 0;
     for (std::size_t i = first; i <= last; ++i) {
       const std::uint64_t n = buckets_[i];
+      if (const std::size_t gap = empty_from(i); gap > kLongestGap) {
+        out += "   ...\n";
+        i += gap - 1;
+        continue;
+      }
       seen += n;
       const std::string to = i + 1 == kBounds.size() ? "" : bound_text(kBounds[i + 1]);
       const double part = 100 * static_cast<double>(seen) / static_cast<double>(all_);
@@ -86,6 +94,13 @@ class HistogramSummary final : public Summary {
     }
   }
 
+  // How many buckets from here on are empty; behind the last one that is not, nobody asks.
+  std::size_t empty_from(std::size_t i) const {
+    std::size_t n = 0;
+    while (i + n < buckets_.size() && buckets_[i + n] == 0) ++n;
+    return n;
+  }
+
   std::unique_ptr<Summary> summary_;
   const Schema& rows_;
   std::size_t field_;
@@ -96,13 +111,6 @@ class HistogramSummary final : public Summary {
 };
 
 }  // namespace
-
-std::size_t latency_field(const Schema& rows) {
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (rows.spec(i).type == FieldType::duration && rows.spec(i).shown) return i;
-  }
-  return Schema::npos;
-}
 
 std::unique_ptr<Summary> with_histogram(std::unique_ptr<Summary> summary, const Schema& rows,
                                         TypeMask counted) {

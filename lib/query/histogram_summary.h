@@ -5,6 +5,8 @@
 //     2ms - 5ms        4   90.0%  #########
 //     5ms - 10ms       0   90.0%
 //    10ms - 20ms       2  100.0%  #####
+//
+// A longer gap is a line of dots.
 //   20 rows; 3 more without a latency
 #pragma once
 
@@ -13,10 +15,6 @@
 #include "query/summary.h"
 
 namespace plumb {
-
-// The first duration that a table of these rows shows: their latency. One that it does not is no measure of the rows as a
-// whole. npos: they have none.
-std::size_t latency_field(const Schema& rows);
 
 // Of `rows` those of the types `counted` are drawn. They have a latency.
 std::unique_ptr<Summary> with_histogram(std::unique_ptr<Summary> summary, const Schema& rows,

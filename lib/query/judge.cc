@@ -1,6 +1,8 @@
 #include "query/judge.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 namespace plumb {
 
@@ -56,6 +58,58 @@ void Judge::observe(const Row& row) {
 void Judge::observe_base(const Row& row) {
   if (by_group()) by_.key_of(row, key_);
   for (Threshold& threshold : by_group() ? find().thresholds : all_) threshold.observe_base(row);
+}
+
+Result<void> Judge::set_base(const std::vector<Sketch>& sketches) {
+  for (const Threshold& threshold : all_) {
+    for (const std::string& source : threshold.base_sources()) {
+      if (std::ranges::find(sketches, source, &Sketch::of) != sketches.end()) continue;
+      std::set<std::string> kept;
+      for (const Sketch& s : sketches) kept.insert(s.of);
+      std::string has;
+      for (const std::string& name : kept) has += (has.empty() ? "" : ", ") + name;
+      return Error{"the report keeps nothing of " + source,
+                   "a report keeps what its --fail-if are about: " + has,
+                   "take the run's JSON lines, or a report with a --fail-if about it"};
+    }
+  }
+  std::unordered_map<std::string_view, std::vector<Threshold>*> groups;
+  if (by_group()) {
+    for (const auto& group : groups_) groups.emplace(group->name, &group->thresholds);
+  } else {
+    groups.emplace(std::string_view{}, &all_);
+  }
+  for (const Sketch& kept : sketches) {
+    const auto found = groups.find(kept.group);
+    if (found == groups.end()) continue;  // a group of the baseline alone
+    for (Threshold& threshold : *found->second) threshold.set_base(kept);
+  }
+  return {};
+}
+
+namespace {
+
+void append_sketches(std::vector<Sketch>& out, const std::vector<Threshold>& thresholds,
+                     const std::string& group) {
+  std::set<std::string> seen;
+  for (const Threshold& threshold : thresholds) {
+    for (Sketch& sketch : threshold.sketches()) {
+      if (!seen.insert(sketch.of).second) continue;
+      sketch.group = group;
+      out.push_back(std::move(sketch));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Sketch> Judge::sketches() const {
+  std::vector<Sketch> out;
+  if (seen_ == 0) append_sketches(out, all_, {});
+  for (const auto& group : groups_) {
+    if (group->seen) append_sketches(out, group->thresholds, group->name);
+  }
+  return out;
 }
 
 bool Judge::uses_base() const {

@@ -30,6 +30,10 @@ class Judge {
   void observe(const Row& row);
   // A row of the baseline, before those of the run; its group by the same fields.
   void observe_base(const Row& row);
+  // What a report of the baseline kept, in place of its rows; an Error where that lacks what base(...) is computed from.
+  Result<void> set_base(const std::vector<Sketch>& sketches);
+  // What the verdicts are computed from, for a report; each once.
+  std::vector<Sketch> sketches() const;
   void set_base_elapsed(Duration elapsed) { base_elapsed_ = elapsed; }
   // Whether an expression asks for base(...).
   bool uses_base() const;

@@ -236,6 +236,24 @@ void Threshold::observe_base(const Row& row) {
   for (query::Aggregate& a : state_->base) a.observe(row);
 }
 
+std::vector<Sketch> Threshold::sketches() const {
+  std::vector<Sketch> out;
+  for (const query::Aggregate& a : state_->aggregates) out.push_back(a.sketch());
+  return out;
+}
+
+std::vector<std::string> Threshold::base_sources() const {
+  std::vector<std::string> out;
+  for (const query::Aggregate& a : state_->base) out.push_back(a.source());
+  return out;
+}
+
+void Threshold::set_base(const Sketch& kept) {
+  for (query::Aggregate& a : state_->base) {
+    if (a.source() == kept.of) a.restore(kept);
+  }
+}
+
 bool Threshold::uses_base() const {
   return !state_->base.empty();
 }

@@ -42,6 +42,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/sketch.h"
 #include "event/field.h"
 
 namespace plumb {
@@ -83,6 +84,11 @@ class Threshold {
   // A row of the baseline, and how long that took.
   void observe_base(const Row& row);
   bool uses_base() const;
+  // What the aggregates of this run are computed from; those of base(...), by their names; and those, kept from an earlier
+  // run, in place of its rows.
+  std::vector<Sketch> sketches() const;
+  std::vector<std::string> base_sources() const;
+  void set_base(const Sketch& kept);
   // `elapsed` is what `rate` divides by; when it is not positive, rate is null, or 0 when nothing was seen.
   Verdict evaluate(Duration elapsed, Duration base_elapsed = {}) const;
   const std::string& text() const;  // the expression, printable

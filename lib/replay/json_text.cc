@@ -47,7 +47,9 @@ void append_utf8(std::string& out, unsigned c) {
 }  // namespace
 
 char JsonText::peek() {
-  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r')) ++at_;
+  while (at_ < text_.size() &&
+         (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n'))
+    ++at_;
   return at_ < text_.size() ? text_[at_] : '\0';
 }
 

@@ -45,10 +45,30 @@ Json certificate_json(const Report& r) {
           {"lost", r.lost()},
           {"losses", std::move(losses)},
           {"without_owner", r.without_owner ? Json(*r.without_owner) : Json(nullptr)},
+          {"unpaired", r.unpaired ? Json(*r.unpaired) : Json(nullptr)},
           {"hooks", std::move(hooks)},
           {"programs", std::move(programs)},
           {"cpu_seconds", r.cpu_seconds},
           {"memory_bytes", r.memory_bytes}};
+}
+
+// Buckets as one text, "8123:5 8124:9": a number a line would be thousands of lines.
+Json sketch_json(const Sketch& s) {
+  const Quantiles::Figures f = s.values.figures();
+  std::string buckets;
+  for (const auto& [number, count] : s.values.filled())
+    buckets += (buckets.empty() ? "" : " ") + std::to_string(number) + ':' + std::to_string(count);
+  return {{"group", text_or_null(s.group)},
+          {"of", s.of},
+          {"rows", s.rows},
+          {"held", s.held},
+          {"count", f.count},
+          {"zeros", f.zeros},
+          {"whole", f.whole},
+          {"min", f.min},
+          {"max", f.max},
+          {"sum", f.sum},
+          {"buckets", buckets}};
 }
 
 }  // namespace
@@ -56,6 +76,8 @@ Json certificate_json(const Report& r) {
 std::string to_json(const Report& r) {
   Json verdicts = Json::array();
   for (const Verdict& v : r.verdicts) verdicts.push_back(verdict_json(v));
+  Json sketches = Json::array();
+  for (const Sketch& s : r.sketches) sketches.push_back(sketch_json(s));
   const Json json = {{"type", "report"},
                      {"tool", r.tool},
                      {"version", r.version},
@@ -67,7 +89,10 @@ std::string to_json(const Report& r) {
                      {"error", text_or_null(r.error)},
                      {"failed", r.failed()},
                      {"verdicts", std::move(verdicts)},
-                     {"certificate", certificate_json(r)}};
+                     {"certificate", certificate_json(r)},
+                     {"where", r.where},
+                     {"by", r.by},
+                     {"sketches", std::move(sketches)}};
   return json.dump(2, ' ', true, Json::error_handler_t::replace) + '\n';
 }
 

@@ -91,6 +91,10 @@ constexpr std::string_view kSchema = R"json({
           }
         },
         "without_owner": {"type": ["integer", "null"], "description": "Kept, and nobody knows whose."},
+        "unpaired": {
+          "type": ["integer", "null"],
+          "description": "Halves whose other half was not seen: requests or queries without an answer, answers without their request, closes of connections older than the trace; null: the tool pairs nothing."
+        },
         "hooks": {
           "type": "array",
           "items": {
@@ -123,15 +127,45 @@ constexpr std::string_view kSchema = R"json({
         "memory_bytes": {"type": "number", "description": "Its peak."}
       },
       "required": [
-        "seen", "kept", "filtered", "lost", "losses", "without_owner", "hooks", "programs", "cpu_seconds",
+        "seen", "kept", "filtered", "lost", "losses", "without_owner", "unpaired", "hooks", "programs", "cpu_seconds",
         "memory_bytes"
       ],
       "additionalProperties": false
+    },
+    "where": {"type": "array", "items": {"type": "string"}, "description": "The expressions of --where."},
+    "by": {"type": "array", "items": {"type": "string"}, "description": "The fields of --by."},
+    "sketches": {
+      "type": "array",
+      "description": "What the verdicts are computed from, for a run whose --baseline this report is.",
+      "items": {
+        "type": "object",
+        "properties": {
+          "group": {"type": ["string", "null"]},
+          "of": {"type": "string", "description": "A field, count, or a condition."},
+          "rows": {"type": "integer", "minimum": 0, "description": "Of count or a condition: how many could have counted."},
+          "held": {"type": "integer", "minimum": 0, "description": "Of a condition: for how many it held."},
+          "count": {"type": "integer", "minimum": 0, "description": "Of a field: how many values; durations in nanoseconds."},
+          "zeros": {"type": "integer", "minimum": 0},
+          "whole": {"type": "boolean", "description": "Whether all are whole numbers."},
+          "min": {"type": "number"},
+          "max": {"type": "number"},
+          "sum": {"type": "number"},
+          "buckets": {
+            "type": "string",
+            "pattern": "^([0-9]+:[0-9]+( [0-9]+:[0-9]+)*)?$",
+            "description": "Of the others, NUMBER:COUNT of each bucket: 128 to a power of two, by rising value."
+          }
+        },
+        "required": [
+          "group", "of", "rows", "held", "count", "zeros", "whole", "min", "max", "sum", "buckets"
+        ],
+        "additionalProperties": false
+      }
     }
   },
   "required": [
     "type", "tool", "version", "kernel", "command", "source", "started", "duration_ms", "error", "failed",
-    "verdicts", "certificate"
+    "verdicts", "certificate", "where", "by", "sketches"
   ],
   "additionalProperties": false
 }

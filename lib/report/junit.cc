@@ -40,12 +40,12 @@ void append_case(std::string& out, const Report& r, const Verdict& v) {
   const std::string name = v.group.empty() ? v.expression : v.expression + " [" + v.group + "]";
   out += fmt::format(R"(    <testcase classname="plumb.{}" name="{}" time="{:.3f}")", escaped(r.tool),
                      escaped(name), seconds(r.duration));
-  const std::string text = escaped(measured_text(v));
-  if (v.inconclusive && !v.failed) {
-    out += fmt::format(">\n      <skipped message=\"inconclusive: {}\"/>\n    </testcase>\n", text);
-  } else if (v.failed) {
-    out += fmt::format(">\n      <failure message=\"{}\" type=\"threshold\">{}</failure>\n    </testcase>\n",
-                       text, text);
+  const std::string text = (v.inconclusive ? "inconclusive: " : "") + escaped(measured_text(v));
+  if (v.failed) {
+    out += fmt::format(">\n      <failure message=\"{0}\" type=\"{1}\">{0}</failure>\n    </testcase>\n",
+                       text, v.inconclusive ? "inconclusive" : "threshold");
+  } else if (v.inconclusive) {
+    out += fmt::format(">\n      <skipped message=\"{}\"/>\n    </testcase>\n", text);
   } else {
     out += fmt::format(">\n      <system-out>{}</system-out>\n    </testcase>\n", text);
   }

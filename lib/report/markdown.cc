@@ -29,6 +29,13 @@ std::string code(std::string_view text) {
   return text.empty() ? std::string{} : "<code>" + escaped(text) + "</code>";
 }
 
+// In one line, so that what stands beside it in another column stays beside it.
+std::string unbroken(std::string text) {
+  for (std::size_t at = text.find(' '); at != std::string::npos; at = text.find(' ', at))
+    text.replace(at, 1, "&nbsp;");
+  return text;
+}
+
 // A group that failed before one that did not.
 void append_verdicts(std::string& out, const Report& r) {
   out += "| | expression | group | measured | limit or interval | n |\n|---|---|---|---:|---:|---:|\n";
@@ -39,14 +46,12 @@ void append_verdicts(std::string& out, const Report& r) {
       std::string values, limits, counts;
       for (const Measured& m : v.measured) {
         const std::string_view next = values.empty() ? "" : "<br>";
-        values += fmt::format("{}{} {}", next, code(m.text), escaped(m.value));
-        limits += fmt::format("{}{}", next, escaped(m.interval.empty() ? m.limit : m.interval));
+        values += fmt::format("{}{}&nbsp;{}", next, unbroken(code(m.text)), unbroken(escaped(m.value)));
+        limits += fmt::format("{}{}", next, unbroken(escaped(m.interval.empty() ? m.limit : m.interval)));
         counts += fmt::format("{}{}", next, m.n);
       }
-      out += fmt::format("| {} | {} | {} | {} | {} | {} |\n",
-                         v.inconclusive ? "inconclusive"
-                         : failed       ? "**FAILED**"
-                                        : "passed",
+      const std::string_view strong = failed ? "**" : "";
+      out += fmt::format("| {}{}{} | {} | {} | {} | {} | {} |\n", strong, loud_outcome(v), strong,
                          code(v.expression), code(v.group), values, limits, counts);
     }
   }

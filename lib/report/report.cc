@@ -20,6 +20,11 @@ std::string_view outcome(const Verdict& verdict) {
   return verdict.inconclusive ? "inconclusive" : verdict.failed ? "failed" : "passed";
 }
 
+std::string_view loud_outcome(const Verdict& verdict) {
+  if (verdict.failed) return verdict.inconclusive ? "FAILED (inconclusive)" : "FAILED";
+  return outcome(verdict);
+}
+
 std::string measured_text(const Verdict& verdict) {
   std::string text;
   for (const Measured& m : verdict.measured) {
@@ -41,8 +46,8 @@ std::string to_github_errors(const Report& report) {
   std::string out;
   for (const Verdict& v : report.verdicts) {
     if (!v.failed) continue;
-    std::string message =
-        printable(v.expression + ": " + (v.group.empty() ? "" : v.group + ": ") + measured_text(v));
+    std::string message = printable(v.expression + ": " + (v.inconclusive ? "inconclusive: " : "") +
+                                    (v.group.empty() ? "" : v.group + ": ") + measured_text(v));
     std::string escaped;
     for (const char c : message) escaped += c == '%' ? std::string("%25") : std::string(1, c);
     out += "::error title=plumb " + report.tool + "::" + escaped + '\n';

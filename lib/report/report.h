@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/sketch.h"
 
 namespace plumb::report {
 
@@ -62,12 +63,17 @@ struct Report {
   std::string error;  // why the run ended early; empty: it did not
 
   std::vector<Verdict> verdicts;
+  // For a later run whose baseline this is: the rows that it is about, and what the verdicts are computed from.
+  std::vector<std::string> where, by;
+  std::vector<Sketch> sketches;
 
   std::uint64_t seen = 0;      // by the hooks, or read
   std::uint64_t kept = 0;      // after all filters
   std::uint64_t filtered = 0;  // by --where
   std::optional<std::uint64_t>
       without_owner;  // kept, and nobody knows whose; nothing: the tool has no owners
+  std::optional<std::uint64_t>
+      unpaired;  // halves whose other half was not seen; nothing: the tool pairs nothing
   std::vector<Loss> losses;
   std::vector<Hook> hooks;
   std::vector<Program> programs;  // empty: not counted

@@ -34,6 +34,7 @@ std::vector<std::pair<std::string, std::string>> certificate(const Report& r) {
   add("events lost", fmt::to_string(r.lost()));
   for (const Loss& loss : r.losses) add("lost: " + loss.why, fmt::to_string(loss.count));
   if (r.without_owner) add("kept without a known owner", fmt::to_string(*r.without_owner));
+  if (r.unpaired) add("unpaired", fmt::to_string(*r.unpaired));
   if (!r.error.empty()) add("ended early", r.error);
   if (!r.source.empty()) add("read from", r.source);
   for (const Hook& hook : r.hooks)

@@ -17,6 +17,8 @@ std::string printable(std::string_view text);
 std::string time_text(UnixTime time);
 // "failed", "passed" or "inconclusive".
 std::string_view outcome(const Verdict& verdict);
+// The same with whether it made the run fail: "FAILED", "FAILED (inconclusive)" with --strict, "passed", "inconclusive".
+std::string_view loud_outcome(const Verdict& verdict);
 // "p99(latency) = 12.3 ms (limit 10.0 ms, n 4711), count = 4711"
 std::string measured_text(const Verdict& verdict);
 // The certificate as names and values.

@@ -1,11 +1,13 @@
 #include "run/command.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -113,6 +115,18 @@ Result<void> Command::release() {
 
 void Command::signal(int number) const {
   if (status_ < 0) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), number, nullptr, 0);
+}
+
+int Command::wait_and_tell(const EndSignals& signals) {
+  pollfd fds[] = {{exit_fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}};
+  while (fds[0].revents == 0) {
+    if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR) break;
+    signalfd_siginfo info{};
+    while (signals.next(info)) {
+      if (info.ssi_code != SI_KERNEL) signal(static_cast<int>(info.ssi_signo));
+    }
+  }
+  return wait();
 }
 
 int Command::wait() {

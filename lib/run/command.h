@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "run/end_signals.h"
 
 namespace plumb {
 
@@ -38,6 +39,8 @@ class Command {
   void signal(int number) const;
   // Waits for its end. Its exit status, or 128 + the signal that ended it.
   int wait();
+  // The same of one that may outlive --duration and --count: what is sent to us meanwhile is for it.
+  int wait_and_tell(const EndSignals& signals);
 
  private:
   Command() = default;

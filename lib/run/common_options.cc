@@ -364,7 +364,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .group = kOut,
       .help =
           "Send nothing: print each request of --otlp as a JSON line (signal, url, headers with their values "
-          "masked, body) on stdout, where the tool's lines are left out then."},
+          "masked, body) on standard output, where the tool's lines are left out then."},
      [](CommonOptions& o, std::string_view) -> Result<void> {
        return o.otlp_dry_run = true, Result<void>{};
      }},
@@ -385,7 +385,7 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .completes = Completes::file,
       .group = kRun,
       .help =
-          "The JSON lines of an earlier run: base(AGGREGATE) in --fail-if is its value there, such as "
+          "The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as "
           "'p99(latency) > 1.2 * base(p99(latency))'. What the rows are too few to tell is inconclusive: said, and no "
           "failure."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {

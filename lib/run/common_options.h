@@ -35,7 +35,7 @@ struct CommonOptions {
   std::optional<std::string> from;  // --from: saved lines instead of the kernel's events; "-": standard input
   std::vector<std::string> where;   // expressions; all have to hold
   std::vector<std::string> fail_if;     // expressions over aggregates
-  std::optional<std::string> baseline;  // --baseline: lines of an earlier run, for base(...)
+  std::optional<std::string> baseline;  // --baseline: lines or report of an earlier run, for base(...)
   bool strict = false;                  // what is inconclusive fails
   // how long
   std::optional<std::int64_t> duration_ns;

@@ -43,8 +43,8 @@ class PlainScreen final : public Screen {
 
 }  // namespace
 
-Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
-                                  Output& output) {
+Result<LiveTable> LiveTable::open(const ToolInfo& info, Tool& tool, const CommonOptions& options,
+                                  Output& output, const ClockSource& clock) {
   LiveTable live;
   if (output.is_terminal() && !options.once) {
     auto screen = FullScreen::enter();
@@ -59,11 +59,13 @@ Result<LiveTable> LiveTable::open(const ToolInfo& info, const Tool& tool, const 
                  .color = use_color(options.color, output.is_terminal()),
                  .counted = tool.counted_types(),
                  .once = options.once,
+                 .replay = options.from.has_value(),
                  .port_names = options.port_names ? port_names() : nullptr};
   auto group = groups_of(info, tool, options);
   if (!group) return std::move(group).error();
   style.group = *std::move(group);
-  live.sink_ = make_top_sink(*info.schema, *live.screen_, system_clock_source(), std::move(style));
+  live.sink_ = tool.make_top(*live.screen_, clock, style);
+  if (live.sink_ == nullptr) live.sink_ = make_top_sink(*info.schema, *live.screen_, clock, std::move(style));
   live.top_ = live.sink_.get();
   return live;
 }

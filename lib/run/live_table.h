@@ -15,8 +15,9 @@ namespace plumb {
 class LiveTable {
  public:
   // Takes the terminal over until the LiveTable goes. `output` outlives it.
-  static Result<LiveTable> open(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
-                                Output& output);
+  // `clock` does too: that of the rows where they are saved ones.
+  static Result<LiveTable> open(const ToolInfo& info, Tool& tool, const CommonOptions& options,
+                                Output& output, const ClockSource& clock);
   LiveTable(LiveTable&&) noexcept;
   ~LiveTable();
 

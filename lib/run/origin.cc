@@ -1,7 +1,6 @@
 #include "run/origin.h"
 
-#include <cstring>
-
+#include "base/text.h"
 #include "bpf/task.h"
 
 namespace plumb {
@@ -10,9 +9,9 @@ void set_process(Origin& origin, const task_identity& task) {
   origin.pid = task.pid;
   origin.tid = task.tid;
   origin.uid = task.uid;
-  origin.comm = {task.comm, ::strnlen(task.comm, sizeof task.comm)};
+  origin.comm = padded_text(task.comm);
   origin.parent_pid = task.parent_pid;
-  origin.parent_comm = {task.parent_comm, ::strnlen(task.parent_comm, sizeof task.parent_comm)};
+  origin.parent_comm = padded_text(task.parent_comm);
 }
 
 void set_container(Origin& origin, const task_identity& task, ProcessCache& processes) {

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "event/group_sums.h"
 #include "query/group_summary.h"
 #include "query/histogram_summary.h"
 #include "query/sorted_summary.h"
@@ -91,7 +92,7 @@ Result<void> check_formats(const ToolInfo& info, const std::vector<OutputSpec>& 
 }
 
 // Options that would have no effect.
-Result<void> check_idle(const Tool& tool, const CommonOptions& options,
+Result<void> check_idle(const ToolInfo& info, const Tool& tool, const CommonOptions& options,
                         const std::vector<OutputSpec>& specs) {
   const auto every = [&](std::initializer_list<Format> formats) {
     return std::ranges::all_of(
@@ -117,6 +118,8 @@ Result<void> check_idle(const Tool& tool, const CommonOptions& options,
   if (!options.columns.empty() && options.top) {
     return Error{"--columns has no effect on --top", {}, "choose its groups by --by"};
   }
+  if (gives(info, Format::svg) && tool.svg_style().icicle && !has(Format::svg))
+    return Error{"--icicle has no effect without a flame graph", {}, "add --format svg, or -o FILE.svg"};
   if (options.port_names && !options.top && !has(Format::table))
     return Error{"--names has no effect without a table", "other formats keep a port's number"};
   return {};
@@ -138,13 +141,13 @@ Result<void> check_histogram(const ToolInfo& info, const CommonOptions& options,
 Result<void> check_outputs(const ToolInfo& info, const Tool& tool, const CommonOptions& options) {
   const std::vector<OutputSpec> specs = output_specs(options);
   if (auto r = check_formats(info, specs); !r) return r;
-  if (auto r = check_idle(tool, options, specs); !r) return r;
+  if (auto r = check_idle(info, tool, options, specs); !r) return r;
   if (auto r = check_histogram(info, options, specs); !r) return r;
   if (!options.sort.empty() && !options.summary) return Error{"--sort has no effect without --summary"};
   if (options.once && !options.top) return Error{"--once has no effect without --top"};
   if (options.top && options.summary) return Error{"--top and --summary exclude each other"};
   if (options.top && options.otlp_dry_run)
-    return Error{"--top and --otlp-dry-run exclude each other", "both write to stdout"};
+    return Error{"--top and --otlp-dry-run exclude each other", "both write to standard output"};
   const std::string name(name_of(specs.front().format));
   if (options.top && (specs.size() != 1 || specs.front().format != Format::table)) {
     return Error{

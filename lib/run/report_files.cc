@@ -41,7 +41,12 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string{} : std::string(value);
 }
 
-// A report is published: what stands before the host of a URL is no matter of the public.
+double seconds(const timeval& t) {
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+}
+
+}  // namespace
+
 std::string without_credentials(std::string word) {
   const std::size_t scheme = word.find("://");
   if (scheme == std::string::npos) return word;
@@ -50,12 +55,6 @@ std::string without_credentials(std::string word) {
   if (at == std::string::npos || at < begin) return word;
   return word.replace(begin, at - begin, "...");
 }
-
-double seconds(const timeval& t) {
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-}
-
-}  // namespace
 
 Result<ReportFiles> ReportFiles::open(const CommonOptions& options) {
   ReportFiles files;
@@ -80,6 +79,7 @@ Result<ReportFiles> ReportFiles::open(const CommonOptions& options) {
 
 Result<void> ReportFiles::write(report::Report report) const {
   report.version = kVersion;
+  for (std::string& where : report.where) where = without_credentials(std::move(where));
   utsname machine{};
   if (::uname(&machine) == 0) report.kernel = machine.release;
   for (std::string_view rest = command_line_; !rest.empty();) {
@@ -101,11 +101,14 @@ Result<void> ReportFiles::write(report::Report report) const {
   return {};
 }
 
-report::Report describe_run(std::vector<Judged> verdicts, bool strict) {
+report::Report describe_run(std::vector<Judged> verdicts, const Judge& judge, const CommonOptions& options) {
   report::Report report;
+  report.where = options.where;
+  report.by = options.by;
+  report.sketches = judge.sketches();
   for (Judged& j : verdicts) {
     report::Verdict v{std::move(j.expression), std::move(j.group)};
-    v.failed = j.verdict.holds || (j.verdict.inconclusive && strict);
+    v.failed = j.verdict.holds || (j.verdict.inconclusive && options.strict);
     v.inconclusive = j.verdict.inconclusive;
     v.rows_needed = j.verdict.rows_needed;
     for (Measured& m : j.verdict.measured) {

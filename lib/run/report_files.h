@@ -35,7 +35,10 @@ class ReportFiles {
 };
 
 // The verdicts as a report has them. `strict`: what is inconclusive fails.
-report::Report describe_run(std::vector<Judged> verdicts, bool strict);
+// A report is published: what stands before the host of a URL is no matter of the public.
+std::string without_credentials(std::string word);
+
+report::Report describe_run(std::vector<Judged> verdicts, const Judge& judge, const CommonOptions& options);
 void add_hooks(report::Report& report, const std::vector<HookChoice>& choices);
 
 }  // namespace plumb

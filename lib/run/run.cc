@@ -3,9 +3,8 @@
 //   attach -> [ drain -> tool decodes -> Stages::push -> every sink ] -> flush -> ... -> detach -> last drain
 //   -> finish
 //
-// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of
-// standard output goes away, and every 50 ms at the latest, so that a quiet trace shows its lines promptly
-// without a wake-up for each; where nothing comes at all (run/idle.h), twice a second and at the first event.
+// The loop wakes when the kernel side says that its buffer fills, when a signal comes, when the reader of standard output
+// goes away, and every 50 ms at the latest; where nothing comes at all (run/idle.h), twice a second and at the first event.
 #include "run/run.h"
 
 #include <fcntl.h>
@@ -26,6 +25,7 @@
 #include "probe/privileges.h"
 #include "probe/skeleton.h"
 #include "proc/mounts.h"
+#include "run/baseline.h"
 #include "run/command.h"
 #include "run/confine.h"
 #include "run/end_signals.h"
@@ -89,7 +89,7 @@ class Run {
     stages_->begin();
     stages_->flush();
     Result<void> ended = end_trace(loop());
-    if (command_) status_ = wait_for_command();
+    if (command_) status_ = command_->wait_and_tell(signals_);
     return ended;
   }
 
@@ -122,7 +122,7 @@ class Run {
       outputs_.push_back(*std::move(output));
       line_sinks_.push_back(nullptr);
       writes_stdout_ = writes_stdout_ || spec.path.empty();
-      if (options_.otlp_dry_run && spec.path.empty()) continue;  // the requests are what stdout has
+      if (options_.otlp_dry_run && spec.path.empty()) continue;  // the requests are what standard output has
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
     if (auto r = open_pushes(push_configs_, info_, rows_, pushes_, sinks); !r) return r;
@@ -130,11 +130,17 @@ class Run {
     auto reports = ReportFiles::open(options_);
     if (!reports) return std::move(reports).error();
     reports_.emplace(*std::move(reports));
-    stages_.emplace(std::move(sinks), expressions_,
-                    Stages::Setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_),
-                                  reports_->wanted() ? info_.schema->find("pid") : Schema::npos});
+    stages_.emplace(std::move(sinks), expressions_, stages_setup());
     session_.emplace(Session{options_, filter_, conditions_, features_, processes_, clock_, *stages_});
     return {};
+  }
+
+  Stages::Setup stages_setup() {
+    Stages::Setup setup{*info_.schema, tool_.judged_types(), options_.count, std::move(summary_)};
+    if (!reports_->wanted()) return setup;
+    setup.owner = info_.schema->find("pid");
+    setup.unpaired = Stages::condition(tool_.unpaired(), *info_.schema);
+    return setup;
   }
 
   // The sink of the newest output; what is of stacks has none and is written at the end.
@@ -142,7 +148,8 @@ class Run {
     Output& output = outputs_.back();
     if (is_aggregated(format)) return stacks_.push_back({format, &output}), Result<void>{};
     if (options_.top) {
-      auto top = LiveTable::open(info_, tool_, options_, output);
+      auto top = LiveTable::open(info_, tool_, options_, output,
+                                 saved_ != nullptr ? saved_->clock() : system_clock_source());
       if (!top) return std::move(top).error();
       live_.emplace(*std::move(top));
       sinks.push_back(live_->take_sink());
@@ -255,8 +262,11 @@ class Run {
     if (!last_frame.empty()) (void)print_text(last_frame);
     if (finished && !options_.quiet) tool_.remark();
     if (finished) say_what_it_was();
-    if (result && finished && baseline_ != nullptr) result = read_baseline();
-    std::vector<Judged> verdicts = judge(finished);
+    if (result && finished && baseline_ != nullptr)
+      result = read_baseline(*baseline_, *stages_, expressions_.judge, options_);
+    std::vector<Judged> verdicts;
+    if (!finished || result)
+      verdicts = judge(finished);  // beside a baseline that cannot be read there is none
     print_losses();
     if (reports_->wanted()) {
       const std::optional<Error>& error = result ? stages_->error() : result.error();
@@ -279,6 +289,7 @@ class Run {
   // To who sits before the terminal: "33 connects, 9 failed, 0 lost in 5 s".
   void say_what_it_was() const {
     if (options_.quiet || ::isatty(STDERR_FILENO) != 1 || !stacks_.empty()) return;
+    if (options_.top && tool_.judges_itself()) return;  // which told its figures
     say("{}", ending_text(counts(), options_.kernel_summary(), elapsed_));
   }
 
@@ -300,17 +311,6 @@ class Run {
     return {static_cast<std::int64_t>(clock_.now().ns - started_.ns)};
   }
 
-  // Once the trace is over, so that reading holds up nothing, and without privileges.
-  Result<void> read_baseline() {
-    const SavedLines::Out out{[this](const Row& row) { return stages_->push_base(row); }, [](const Loss&) {}};
-    if (auto r = baseline_->read(out, [](int) { return true; }); !r) return r;
-    expressions_.judge.set_base_elapsed(baseline_->span());
-    if (!options_.quiet) baseline_->remark();
-    if (const std::uint64_t lost = baseline_->lost() + baseline_->broken(); lost != 0)
-      say("plumb: {}: {} event{} lost there", baseline_->name(), lost, lost == 1 ? "" : "s");
-    return {};
-  }
-
   std::vector<Judged> judge(bool finished) {
     std::vector<Judged> verdicts = expressions_.judge.evaluate(elapsed_);
     if (finished) std::ranges::move(tool_.verdicts(), std::back_inserter(verdicts));
@@ -319,7 +319,7 @@ class Run {
   }
 
   Result<void> write_report(std::vector<Judged> verdicts, const std::optional<Error>& error) {
-    report::Report report = describe_run(std::move(verdicts), options_.strict);
+    report::Report report = describe_run(std::move(verdicts), expressions_.judge, options_);
     report.tool = info_.name;
     report.started = saved_ != nullptr ? saved_->first() : clock_.to_unix(started_);
     report.duration = elapsed_;
@@ -328,6 +328,7 @@ class Run {
     report.kept = stages_->kept();
     report.filtered = stages_->tally().filtered();
     if (info_.schema->find("pid") != Schema::npos) report.without_owner = stages_->without_owner();
+    if (!tool_.unpaired().empty()) report.unpaired = stages_->unpaired() + tool_.unpaired_untold();
     add_losses(report);
     for (const AnyProbe* probe : probes_) add_hooks(report, probe->choices());
     for (const RunStats::Program& p : stats_.programs()) report.programs.push_back({p.name, p.runs, p.ns});
@@ -468,7 +469,7 @@ class Run {
 
   // From one turn to the next where nothing comes. What came while the probes were told that it is long makes it short.
   int turn_ms(BootTime now) const {
-    const bool may = idle_.quiet(now) && !live_ && !options_.interval_given &&
+    const bool may = idle_.quiet(now) && !live_ && !options_.interval_given && pushes_.empty() &&
                      std::ranges::all_of(outputs_, &Output::caught_up) &&
                      std::ranges::all_of(probes_, &AnyProbe::wake_at_next);
     return may && events_seen() == idle_.seen() ? Idle::kSleepMs : Idle::kTurnMs;
@@ -525,19 +526,6 @@ class Run {
     signals_say_end();
     pollfd ended{command_ ? command_->exit_fd() : -1, POLLIN, 0};
     if (!command_ || ::poll(&ended, 1, 0) == 1) signals_.restore();
-  }
-
-  // It may outlive --duration and --count: its status is still ours, and what is sent to us is for it.
-  int wait_for_command() {
-    pollfd fds[] = {{command_->exit_fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}};
-    while (fds[0].revents == 0) {
-      if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR) break;
-      signalfd_siginfo info{};
-      while (signals_.next(info)) {
-        if (info.ssi_code != SI_KERNEL) command_->signal(static_cast<int>(info.ssi_signo));
-      }
-    }
-    return command_->wait();
   }
 
   const ToolInfo& info_;

@@ -72,14 +72,18 @@ SavedLines::SavedLines(const ToolInfo& written_by, Tool& tool)
   time_field_ = info_.schema->find("time");
 }
 
-Result<void> SavedLines::check(const CommonOptions& options) {
+Result<void> SavedLines::check(const CommonOptions& options, std::string_view traces) {
   if (auto r = check_idle(options); !r) return r;
+  if (!traces.empty())
+    return Error{fmt::format("--{} has no effect on saved lines", traces), "nothing is traced with --from",
+                 "say it by --where; --list-fields shows the fields"};
   return check_outputs_differ(options);
 }
 
 Result<std::unique_ptr<SavedLines>> SavedLines::open(const ToolInfo& written_by, Tool& tool,
-                                                     const std::string& path) {
+                                                     const CommonOptions& options, const std::string& path) {
   std::unique_ptr<SavedLines> saved(new SavedLines(written_by, tool));
+  saved->summary_ = options.summary;
   const bool standard = path == "-";
   saved->name_ = standard ? "standard input" : path;
   saved->fd_.reset(standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
@@ -148,15 +152,42 @@ bool SavedLines::take_chunk(const Out& out) {
   return more;
 }
 
+// False at the end.
+Result<bool> SavedLines::read_more() {
+  const std::size_t kept = buffer_.size();
+  buffer_.resize(kept + kChunk);
+  const ssize_t n = ::read(fd_.get(), buffer_.data() + kept, kChunk);
+  const int error = errno;
+  buffer_.resize(kept + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  if (n < 0 && error != EINTR && error != EAGAIN) return Error{"cannot read " + name_, errno_text(error)};
+  return n != 0;
+}
+
+Result<std::optional<replay::SavedReport>> SavedLines::report() {
+  auto more = read_more();
+  if (!more) return std::move(more).error();
+  if (!replay::begins_report(buffer_)) return std::optional<replay::SavedReport>{};
+  while (*more && buffer_.size() <= replay::kLargestReport) {
+    more = read_more();
+    if (!more) return std::move(more).error();
+  }
+  auto report = replay::read_report(buffer_);
+  if (!report) {
+    Error error = std::move(report).error();
+    error.what = name_ + ": " + error.what;
+    return error;
+  }
+  if (report->tool == info_.name) return std::optional(*std::move(report));
+  std::string tool;
+  append_printable(tool, report->tool);
+  return Error{fmt::format("no report of {} in {}", info_.name, name_), fmt::format("it is one of {}", tool)};
+}
+
 Result<void> SavedLines::read(const Out& out, const std::function<bool(int fd)>& wait) {
   while (wait(fd_.get())) {
-    const std::size_t kept = buffer_.size();
-    buffer_.resize(kept + kChunk);
-    const ssize_t n = ::read(fd_.get(), buffer_.data() + kept, kChunk);
-    const int error = errno;
-    buffer_.resize(kept + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-    if (n < 0 && error != EINTR && error != EAGAIN) return Error{"cannot read " + name_, errno_text(error)};
-    if (n == 0) {
+    const auto more = read_more();
+    if (!more) return more.error();
+    if (!*more) {
       if (!buffer_.empty() || too_long_) {  // the last line has no end
         buffer_ += '\n';
         take_chunk(out);

@@ -22,6 +22,12 @@ Result<Expressions> Expressions::compile(const CommonOptions& options, const Sch
 Stages::Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup)
     : sinks_(std::move(sinks)), expressions_(expressions), setup_(std::move(setup)), tally_(setup_.events) {}
 
+std::optional<Predicate> Stages::condition(std::string_view text, const Schema& events) {
+  if (text.empty()) return std::nullopt;
+  auto compiled = Predicate::compile(text, events);
+  return compiled ? std::optional<Predicate>(*std::move(compiled)) : std::nullopt;
+}
+
 bool Stages::wanted(const Row& row) const {
   return std::ranges::all_of(expressions_.where, [&](const Predicate& p) { return p(row); });
 }
@@ -39,6 +45,7 @@ bool Stages::push(const Row& row) {
       return true;
     }
     tally_.keep(row);
+    if (setup_.unpaired && (*setup_.unpaired)(row)) ++unpaired_;
     if ((setup_.judged >> row.type() & 1U) != 0) {
       expressions_.judge.observe(row);
       ++kept_;

@@ -32,7 +32,10 @@ class Stages final : public Pipeline {
     std::optional<std::uint64_t> limit;  // of --count
     std::unique_ptr<Summary> summary;    // nullptr: rows go to the sinks as they come
     std::size_t owner = Schema::npos;    // the field that names a row's owner, whose unknown ones are counted
+    std::optional<Predicate> unpaired;   // rows that are counted apart: halves without their other half
   };
+  // What a tool says of its own rows; nothing where it says nothing.
+  static std::optional<Predicate> condition(std::string_view text, const Schema& events);
   Stages(std::vector<std::unique_ptr<Sink>> sinks, Expressions& expressions, Setup setup);
 
   bool push(const Row& row) override;
@@ -55,6 +58,7 @@ class Stages final : public Pipeline {
   const Tally& tally() const { return tally_; }
   // Kept ones whose owner nobody knows.
   std::uint64_t without_owner() const { return without_owner_; }
+  std::uint64_t unpaired() const { return unpaired_; }
   // The number of events that end the run; nothing: they do not.
   const std::optional<std::uint64_t>& limit() const { return setup_.limit; }
   // The first that a sink had; after it nothing more is wanted.
@@ -71,6 +75,7 @@ class Stages final : public Pipeline {
   Tally tally_;
   std::uint64_t kept_ = 0;
   std::uint64_t without_owner_ = 0;
+  std::uint64_t unpaired_ = 0;
   std::optional<Error> error_;
 };
 

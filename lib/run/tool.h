@@ -27,6 +27,7 @@
 #include "run/common_options.h"
 #include "sink/formats.h"
 #include "sink/sink.h"
+#include "sink/top.h"
 
 namespace plumb {
 
@@ -74,6 +75,9 @@ class Tool {
   virtual TypeMask counted_types() const { return kAllTypes; }
   // What --top groups by in this run, by key; empty: the fields that the schema marks as `group`.
   virtual std::vector<std::string> group_by() const { return {}; }
+  // The live table of --top where rows in groups would not tell what matters; nullptr: rows in groups. `screen` and
+  // `clock` outlive it.
+  virtual std::unique_ptr<TopSink> make_top(Screen&, const ClockSource&, const TopStyle&) { return nullptr; }
   // How its flame graph looks; only asked of a tool with that format.
   virtual profile::SvgStyle svg_style() const { return {}; }
   // Whether --interval means something to it beside --top.
@@ -95,9 +99,15 @@ class Tool {
   // The stage that adds rows up for --summary, in the tool's own way. Called once, before attach(); finish() may give it
   // what the kernel added up.
   virtual std::unique_ptr<Summary> make_summary() { return nullptr; }
+  // The same stage for saved lines, which are rows of `lines`: the fields of its schema, but no events of its own.
+  virtual std::unique_ptr<Summary> make_summary_of_saved(const Schema&) const { return nullptr; }
   // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were
   // not asked for.
   virtual TypeMask judged_types() const { return kAllTypes; }
+  // The condition (of --where) by which a row is a half whose other half was not seen; empty: nothing is paired. A report
+  // counts these rows, and beside them the halves that are in no row.
+  virtual std::string_view unpaired() const { return {}; }
+  virtual std::uint64_t unpaired_untold() const { return 0; }
   // Whether --fail-if is over figures of the tool's own, not over its rows: check() compiles the expressions then, and
   // verdicts() evaluates them, asked after finish().
   virtual bool judges_itself() const { return false; }

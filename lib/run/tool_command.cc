@@ -83,19 +83,19 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   const OptionTable tables[] = {tool->options(), common_option_table(options, info.formats)};
   auto line = parse_command_line(arguments, tables);
   if (!line) return wrong_command_line(line.error());
-  if (line->help) return print(command_help(command));
+  if (line->help) return print_help(command);
   if (line->version) return print_version();
   if (auto r = check_command(*line, options); !r) return wrong_command_line(r.error());
   options.command = line->command;
   if (!options.top && !options.summary && !options.from) options.default_format = default_format(info);
   if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
   if (options.from) {
-    if (auto r = SavedLines::check(options); !r) return wrong_command_line(r.error());
+    if (auto r = SavedLines::check(options, line->traces); !r) return wrong_command_line(r.error());
   }
   std::unique_ptr<SavedLines> files[2];  // --from, --baseline
   for (const auto& [path, file] : {std::pair(&options.from, &files[0]), {&options.baseline, &files[1]}}) {
     if (!*path) continue;
-    auto opened = SavedLines::open(info, *tool, **path);
+    auto opened = SavedLines::open(info, *tool, options, **path);
     if (!opened) return print_error(opened.error(), options.verbose), kFailed;
     *file = *std::move(opened);
   }
@@ -113,6 +113,9 @@ CommandInfo tool_command(const ToolInfo& tool) {
           .examples = tool.examples,
           .options = tool_options,
           .main = run_tool_command,
+          .schema = tool.schema,
+          .summary_schema = tool.summary_schema,
+          .formats = tool.formats,
           .tool = &tool};
 }
 

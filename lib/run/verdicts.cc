@@ -16,8 +16,9 @@ struct Groups {
   std::size_t failed = 0, open = 0;
 };
 
-std::string_view word_for(const Verdict& v) {
-  return v.holds ? "FAILED" : v.inconclusive ? "inconclusive" : "passed";
+std::string_view word_for(const Verdict& v, bool strict) {
+  if (v.inconclusive) return strict ? "FAILED (inconclusive)" : "inconclusive";
+  return v.holds ? "FAILED" : "passed";
 }
 
 }  // namespace
@@ -34,14 +35,15 @@ bool say_verdicts(const std::vector<Judged>& verdicts, const Judge& judge, const
     const bool tells = v.holds || v.inconclusive;
     if (options.quiet && !tells) continue;
     if (!j.group.empty() && (!tells || count.failed + count.open > kGroupsSaid)) continue;
-    say("plumb: {}: {}: {}{}{}", word_for(v), j.expression, j.group, j.group.empty() ? "" : ": ", v.text());
+    say("plumb: {}: {}: {}{}{}", word_for(v, options.strict), j.expression, j.group,
+        j.group.empty() ? "" : ": ", v.text());
   }
   if (!judge.by_group() || judge.groups() == 0) return fails;
   for (const auto& [expression, count] : groups) {
     if (options.quiet && count.failed + count.open == 0) continue;
-    say("plumb: {}: {}: in {} of {} groups{}", count.failed != 0 ? "FAILED" : "passed", expression,
-        count.failed, judge.groups(),
-        count.open == 0 ? std::string{} : fmt::format(", inconclusive in {}", count.open));
+    const bool bad = count.failed != 0 || (count.open != 0 && options.strict);
+    say("plumb: {}: {}: in {} of {} groups{}", bad ? "FAILED" : "passed", expression, count.failed,
+        judge.groups(), count.open == 0 ? std::string{} : fmt::format(", inconclusive in {}", count.open));
   }
   return fails;
 }

@@ -112,12 +112,12 @@ class TableSink final : public Sink {
                        ? cells_.append_of(cell.text, *c.spec, value)
                        : cells_.append_endpoint(cell.text, value, carried ? row.get(c.port) : Value{None{}});
       cell.alert = style_.color && means_trouble(*c.spec, value);
-      any_[i] = any_[i] || is_something(value);
+      if (style_.contents) any_[i] = any_[i] || is_something(value);
     }
   }
 
   void write_line() {
-    if (layout_.cuts()) {
+    if (layout_.cuts() && !fits()) {
       cut();
       squeeze();
     }
@@ -128,6 +128,16 @@ class TableSink final : public Sink {
         put(columns[i], line_[i].text, line_[i].width, line_[i].alert ? kRed : std::string_view{});
     }
     end_line();
+  }
+
+  // As most lines do: then nothing is cut and nothing moves.
+  bool fits() const {
+    if (!layout_.has_room()) return false;
+    const auto& columns = layout_.columns();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i].visible && line_[i].width > columns[i].width) return false;
+    }
+    return true;
   }
 
   static std::size_t place(const TableColumn& c, std::size_t width, std::size_t position) {
@@ -318,7 +328,7 @@ class TableSink final : public Sink {
   CellWriter cells_;
   TableLayout layout_;
   std::vector<Cell> line_;  // reused
-  std::vector<bool> any_;   // by column: some row has it, and it is not 0
+  std::vector<bool> any_;   // of TableStyle::contents, by column: some row has it, and it is not 0
   std::vector<std::size_t> widest_;
   std::vector<std::vector<Cell>> kept_;  // of TableStyle::contents, until the end
   Below below_;                          // what stands below all rows

@@ -83,8 +83,9 @@ void TableLayout::add(const Schema& schema, const TableStyle& style, std::size_t
   if (is_text(spec.type))
     c.least = std::min(c.usual, std::max({kLeastText, c.usual / 2, spec.heading.size()}));
   if (c.port != Schema::npos) {
-    c.usual = std::max(c.usual, kEndpoint);
-    c.least = kLeastEndpoint;
+    const std::size_t longer = style.port_names ? kPortName - 5 : 0;  // than 65535
+    c.usual = std::max(c.usual, kEndpoint + longer);
+    c.least = kLeastEndpoint + longer;
   }
   columns_.push_back(c);
 }
@@ -184,6 +185,10 @@ bool TableLayout::widen(std::size_t column, std::size_t width) {
   c.width += std::min(spare_, (width - c.width + kStep - 1) / kStep * kStep);
   place();
   return true;
+}
+
+bool TableLayout::has_room() const {
+  return last_ < columns_.size() && columns_[last_].start + columns_[last_].width <= room_;
 }
 
 std::size_t TableLayout::most(std::size_t column) const {

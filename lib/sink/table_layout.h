@@ -47,6 +47,8 @@ class TableLayout {
   // A line must not be longer than the room: what is longer is cut.
   bool cuts() const { return cuts_; }
   std::size_t room() const { return room_; }
+  // A line whose values are no wider than their columns is not longer than the room.
+  bool has_room() const;
   // The list that stands below the line; npos: none.
   std::size_t below() const { return below_; }
   // Fields of the schema that no column shows.

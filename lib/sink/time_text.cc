@@ -129,24 +129,27 @@ std::int64_t LocalOffset::seconds(UnixTime t) {
   return seconds_;
 }
 
-void append_milliseconds(std::string& out, Duration d) {
-  char text[32];
-  char* p = text;
+char* write_milliseconds(char* out, Duration d) {
   auto ns = static_cast<std::uint64_t>(d.ns);
   if (d.ns < 0) {
-    *p++ = '-';
+    *out++ = '-';
     ns = 0 - ns;
   }
-  p = std::to_chars(p, text + sizeof text, ns / 1'000'000).ptr;
-  auto rest = static_cast<std::uint32_t>(ns % 1'000'000);
-  if (rest != 0) {
-    *p++ = '.';
-    char* end = p + 6;
-    for (char* digit = end; digit != p; rest /= 10) *--digit = static_cast<char>('0' + rest % 10);
-    while (end[-1] == '0') --end;
-    p = end;
-  }
-  out.append(text, static_cast<std::size_t>(p - text));
+  out = std::to_chars(out, out + 13, ns / 1'000'000).ptr;  // at most 2^63 ns
+  const auto rest = static_cast<std::uint32_t>(ns % 1'000'000);
+  if (rest == 0) return out;
+  *out++ = '.';
+  two_digits(out, rest / 10'000);
+  two_digits(out + 2, rest / 100 % 100);
+  two_digits(out + 4, rest % 100);
+  out += 6;
+  while (out[-1] == '0') --out;
+  return out;
+}
+
+void append_milliseconds(std::string& out, Duration d) {
+  char text[kMillisecondsSize];
+  out.append(text, static_cast<std::size_t>(write_milliseconds(text, d) - text));
 }
 
 }  // namespace plumb

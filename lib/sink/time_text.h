@@ -22,7 +22,10 @@ void write_time_of_day(char* out, UnixTime t, std::int64_t offset_seconds);
 inline constexpr std::size_t kIsoTimeSize = 29;
 void write_iso_time(char* out, UnixTime t, std::int64_t offset_seconds);
 
-// Appends ns / 10^6, exact and without trailing zeros: 0.083412, 12, -0.5.
+// ns / 10^6, exact and without trailing zeros: 0.083412, 12, -0.5. Writes at most kMillisecondsSize bytes and returns
+// the end.
+inline constexpr std::size_t kMillisecondsSize = 21;
+char* write_milliseconds(char* out, Duration d);
 void append_milliseconds(std::string& out, Duration d);
 
 // What local clocks are ahead of UTC, by the time zone of the process. Asks the C library once for each

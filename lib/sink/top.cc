@@ -28,34 +28,27 @@
 #include <unordered_set>
 #include <vector>
 
-#include "base/quantiles.h"
 #include "base/text.h"
-#include "event/trouble.h"
+#include "event/group_sums.h"
 #include "sink/cell.h"
+#include "sink/top_keys.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::size_t kMaxGroups = 1024;
 constexpr std::size_t kKeptGroups = 512;
-constexpr std::size_t kLongestFilter = 256;
 constexpr std::string_view kBold = "\033[1m";
 constexpr std::string_view kReverse = "\033[7m";
 constexpr std::string_view kRed = "\033[31m";
-constexpr std::string_view kKeys = "q quit  s sort  r reverse  p pause  / filter";
-constexpr std::string_view kFilterKeys = "Enter keep  Escape clear";
 constexpr std::string_view kPlain = "\033[0m";
 
 struct Group {
   std::vector<std::string> cells;  // printed texts of the group fields
-  std::uint64_t total = 0;
-  std::uint64_t before = 0;  // at most so many came before it was forgotten, and are not in `total`
+  GroupSums sums;
+  std::uint64_t before = 0;  // at most so many came before it was forgotten, and are not in its count
   std::uint64_t recent = 0;  // since the last frame
-  std::uint64_t failed = 0;
   double rate = 0;
-  Quantiles latency;
-  std::vector<std::uint64_t> sums;  // of the schema's byte fields
-  std::vector<bool> summed;         // by field: there was something to add
 };
 
 struct TextHash {
@@ -87,7 +80,11 @@ Duration to_duration(double ns) {
 class Top final : public TopSink {
  public:
   Top(const Schema& schema, Screen& screen, const ClockSource& clock, TopStyle style)
-      : screen_(screen), clock_(clock), style_(std::move(style)), cells_(TableStyle::Time::none, {}) {
+      : screen_(screen),
+        clock_(clock),
+        style_(std::move(style)),
+        cells_(TableStyle::Time::none, {}),
+        measures_(schema, style_.counted, latency_field(schema)) {
     cells_.name_ports(style_.port_names.get());
     choose_fields(schema);
     started_ = last_frame_ = clock_.boot();
@@ -96,22 +93,13 @@ class Top final : public TopSink {
   Result<void> begin() override { return style_.once ? Result<void>{} : draw(); }
 
   Result<void> row(const Row& row) override {
+    if (style_.replay && !began_) started_ = last_frame_ = clock_.boot();
+    began_ = true;
     Group& group = find(row);
-    if ((style_.counted >> row.type() & 1U) != 0) {
-      ++group.total;
+    if (measures_.add(row, group.sums)) {
       ++group.recent;
       ++events_;
       ++recent_events_;
-      if (trouble_.in(row)) ++group.failed;
-      observe_latency(group, row);
-    }
-    for (std::size_t i = 0; i < sum_fields_.size(); ++i) {
-      if (!row.carries(sum_fields_[i])) continue;
-      const Value v = row.get(sum_fields_[i]);
-      if (const auto* n = std::get_if<std::uint64_t>(&v)) {
-        group.sums[i] += *n;
-        group.summed[i] = true;
-      }
     }
     return {};
   }
@@ -125,8 +113,9 @@ class Top final : public TopSink {
     const bool changed = take_keys() || screen_.stale();
     const BootTime now = clock_.boot();
     const bool due = static_cast<std::int64_t>(now.ns - last_frame_.ns) >= style_.interval_ns;
-    if (due && !paused_) settle_rates(now);
-    if (((due && !paused_) || changed) && !style_.once) return draw();
+    if (style_.once) return {};  // its rates are of the whole time
+    if (due && !keys_.paused()) settle_rates(now);
+    if (((due && !keys_.paused()) || changed)) return draw();
     return {};
   }
 
@@ -140,17 +129,10 @@ class Top final : public TopSink {
     return {};
   }
 
-  bool quit() const override { return quit_; }
+  bool quit() const override { return keys_.quit(); }
   const std::string& last_frame() const override { return last_; }
 
  private:
-  // Of what is counted: a connection's close tells its latency once more.
-  void observe_latency(Group& group, const Row& row) const {
-    if (latency_ == Schema::npos || !row.carries(latency_)) return;
-    const Value v = row.get(latency_);
-    if (const auto* d = std::get_if<Duration>(&v)) group.latency.observe(static_cast<double>(d->ns));
-  }
-
   void choose_fields(const Schema& schema) {
     for (std::size_t i = 0; i < schema.size(); ++i) {
       const FieldSpec& f = schema.spec(i);
@@ -163,20 +145,18 @@ class Top final : public TopSink {
         group_fields_.push_back(i);
         ports_.push_back(endpoint ? port : Schema::npos);
       }
-      if (f.type == FieldType::duration && latency_ == Schema::npos) latency_ = i;
-      if (f.type == FieldType::bytes) sum_fields_.push_back(i);
     }
     sort_ = columns_.size();
     columns_.push_back({"TOTAL", Measure::total, 0, 7, true, 0});
     columns_.push_back({"RATE/s", Measure::rate, 0, 8, true, 4});
-    trouble_ = Trouble(schema);
-    if (trouble_.can_be()) columns_.push_back({"FAILED", Measure::failed, 0, 7, true, 1});
-    if (latency_ != Schema::npos) {
+    if (measures_.may_fail()) columns_.push_back({"FAILED", Measure::failed, 0, 7, true, 1});
+    if (measures_.latency() != Schema::npos) {
       columns_.push_back({"P50", Measure::p50, 0, 7, true, 3});
       columns_.push_back({"P99", Measure::p99, 0, 7, true, 2});
     }
-    for (std::size_t i = 0; i < sum_fields_.size(); ++i) {
-      columns_.push_back({std::string(schema.spec(sum_fields_[i]).heading), Measure::sum, i, 6, true, 8});
+    for (std::size_t i = 0; i < measures_.sizes().size(); ++i) {
+      columns_.push_back(
+          {std::string(schema.spec(measures_.sizes()[i]).heading), Measure::sum, i, 6, true, 8});
     }
     for (TopColumn& c : columns_) c.least = std::max(c.least, c.heading.size() + 1);  // and the mark
     schema_ = &schema;
@@ -222,8 +202,7 @@ class Top final : public TopSink {
       group.cells.emplace_back(rest.substr(0, end));
       rest.remove_prefix(end + 1);
     }
-    group.sums.resize(sum_fields_.size());
-    group.summed.resize(sum_fields_.size());
+    group.sums = measures_.nothing();
     group.before = forgotten_;
     return groups_.emplace(key_, std::move(group)).first->second;
   }
@@ -246,7 +225,7 @@ class Top final : public TopSink {
     });
   }
 
-  static std::uint64_t weight(const Group& g) { return g.total + g.before; }
+  static std::uint64_t weight(const Group& g) { return g.sums.count + g.before; }
   static double activity(const Group& g) { return g.rate + static_cast<double>(g.recent); }
 
   void settle_rates(BootTime now) {
@@ -263,56 +242,9 @@ class Top final : public TopSink {
 
   // True when the picture changed.
   bool take_keys() {
-    const std::string typed = screen_.keys();
-    for (std::size_t i = 0; i < typed.size(); ++i) {
-      // An arrow and its like send more than Escape: none of it is a key of ours.
-      if (typed[i] == '\033' && i + 1 < typed.size() && (typed[i + 1] == '[' || typed[i + 1] == 'O')) {
-        for (i += 2; i < typed.size() && (typed[i] < '@' || typed[i] > '~'); ++i) {
-        }
-        continue;
-      }
-      filtering_ ? edit_filter(typed[i]) : command(typed[i]);
-    }
-    return !typed.empty();
-  }
-
-  void edit_filter(char key) {
-    if (key == '\n' || key == '\r') {
-      filtering_ = false;
-    } else if (key == '\033') {
-      filtering_ = false;
-      filter_.clear();
-    } else if (key == '\177' || key == '\b') {
-      if (!filter_.empty()) filter_.pop_back();
-    } else if (static_cast<unsigned char>(key) >= ' ') {
-      if (filter_.size() < kLongestFilter) filter_ += key;
-    }
-  }
-
-  void command(char key) {
-    switch (key) {
-      case 'q':
-        quit_ = true;
-        break;
-      case 's':
-        next_sort();
-        break;
-      case '\033':
-        filter_.clear();
-        break;
-      case 'r':
-        reversed_ = !reversed_;
-        break;
-      case 'p':
-        paused_ = !paused_;
-        break;
-      case '/':
-        filtering_ = true;
-        filter_.clear();
-        break;
-      default:
-        break;
-    }
+    const bool changed = keys_.take(screen_.keys());
+    while (keys_.take_sort()) next_sort();
+    return changed;
   }
 
   // Of the columns that are to be seen.
@@ -323,12 +255,12 @@ class Top final : public TopSink {
   }
 
   double number(const Group& g, const TopColumn& c) const {
-    if (c.measure == Measure::total) return static_cast<double>(g.total);
+    if (c.measure == Measure::total) return static_cast<double>(g.sums.count);
     if (c.measure == Measure::rate) return g.rate;
-    if (c.measure == Measure::failed) return static_cast<double>(g.failed);
-    if (c.measure == Measure::p50) return g.latency.quantile(0.50).value_or(-1);
-    if (c.measure == Measure::p99) return g.latency.quantile(0.99).value_or(-1);
-    return c.measure == Measure::sum ? static_cast<double>(g.sums[c.index]) : 0;
+    if (c.measure == Measure::failed) return static_cast<double>(g.sums.failed);
+    if (c.measure == Measure::p50) return g.sums.latency.quantile(0.50).value_or(-1);
+    if (c.measure == Measure::p99) return g.sums.latency.quantile(0.99).value_or(-1);
+    return c.measure == Measure::sum ? static_cast<double>(g.sums.sizes[c.index]) : 0;
   }
 
   // Numbers: largest first; texts: from A on, numbers in them by value. Ties by key, so that rows do not
@@ -337,17 +269,19 @@ class Top final : public TopSink {
     std::vector<const Group*> rows;
     rows.reserve(groups_.size());
     for (const auto& [key, group] : groups_) {
-      const bool matches =
-          filter_.empty() || std::any_of(group.cells.begin(), group.cells.end(), [&](const auto& cell) {
-            return cell.find(filter_) != std::string::npos;
-          });
+      const bool matches = keys_.filter().empty() ||
+                           std::any_of(group.cells.begin(), group.cells.end(), [&](const auto& cell) {
+                             return cell.find(keys_.filter()) != std::string::npos;
+                           });
       if (matches) rows.push_back(&group);
     }
     std::sort(rows.begin(), rows.end(), [&](const Group* a, const Group* b) { return in_order(*a, *b); });
     return rows;
   }
 
-  bool in_order(const Group& a, const Group& b) const { return reversed_ ? before(b, a) : before(a, b); }
+  bool in_order(const Group& a, const Group& b) const {
+    return keys_.reversed() ? before(b, a) : before(a, b);
+  }
 
   bool before(const Group& a, const Group& b) const {
     const TopColumn& by = columns_[sort_];
@@ -429,7 +363,7 @@ class Top final : public TopSink {
     cell_.clear();
     std::size_t width = 0;
     const auto duration = [&](double q) {
-      const auto ns = g.latency.quantile(q);
+      const auto ns = g.sums.latency.quantile(q);
       return cells_.append(cell_, FieldType::duration, ns ? Value{to_duration(*ns)} : Value{None{}});
     };
     switch (c.measure) {
@@ -442,10 +376,10 @@ class Top final : public TopSink {
         break;
       case Measure::total:
         if (g.before != 0) cell_ = ">";
-        width = cells_.append(cell_, FieldType::unsigned_integer, g.total) + (g.before != 0 ? 1 : 0);
+        width = cells_.append(cell_, FieldType::unsigned_integer, g.sums.count) + (g.before != 0 ? 1 : 0);
         break;
       case Measure::failed:
-        width = cells_.append(cell_, FieldType::unsigned_integer, g.failed);
+        width = cells_.append(cell_, FieldType::unsigned_integer, g.sums.failed);
         break;
       case Measure::rate:
         fmt::format_to(std::back_inserter(cell_), "{:.1f}", g.rate);
@@ -459,10 +393,10 @@ class Top final : public TopSink {
         break;
       case Measure::sum:
         width = cells_.append(cell_, FieldType::bytes,
-                              g.summed[c.index] ? Value{g.sums[c.index]} : Value{None{}});
+                              g.sums.sized[c.index] ? Value{g.sums.sizes[c.index]} : Value{None{}});
         break;
     }
-    put(line, cell_, width, c, c.measure == Measure::failed && g.failed != 0);
+    put(line, cell_, width, c, c.measure == Measure::failed && g.sums.failed != 0);
   }
 
   // Behind a cell that is too wide for its column the next ones come back to theirs as soon as they can.
@@ -497,12 +431,7 @@ class Top final : public TopSink {
   std::string status_line() const {
     const double seconds = static_cast<double>(clock_.boot().ns - started_.ns) / 1e9;
     std::string line = style_.title;
-    if (filtering_ || !filter_.empty()) {  // what is being typed must not be cut off
-      line += "  /";
-      append_printable(line, filter_);
-      if (filtering_) line += '_';
-    }
-    if (paused_) line += "  PAUSED";
+    keys_.append_state(line);
     line += fmt::format("  {:.1f} s  {} event{}  {:.1f}/s  {} lost", seconds, events_,
                         events_ == 1 ? "" : "s", rate_, lost_);
     if (forgotten_ != 0) line += fmt::format("  groups of up to {} events left out", forgotten_);
@@ -538,7 +467,8 @@ class Top final : public TopSink {
     for (const TopColumn& c : columns_) {
       if (!c.visible) continue;
       std::string heading = c.heading;
-      if (&c == &columns_[sort_]) heading += (c.measure == Measure::key) == reversed_ ? "\u2193" : "\u2191";
+      if (&c == &columns_[sort_])
+        heading += (c.measure == Measure::key) == keys_.reversed() ? "\u2193" : "\u2191";
       put(line, heading, display_width(heading), c);
     }
     append_line(frame, line, position_, screen_.rows() == 0 ? kBold : kReverse);
@@ -547,7 +477,7 @@ class Top final : public TopSink {
   void append_bottom(std::string& frame, std::size_t height, std::size_t more, bool keys) const {
     std::string line;
     if (more != 0) line = fmt::format("{} more row{}", more, more == 1 ? "" : "s");
-    if (keys) line.append(line.empty() ? "" : "   ").append(filtering_ ? kFilterKeys : kKeys);
+    if (keys) line.append(line.empty() ? "" : "   ").append(keys_.help());
     if (height < 3 || line.empty()) return;
     append_line(frame, line, line.size(), kBold);
   }
@@ -559,9 +489,7 @@ class Top final : public TopSink {
   const Schema* schema_ = nullptr;
   std::vector<std::size_t> group_fields_;
   std::vector<std::size_t> ports_;  // by group field: of an address with its port; npos
-  std::vector<std::size_t> sum_fields_;
-  std::size_t latency_ = Schema::npos;
-  Trouble trouble_;
+  GroupMeasures measures_;
   std::vector<TopColumn> columns_;
   std::unordered_map<std::string, Group, TextHash, std::equal_to<>> groups_;
   std::string key_;           // reused
@@ -572,9 +500,9 @@ class Top final : public TopSink {
   std::uint64_t forgotten_ = 0;  // the most events that a group had when it was forgotten
   double rate_ = 0;
   std::size_t sort_ = 0;
-  bool reversed_ = false, paused_ = false, filtering_ = false, quit_ = false;
+  bool began_ = false;    // there was a row
   bool settled_ = false;  // rates are of a whole interval
-  std::string filter_;
+  TopKeys keys_;
   std::string last_;
 };
 

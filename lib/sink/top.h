@@ -35,6 +35,7 @@ struct TopStyle {
   std::vector<std::size_t> group;  // indexes of fields; empty: those that the schema marks
   TypeMask counted = kAllTypes;    // the types of rows that are counted; of others only sizes are taken
   bool once = false;               // nothing is shown before the end
+  bool replay = false;             // the clock is that of the rows, and starts with the first
   std::shared_ptr<const PortNames> port_names = {};  // --names ports; nullptr: numbers
 };
 

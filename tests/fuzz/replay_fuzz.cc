@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "replay/line.h"
+#include "replay/report.h"
 #include "sample_event.h"
 #include "sink/formats.h"
 
@@ -30,6 +31,15 @@ std::string written(const replay::LineReader& reader) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (const std::string_view text(reinterpret_cast<const char*>(data), size); replay::begins_report(text)) {
+    if (const auto report = replay::read_report(text)) {
+      for (const Sketch& s : report->sketches) {
+        const auto again = Quantiles::restored(s.values.figures(), s.values.filled());
+        require(again && again->quantile(0.5) == s.values.quantile(0.5) && s.held <= s.rows);
+      }
+    }
+    return 0;
+  }
   replay::LineReader reader(sample::kSchema);
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   while (!rest.empty()) {

@@ -366,5 +366,5 @@ TEST_CASE("drops on terminals") {
 }
 
 TEST_CASE("drops live table") {
-  golden::compare_top("drops", kDropSchema, {}, feed);
+  golden::compare_top("drops", kDropSchema, {"type", "reason", "location", "dev"}, feed);
 }

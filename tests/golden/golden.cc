@@ -115,9 +115,17 @@ bool all_json(const std::string& lines) {
 
 std::string top_frame(std::size_t columns, std::size_t rows, const Schema& schema, TopStyle style,
                       const Feed& feed, std::string_view typed) {
+  const auto make = [&](Screen& screen, const ClockSource& clock) {
+    return make_top_sink(schema, screen, clock, style);
+  };
+  return top_frame(columns, rows, make, feed, typed);
+}
+
+std::string top_frame(std::size_t columns, std::size_t rows, const MakeTop& make, const Feed& feed,
+                      std::string_view typed) {
   PaperScreen screen(columns, rows);
   HandClock clock;
-  const auto sink = make_top_sink(schema, screen, clock, std::move(style));
+  const auto sink = make(screen, clock);
   bool ok = sink->begin().ok();
   feed(*sink);
   clock.ns += 2'000'000'000;

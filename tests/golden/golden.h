@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,11 @@ void compare_summary(const std::string& name, const Schema& schema, const std::v
 // rows there is no screen, and each frame stands below the last one.
 std::string top_frame(std::size_t columns, std::size_t rows, const Schema& schema, TopStyle style,
                       const Feed& feed, std::string_view typed = {});
+
+// The same of another live table.
+using MakeTop = std::function<std::unique_ptr<TopSink>(Screen&, const ClockSource&)>;
+std::string top_frame(std::size_t columns, std::size_t rows, const MakeTop& make, const Feed& feed,
+                      std::string_view typed = {});
 
 // The live table after the set, on screens of several sizes, after keys, and without a screen: NAME.SIZE.top,
 // NAME.keys.top, NAME.endless.top. `group` names fields; empty: those that the schema marks.

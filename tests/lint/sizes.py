@@ -26,8 +26,11 @@ def functions_of_c(lines):
             begins = re.match("()", "")  # kernel style: the brace stands alone
         if begins and "[" not in lines[at].split("(")[0]:
             indent = begins[1]
-            if lines[at].lstrip().startswith(":"):  # what a constructor initializes: four columns further in
-                indent = indent[4:]
+            first = at
+            while first and lines[first - 1].endswith(",") and lines[first].startswith("      "):
+                first -= 1
+            if lines[first].lstrip().startswith(":"):  # what a constructor initializes: four columns further in
+                indent = lines[first][:lines[first].index(":") - 4]
             end = next((i for i in range(at, len(lines)) if re.match(rf"^{indent}\}}[;,)]*\s*(?://.*)?$", lines[i])), at)
             name = re.search(r"([\w~]+)\(", lines[at] if lines[at] != "{" else lines[at - 1])
             yield at + 1, name[1] if name else "", end - at + 1

@@ -34,12 +34,10 @@ def typed(text):
 
 
 def of_manual(page):
-    section = re.search(r"^\.Sh EXAMPLES\n(.*?)^\.Sh ", read("man", page), re.MULTILINE | re.DOTALL)
-    if section is None:
-        return
-    for line, block in re.findall(r"^\.Dl (.*)$|^\.Bd .*\n((?:.*\n)*?)\.Ed$", section[1], re.MULTILINE):
+    for line, block in re.findall(r"^\.Dl (.*)$|^\.Bd .*\n((?:.*\n)*?)\.Ed$", read("man", page), re.MULTILINE):
         text = plain(block or (line[1:-1].replace('""', '"') if line.startswith('"') else line))
-        yield "\n".join(typed(text))
+        if re.search(r"(?:^\$ |\| )plumb ", text, re.MULTILINE):
+            yield "\n".join(typed(text))
 
 
 def of_readme():

@@ -1,4 +1,5 @@
 """What drops shows and leaves out: storms, summaries, filters, counters, stacks, and quiet networks."""
+import errno
 import os
 import re
 import socket
@@ -39,6 +40,22 @@ class Output(DropTest):
         for line in lines:
             self.assertReason(line, "NO_SOCKET")
             self.assertPacket(line, src="127.0.0.1", dst="127.0.0.1", dev="lo", direction="in")
+
+    def test_summary_of_refused_connections_names_the_service(self):
+        """A client's port is another one for each connection: no row for each."""
+        port = 7  # nobody listens in a namespace of our own
+        for args in ((), ("--where", f"src_port == {port} || dst_port == {port}")):
+            with self.subTest(args=args):
+                with Plumb("drops", "--summary", *args, f"--netns={self.ns.path}") as plumb:
+                    for _ in range(300):
+                        with self.tcp() as s:
+                            self.assertEqual(s.connect_ex(("127.0.0.1", port)), errno.ECONNREFUSED)
+                rows = [e for e in plumb.lines if e["protocol"] == "tcp"]
+                self.assertLessEqual(len(rows), 6, rows)
+                for row in rows:
+                    self.assertEqual({row["src_port"], row["dst_port"]}, {port, None}, row)
+                resets = sum(row["count"] for row in rows if row["event"] == "reset" and row["src_port"] == port)
+                self.assertGreaterEqual(resets, 300, rows)
 
     def test_summary_of_what_an_expression_keeps(self):
         with Plumb("drops", "--summary", "--by", "protocol,dst_port,dev", "--where", "dst_port == 9", f"--netns={self.ns.path}") as plumb:

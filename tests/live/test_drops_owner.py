@@ -207,20 +207,50 @@ class Owners(DropTest):
                 for line in lines:
                     self.assertIn(line["pid"], (clients[line["src_port"]], None), line)
 
+    def passed_on(self):
+        """The maker of a socket, which has ended; the child that has it; its port."""
+        maker = self.ns.popen(sys.executable, "-c", PASS_ON, str(os.getpid()), stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+        self.addCleanup(maker.stdout.close)
+        self.addCleanup(maker.stdin.close)
+        maker.wait()
+        return maker, *map(int, maker.stdout.readline().split())
+
     @core
     def test_socket_that_was_passed_on(self):
         """Its maker is gone; a child has it."""
         with drops("--type", "drop", f"--netns={self.ns.path}") as plumb:
-            maker = self.ns.popen(sys.executable, "-c", PASS_ON, str(os.getpid()), stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, text=True)
-            self.addCleanup(maker.stdout.close)
-            self.addCleanup(maker.stdin.close)
-            maker.wait()
-            child, port = map(int, maker.stdout.readline().split())
+            _, child, port = self.passed_on()
             self.overflow(port)
         lines = self.here(plumb.lines, type="drop", dst_port=port)
         self.assertGreater(len(lines), 0)
         self.assertEqual({e["pid"] for e in lines}, {child})
+
+    def take_pid(self, pid):
+        """A process that has the pid of one that has ended."""
+        for _ in range(50):
+            try:
+                with open("/proc/sys/kernel/ns_last_pid", "w") as f:
+                    f.write(str(pid - 1))
+            except OSError as e:
+                self.skipTest(f"pids cannot be chosen: {e}")
+            process = subprocess.Popen(["sleep", "1000"])
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            if process.pid == pid:
+                return
+        self.skipTest("others take the pid each time")
+
+    @core
+    def test_pid_that_is_another_processes_by_now(self):
+        """Whoever has the maker's pid now has nothing to do with its socket."""
+        with drops("--type", "drop", f"--netns={self.ns.path}") as plumb:
+            maker, child, port = self.passed_on()
+            self.take_pid(maker.pid)
+            self.overflow(port)
+        lines = self.here(plumb.lines, type="drop", dst_port=port)
+        self.assertGreater(len(lines), 0)
+        self.assertLessEqual({(e["pid"], e["comm"]) for e in lines}, {(child, COMM), (None, None)}, lines[0])
 
     @core
     @needs("nft")

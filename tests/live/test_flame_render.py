@@ -35,7 +35,9 @@ const layout_faults = () => {
   for (let i = 0; i < others.length; i++)
     for (let j = i + 1; j < others.length; j++)
       if (over(box(others[i]), box(others[j]))) faults.push(others[i].textContent + " over " + others[j].textContent);
-  for (const e of others) if (box(e).right > window.innerWidth + 1) faults.push(e.textContent + " beyond the edge");
+  const visible = window.innerHeight < height ? root.clientWidth : window.innerWidth;
+  if (root.scrollWidth > visible + 1) faults.push("wider than the window");
+  for (const e of others) if (box(e).right > visible + 1) faults.push(e.textContent + " beyond the edge");
   return faults;
 };
 say("faults", layout_faults());
@@ -223,6 +225,14 @@ class Browser(Saved):
         graph, _ = self.plumb("render", self.path("a.folded", stacks), "--title", "<b>\u00e4</b>" * 40)
         got = said(graph, 900)
         self.assertEqual(got["faults"], [])
+
+    @needs("chromium")
+    def test_a_tall_graph_is_no_wider_than_the_window_beside_its_scroll_bar(self):
+        stacks = ";".join(f"f{i}" for i in range(100)) + " 10\n" + STACKS
+        graph, _ = self.plumb("render", self.path("a.folded", stacks))
+        got = said(graph, 900)
+        self.assertEqual(got["faults"], [])
+        self.assertEqual(got["zoomed"]["faults"], [])
 
     @needs("chromium")
     def test_difference(self):

@@ -29,6 +29,13 @@ class NearMisses(unittest.TestCase):
     def test_a_command_without_a_tool(self):
         self.assertSays("plumb tcpconnect -- curl", args=("curl", "http://127.0.0.1"))
 
+    def test_options_without_a_tool(self):
+        self.assertSays("such as: plumb tcpconnect --summary", args=("--summary",))
+
+    def test_a_command_without_dashes(self):
+        self.assertSays("to trace it: -- curl ...", args=("tcpconnect", "curl", "http://127.0.0.1"))
+        self.assertSays("ports and processes have options", args=("tcpconnect", "8080"))
+
     def test_a_rate_of_zero_is_offered(self):
         self.assertSays("0: no limit", args=("drops", "--max-rate", "x"))
 

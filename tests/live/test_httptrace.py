@@ -354,6 +354,7 @@ class Endings(HttpTest):
         self.assertEqual([(e["role"], e["status"], e["error"]) for e in self.mine(plumb.lines)],
                          [("server", 200, None), ("client", 200, None)])
 
+    @core
     def test_broken_off(self):
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"
         self.assertEqual(self.outcome(answer=answer), {"client": (200, "closed"), "server": (200, "closed")})

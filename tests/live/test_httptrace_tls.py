@@ -199,19 +199,47 @@ class Held(TlsTest):
     def test_static_openssl(self):
         self.first_request("openssl", self.static_client(), "8443", f"/10?{self.mark}")
 
-    @needs("gcc")
-    def test_a_library_of_its_own(self):
-        """A copy of libssl that no process had mapped before."""
+    def own_libssl(self):
         folder = self.path("lib")
         os.mkdir(folder)
         known = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
         library = [line.split()[-1] for line in known.splitlines() if "libssl.so.3 " in line][0]
         shutil.copy(library, folder)
+        return folder
+
+    @needs("gcc")
+    def test_a_library_of_its_own(self):
+        """A copy of libssl that no process had mapped before."""
+        folder = self.own_libssl()
         self.first_request("openssl", "env", f"LD_LIBRARY_PATH={folder}", "curl", "-sk", "-o", "/dev/null", self.url())
 
     @needs("gcc")
     def test_a_target_under_a_seccomp_filter_survives(self):
         self.first_request("openssl", self.static_client(), "8443", f"/10?{self.mark}", "seccomp")
+
+    @needs("gcc")
+    def test_files_that_are_gone_lose_their_probes(self):
+        """A client under a new name each time, beside a server whose library is unlinked while it runs."""
+        times = 40
+        client, folder = self.static_client(), self.own_libssl()
+        ask, server = f"8443 '/10?{self.mark}' >/dev/null", os.path.join(CLIENTS, "tls_server.py")
+        script = (f"LD_LIBRARY_PATH={folder} {PYTHON} {server} 8443 {self.cert} {self.key} >/dev/null & "
+                  f"until {client} 8443 /first >/dev/null; do sleep 0.05; done; rm -r {folder}; "
+                  f"for i in $(seq {times}); do cp {client} {client}$i; {client}$i {ask}; rm {client}$i; done; "
+                  f"until [ -e {self.path('end')} ]; do sleep 0.05; done; kill $!")
+        with httptrace("--", *self.ns.prefix(), "sh", "-c", script) as plumb:
+            open_files = {}
+            for count in (10, times):
+                plumb.wait_for(lambda lines: min(len(self.told(lines, role)) for role in ("client", "server")) >= count,
+                               f"{count} requests")
+                open_files[count] = len(os.listdir(f"/proc/{plumb.process.pid}/fd"))
+            with open(self.path("end"), "w"):
+                pass
+            plumb.finish()
+        self.check(plumb.lines, "client", "openssl", times)
+        self.check(plumb.lines, "server", "openssl", times)
+        # Each client's probes are five or more; those of a few wait for their sweep.
+        self.assertLess(open_files[times], open_files[10] + 2 * times)
 
     def static_client(self):
         program = self.path("tls_client")

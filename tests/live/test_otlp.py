@@ -241,6 +241,7 @@ class Drops(LiveTest):
         attributes = plain_pairs(record["attributes"])
         self.assertEqual((attributes["source.address"], attributes["destination.address"]), ("127.0.0.1", "127.0.0.1"))
         self.assertEqual((attributes.get("error.type"), attributes["plumb.location"]), (line["reason"], line["location"]))
+        self.assertEqual(record["severityText"], "WARN")
 
 
 def openssl(*args):

@@ -222,4 +222,4 @@ class CommandLine(harness.LiveTest):
         self.assertIn("--otlp-dry-run has no effect without --otlp", self.refused("dnsx", "--otlp-dry-run"))
         self.assertIn("--otlp-spans dns", self.refused("dnsx", "--otlp", "--otlp-spans=connect"))
         self.assertIn("--otlp-spans connect makes spans", self.refused("tcpconnect", "--otlp", "--otlp-signals=traces"))
-        self.assertIn("both write to stdout", self.refused("dnsx", "--otlp", "--otlp-dry-run", "--top"))
+        self.assertIn("both write to standard output", self.refused("dnsx", "--otlp", "--otlp-dry-run", "--top"))

@@ -101,7 +101,7 @@ class Test(of_httptrace.HttpTest, of_drops.DropTest, of_tcpconnect.TcpTest):
     def connections(self):
         if not hasattr(self, "ports"):  # the same in each round: a rate is of one series
             self.ports = self.listener(backlog=100).getsockname()[1], self.closed_port()
-        self.program("connect", address="127.0.0.1", port=self.ports[0], count=5).rest()
+        self.program("connect", address="127.0.0.1", port=self.ports[0], count=5, send=100).rest()
         self.program("connect", address="127.0.0.1", port=self.ports[1]).rest()
 
     def losses(self):
@@ -117,7 +117,7 @@ class Test(of_httptrace.HttpTest, of_drops.DropTest, of_tcpconnect.TcpTest):
     def tools(self):
         """(tool, its arguments, traffic, lines that this makes)"""
         yield of_dnsx.dnsx, ("--role", "both"), self.lookups, 8
-        yield of_tcpconnect.tcpconnect, ("--role", "both", "--life"), self.connections, 6
+        yield of_tcpconnect.tcpconnect, ("--role", "both", "--life"), self.connections, 11  # 6 attempts, 5 closes
         yield of_drops.drops, ("--interval", "100ms"), self.losses, 5
         yield of_httptrace.httptrace, (), self.requests, 8
 
@@ -125,8 +125,8 @@ class Test(of_httptrace.HttpTest, of_drops.DropTest, of_tcpconnect.TcpTest):
 @needs("nginx", "curl")
 class Victoria(Test):
     def counted(self):
-        return "({" + '__name__=~"plumb_dns_lookups_total|plumb_tcp_connections_total|plumb_packets_dropped_total|' \
-               'http_.*_request_duration_seconds_count"})'
+        return "({" + '__name__=~"plumb_dns_lookups_total|plumb_tcp_connections_total|plumb_tcp_connection_duration_seconds_count|' \
+               'plumb_packets_dropped_total|http_.*_request_duration_seconds_count"})'
 
     def test_the_query_gives_back_what_was_printed(self):
         vm = VictoriaMetrics(self)

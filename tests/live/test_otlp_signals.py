@@ -44,6 +44,16 @@ def expected_attributes(line):
     return out
 
 
+# Asks once, and is there until it is ended.
+STAYS = """
+import http.client, signal
+connection = http.client.HTTPConnection("127.0.0.1", 8080)
+connection.request("GET", "/text/1")
+connection.getresponse().read()
+signal.pause()
+"""
+
+
 def in_time(spans, lines):
     """Both by end and side: a request has the spans of each service together."""
     side = {"server": SERVER, "client": CLIENT}
@@ -109,8 +119,9 @@ class Httptrace(HttpTest):
             collector = self.collector()
             with httptrace("--netns", self.ns.path, "--otlp=" + collector.url, env={"OTEL_SERVICE_NAME": mine}) as plumb:
                 self.curl("http://127.0.0.1:8080/small")
+                # Environments are of those that live when they are first seen.
                 for variable in ("OTEL_SERVICE_NAME=shop", "OTEL_RESOURCE_ATTRIBUTES=service.name=shop,x=y"):
-                    self.ns.run("env", variable, "curl", "-s", "http://127.0.0.1:8080/text/1")
+                    self.start("env", variable, "/usr/bin/python3", "-c", STAYS)
                 self.until_seen(plumb, 6)
             got = set()
             for path, _, body in collector.requests:

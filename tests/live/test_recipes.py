@@ -36,4 +36,4 @@ class Recipes(TcpTest):
                 self.assertIn(title.split(), lines)
                 self.assertGreater(len(lines), lines.index(title.split()) + 1, "no row")
                 count += 1
-        self.assertGreaterEqual(count, 9)
+        self.assertGreaterEqual(count, 10)

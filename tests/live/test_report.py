@@ -1,5 +1,6 @@
 """--report: the verdicts and what they rest on, as Markdown, JUnit and JSON. From saved lines, but for one live run."""
 
+import html.parser
 import json
 import os
 import random
@@ -30,6 +31,29 @@ def valid_junit(path):
     if done.returncode != 0:
         raise AssertionError(done.stderr.decode())
     return xml.etree.ElementTree.parse(path).getroot()
+
+
+class Page(html.parser.HTMLParser):
+    """Which elements a page has, and the texts of its tables' cells, row by row."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.rows, self.cell = set(), [], False
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.cell = True
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        self.cell = self.cell and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.cell:
+            self.rows[-1][-1] += data
 
 
 class ReportTest(unittest.TestCase):
@@ -79,7 +103,14 @@ class FromSavedLines(ReportTest):
         text = b'{"type":"connect","pid":7}\n{"type":"connect","pid":null}\n{"type":"connect","pid":8}\n'
         self.reports("--where", "!(pid == 8)", "--fail-if", "count > 5", text=text)
         certificate = valid_json(self.text("r.json"))["certificate"]
-        self.assertEqual([certificate[k] for k in ("seen", "kept", "filtered", "without_owner")], [3, 2, 1, 1])
+        self.assertEqual([certificate[k] for k in ("seen", "kept", "filtered", "without_owner", "unpaired")], [3, 2, 1, 1, 0])
+
+    def test_halves_are_counted(self):
+        text = b'{"type":"close","role":null}\n{"type":"close","role":"client"}\n{"type":"connect","role":null}\n'
+        self.reports("--fail-if", "count > 5", text=text)
+        self.assertEqual(valid_json(self.text("r.json"))["certificate"]["unpaired"], 1)
+        self.assertIn("| unpaired | 1 |", self.text("r.md"))
+        self.assertIsNotNone(valid_junit(self.path("r.xml")).find('testsuite/properties/property[@name="unpaired"]'))
 
     def test_each_group_is_a_verdict(self):
         self.reports("--by", "outcome", "--fail-if", "count > 2", status=3)
@@ -103,6 +134,25 @@ class FromSavedLines(ReportTest):
         self.assertEqual(row.count("|"), 7)
         for meant in ("<script", "**x", "`", "![", "<!--", "](", "@"):
             self.assertNotIn(meant, row)
+
+    @needs("cmark-gfm")
+    def test_rendered(self):
+        """Markdown as GitHub renders it, raw HTML let through: the elements that a report is made of and no others, and a hostile
+        name is the text of its cell, nothing more."""
+        names = [HOSTILE, "| a | b |", "<td>x</td>", "#1 [x](http://e) ~~y~~ :+1: www.e.example", "\\| *y* \\`", "- x\n\n# y"]
+        lines = [json.dumps({"type": "connect", "comm": name, "latency_ms": 1}) for name in names]
+        self.reports("--by", "comm", "--fail-if", "count > 0", "--fail-if", "p50(latency) > 1h", text="\n".join(lines).encode(), status=3)
+        done = subprocess.run(["cmark-gfm", "--unsafe", "-e", "table", "-e", "strikethrough", "-e", "autolink", self.path("r.md")],
+                              capture_output=True, check=True, text=True)
+        page = Page()
+        page.feed(done.stdout)
+        self.assertLessEqual(page.tags, set("h2 p strong code br details summary table thead tbody tr th td".split()))
+        verdicts = [row for row in page.rows if len(row) == 6]
+        self.assertEqual(len(verdicts), 1 + 2 * len(names))
+        self.assertEqual([row[0] for row in verdicts[1:]], ["FAILED"] * len(names) + ["passed"] * len(names))
+        groups = {v["group"] for v in valid_json(self.text("r.json"))["verdicts"]}
+        self.assertEqual({row[2] for row in verdicts[1:]}, groups)
+        self.assertIn(["events kept", str(len(names))], page.rows)
 
     def test_github(self):
         summary = self.path("summary.md")
@@ -171,8 +221,17 @@ class Baseline(ReportTest):
         suite = valid_junit(self.path("r.xml")).find("testsuite")
         self.assertEqual((suite.get("skipped"), suite.get("failures")), ("1", "0"))
         self.assertIn("| inconclusive |", self.text("r.md"))
-        self.compare(few, before, "--strict", status=3)
-        self.assertEqual(valid_junit(self.path("r.xml")).find("testsuite").get("failures"), "1")
+        err = self.compare(few, before, "--strict", status=3)
+        self.assertIn("plumb: FAILED (inconclusive): p99", err)
+        suite = valid_junit(self.path("r.xml")).find("testsuite")
+        self.assertEqual((suite.get("skipped"), suite.get("failures")), ("0", "1"))
+        failure = suite.find("testcase/failure")
+        self.assertEqual(failure.get("type"), "inconclusive")
+        self.assertTrue(failure.get("message").startswith("inconclusive: p99"))
+        self.assertIn("1 of 1 failed, 1 inconclusive", self.text("r.md"))
+        self.assertIn("| **FAILED (inconclusive)** |", self.text("r.md"))
+        verdict = valid_json(self.text("r.json"))["verdicts"][0]
+        self.assertEqual((verdict["verdict"], verdict["failed"]), ("inconclusive", True))
 
     def test_each_group_has_its_own(self):
         before = self.lines("before", 5000, 1, "a")
@@ -192,6 +251,31 @@ class Baseline(ReportTest):
             f.write(more.read())
         self.compare(now, before, status=3)
         self.compare(now, before, "--where", 'comm == "curl"')
+
+    def test_a_report_as_baseline(self):
+        """As its lines, though those are gone; and what it cannot tell is an error."""
+        before, now = self.lines("before", 5000, 1), self.lines("slow", 5000, 1.6)
+        asked = ["--fail-if", "p50(latency) > 1h", "--fail-if", "share(outcome != established) > 50%", "--fail-if", "count > 1000000"]
+        worse = ["--fail-if", "share(outcome != established) > base(share(outcome!=established)) || count != base(count)"]
+        for by in ([], ["--by", "comm,outcome"]):
+            kept = self.path("kept.json")
+            self.assertEqual(run_plumb("tcpconnect", "--from", before, "-o", "/dev/null", "-f", "csv", "--report", kept, *asked, *by).returncode, 0)
+            with open(kept, encoding="utf-8") as f:
+                valid_json(f.read())
+            beside_lines = self.compare(now, before, *worse, *by, status=3).replace(before, kept)
+            beside_report = self.compare(now, kept, *worse, *by, status=3)
+            said = [line for line in beside_report.splitlines() if ": base(" in line or "FAILED" in line]
+            self.assertTrue(said)
+            self.assertEqual(said, [line for line in beside_lines.splitlines() if line in said])
+        for args, why in ((["--where", "pid == 1"], "another --where"), (["--by", "outcome"], "another --by"),
+                          (["--by", "comm,outcome", "--fail-if", "p9(duration_ms) > base(p9(duration_ms))"], "keeps nothing of duration_ms")):
+            self.assertIn(why, self.compare(now, kept, *args, status=1))
+        with open(kept, encoding="utf-8") as f:
+            text = f.read()
+        for broken in (text[:-100], text.replace('"buckets": "', '"buckets": "9999999:1 '), text.replace('"tool": "tcpconnect"', '"tool": "dnsx"')):
+            with open(kept, "w", encoding="utf-8") as f:
+                f.write(broken)
+            self.assertRegex(self.compare(now, kept, "--by", "comm,outcome", status=1), "a broken report|no report of tcpconnect")
 
     def test_what_has_no_effect_or_cannot_be_read(self):
         for status, args in ((2, ["--baseline", GOLDEN]), (2, ["--strict", "--fail-if", "count > 100"]),

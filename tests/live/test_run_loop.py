@@ -260,7 +260,10 @@ class CommandLine(unittest.TestCase):
 
     def test_options_without_effect(self):
         for args in (["tcpconnect", "--interval", "2s"], ["tcpconnect", "--by", "pid"], ["tcpconnect", "--json", "--wide"],
-                     ["tcpconnect", "--top", "--columns", "pid"], ["drops", "--type", "drop", "--interval", "1s"]):
+                     ["tcpconnect", "--top", "--columns", "pid"], ["drops", "--type", "drop", "--interval", "1s"],
+                     ["drops", "--icicle"], ["flame", "--icicle", "-f", "folded"], ["drops", "--stack", "--summary"],
+                     ["drops", "--stack", "--top"], ["tcpconnect", "--histogram"], ["tcpconnect", "--summary", "--histogram", "-j"],
+                     ["tcpconnect", "--names", "ports", "-f", "csv"]):
             with self.subTest(args=args):
                 self.assertIn("effect", self.wrong(*args))
 

@@ -1,18 +1,17 @@
 """--from: saved lines give what the run gave, to every view and expression. None of it needs privileges or a kernel that
-traces, but for the comparison with a live run."""
+traces; test_replay_live.py compares with runs that do."""
 
 import fcntl
 import json
 import os
-import random
 import struct
 import subprocess
 import tempfile
 import termios
 import unittest
 
-from harness import HERE, PLUMB, Plumb, needs, run_plumb, wait_until
-from tcpconnect import TcpTest
+from harness import HERE, PLUMB, needs, run_plumb, wait_until
+from expressions import Expressions, chosen_by_jq
 
 GOLDEN = os.path.join(HERE, "../golden/expected")
 TOOLS = ("tcpconnect", "dnsx", "httptrace", "drops", "flame")
@@ -27,61 +26,6 @@ def saved_lines(tool, path=None):
         return f.read().splitlines()
 
 
-class Expressions:
-    """Random expressions over a tool's fields, each as plumb and as jq write it. jq's null does what plumb's unknown does:
-    here by hand, since jq orders null below all numbers."""
-
-    ORDERS = ("==", "!=", "<", "<=", ">", ">=")
-
-    def __init__(self, lines, seed):
-        self.random = random.Random(seed)
-        self.values = {}
-        for line in lines:
-            for key, value in line.items():
-                self.values.setdefault(key, []).append(value)
-        self.keys = sorted(k for k in self.values if k not in ("time", "type"))
-
-    def test(self):
-        key = self.random.choice(self.keys)
-        known = [v for v in self.values[key] if v is not None]
-        if not known or self.random.random() < 0.1:
-            order = self.random.choice(("==", "!="))
-            return f"{key} {order} null", f"(.{key} {order} null)"
-        value = self.random.choice(known)
-        if isinstance(value, bool):
-            return key, f"(.{key} == true)"
-        if isinstance(value, (int, float)):
-            value = self.random.choice((value, value, round(value * 2, 3), 0, 7))
-            order = self.random.choice(self.ORDERS)
-            return f"{key} {order} {value}", f'((.{key} | type == "number") and .{key} {order} {value})'
-        if isinstance(value, list):
-            if not value or not plain(value[0]):
-                return f"{key} != null", f"(.{key} != null)"
-            return f'"{value[0]}" in {key}', f'any(.{key} // [] | .[]; . == "{value[0]}")'
-        if not plain(value):
-            return f"{key} == null", f"(.{key} == null)"
-        if key.endswith(("_addr", "server", "src", "dst")) or "addr" in key:
-            order = self.random.choice(("==", "!="))
-            return f"{key} {order} {value}", f'((.{key} | type == "string") and .{key} {order} "{value}")'
-        if self.random.random() < 0.3:
-            return f'{key} == "{value}"', f'(.{key} == "{value}")'
-        return f'{key} != "{value}"', f'((.{key} | type == "string") and .{key} != "{value}")'
-
-    def make(self, depth=0):
-        kind = self.random.random()
-        if depth > 3 or kind < 0.4:
-            return self.test()
-        left, right = self.make(depth + 1), self.make(depth + 1)
-        if kind < 0.6:
-            return f"!({left[0]})", f"({left[1]} | not)"
-        word, jq = ("&&", "and") if kind < 0.8 else ("||", "or")
-        return f"({left[0]}) {word} ({right[0]})", f"({left[1]} {jq} {right[1]})"
-
-
-def plain(text):
-    return bool(text) and all(c.isalnum() or c in "./:-_ " for c in text) and text.isascii()
-
-
 def waiting_bytes(pipe):
     return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
 
@@ -93,6 +37,15 @@ class From(unittest.TestCase):
                               input=text, capture_output=True, timeout=60)
         self.assertEqual(done.returncode, status, done.stderr.decode())
         return done.stdout, done.stderr.decode()
+
+    def test_a_tool_s_own_options_are_refused(self):
+        for tool, option in (("tcpconnect", "--port 81"), ("tcpconnect", "--failed"), ("tcpconnect", "--role server"),
+                             ("httptrace", "--status 5xx"), ("drops", "--type reset"), ("dnsx", "--role server"),
+                             ("flame", "--user")):
+            done = run_plumb(tool, "--from", "/dev/null", *option.split())
+            self.assertEqual(done.returncode, 2, option)
+            self.assertIn(f"{option.split()[0]} has no effect on saved lines", done.stderr.decode())
+        self.assertEqual(run_plumb("tcpconnect", "--from", golden("tcpconnect"), "--life").returncode, 0)
 
     def test_lines_come_out_as_they_went_in(self):
         for tool in TOOLS:
@@ -109,10 +62,7 @@ class From(unittest.TestCase):
             raw = [line for line in saved_lines(tool) if json.loads(line)["type"] != "lost"]
             made = Expressions([json.loads(line) for line in raw], seed=tool)
             pairs = [made.make() for _ in range(per_tool)]
-            program = "[inputs] as $l | " + ", ".join(
-                f"[range($l | length) as $i | select($l[$i] | {jq}) | $i]" for _, jq in pairs)
-            done = subprocess.run(["jq", "-nc", program], input=b"\n".join(raw), capture_output=True, check=True)
-            chosen = [json.loads(line) for line in done.stdout.splitlines()]
+            chosen = chosen_by_jq(raw, [jq for _, jq in pairs])
             kinds = set()
             for (expression, _), numbers in zip(pairs, chosen, strict=True):
                 out, _ = self.run_from(tool, "--json", "--where", expression, text=b"\n".join(raw))
@@ -127,9 +77,18 @@ class From(unittest.TestCase):
                 self.assertTrue(out, f"{tool} {args}")
 
     def test_groups_by_address_count(self):
-        out, _ = self.run_from("tcpconnect", "--json", "--summary", "--by", "remote_addr,outcome")
-        lines = [json.loads(line) for line in out.splitlines()]
-        self.assertEqual(sum(line["count"] for line in lines if line["type"] == "summary"), 11)
+        for args, count in (([], 9), (["--life"], 11)):  # as in a trace, closes are counted where they were asked for
+            out, _ = self.run_from("tcpconnect", "--json", "--summary", "--by", "remote_addr,outcome", *args)
+            lines = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual(sum(line["count"] for line in lines if line["type"] == "summary"), count)
+
+    def test_top_rates_by_the_time_of_the_lines(self):
+        """Two lines in the first second, four in the third: the whole is over 2 s, however fast it is read."""
+        text = b"".join(b'{"time":"2026-11-21T06:49:%02d.000000000Z","type":"connect","comm":"curl","outcome":"established"}\n' % s
+                        for s in (20, 20, 21, 22, 22, 22))
+        out, _ = self.run_from("tcpconnect", "--top", "--once", text=text)
+        self.assertRegex(out.decode().splitlines()[0], r"tcpconnect  2\.0 s  6 events  3\.0/s  0 lost")
+        self.assertRegex(out.decode().splitlines()[2], r" 6 +3\.0 +0 ")
 
     def test_a_verdict(self):
         _, err = self.run_from("dnsx", "--fail-if", "count > 3", status=3)
@@ -191,40 +150,6 @@ class From(unittest.TestCase):
                 lines = first.stdout.read().splitlines()
             self.assertEqual(first.wait(), 0)
         self.assertEqual(len(lines), count)
-
-
-def comparable(lines):
-    """Without what each run measures by itself."""
-    return sorted(str({k: v for k, v in line.items() if k != "time" and not k.endswith("_ms")}) for line in lines)
-
-
-class AsLive(TcpTest):
-    """One run, watched by several: what they say of it at once is what its saved lines say later."""
-
-    def test_summary_and_where(self):
-        where = ["outcome != established", "latency > 0 && type == connect", 'comm =~ "py" && tx_bytes == 0', "!(pid > 1)"]
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "lines.json")
-            common = ("--netns", self.ns.path, "--role", "both", "--life")
-            with Plumb("tcpconnect", *common, "-o", path):
-                runs = [Plumb("tcpconnect", *common, "--where", w) for w in where]
-                summary = Plumb("tcpconnect", *common, "--summary", "--by", "outcome,remote_port")
-                for run in (*runs, summary):
-                    run.__enter__()
-                port, closed = self.listener().getsockname()[1], self.closed_port()
-                for target in (port, closed, port) * 10:
-                    with self.socket() as s:
-                        s.connect_ex(("127.0.0.1", target))
-                for run in (*runs, summary):
-                    run.__exit__(None, None, None)
-            for w, run in zip(where, runs, strict=True):
-                done = run_plumb("tcpconnect", "--from", path, "--json", "--where", w)
-                again = [json.loads(line) for line in done.stdout.splitlines()]
-                self.assertEqual(comparable(again), comparable(run.lines), w)
-            done = run_plumb("tcpconnect", "--from", path, "--json", "--life", "--summary", "--by", "outcome,remote_port")
-            again = [json.loads(line) for line in done.stdout.splitlines()]
-            self.assertEqual(comparable(again), comparable(summary.lines))
-            self.assertEqual(sum(line["count"] for line in again if line["remote_port"] == closed), 10)
 
 
 if __name__ == "__main__":

@@ -240,6 +240,26 @@ class Filters(TcpTest):
 
 class Summary(TcpTest):
     @core
+    def test_summary_of_connections_older_than_the_trace(self):
+        """A row for each side, not for each client's port."""
+        listener = self.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 8080))
+        listener.listen(20)
+        for args in ((), ("--where", "pid > 0")):
+            with self.subTest(args=args):
+                pairs = []
+                for _ in range(20):
+                    client = self.socket()
+                    client.connect(("127.0.0.1", 8080))
+                    pairs.append((client, listener.accept()[0]))
+                with Plumb("tcpconnect", "--summary", "--netns", self.ns.path, *args) as plumb:
+                    for client, accepted in pairs:
+                        client.close()
+                        accepted.close()
+                self.assertEqual({(s["role"], s["remote_addr"], s["port"], s["closed"]) for s in plumb.lines},
+                                 {(None, "127.0.0.1", 8080, 20), (None, None, 8080, 20)})
+
     def test_summary_agrees_with_the_lines(self):
         def run():
             server = self.program("server", addresses=["127.0.0.1", "::1"])

@@ -232,6 +232,7 @@ class Life(TcpTest):
         self.assertOwner(line)
         self.assertGreaterEqual(line["retransmits"], 1)
 
+    @core
     @needs("nft")
     def test_closed_by_timeout_whatever_icmp_says(self):
         for code in ("port-unreachable", "prot-unreachable", "admin-prohibited", "host-unreachable"):
@@ -283,6 +284,7 @@ class Life(TcpTest):
             self.assertOwner(line)
             self.assertEqual((line["remote_port"], line["latency_ms"], line["syn_retries"]), (port, None, None))
 
+    @core
     def test_syn_retries_of_older_connections_are_not_known(self):
         client, accepted, _ = self.pair()
         with tcpconnect("--life") as plumb:

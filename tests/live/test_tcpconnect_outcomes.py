@@ -118,6 +118,7 @@ class Outcomes(TcpTest):
         self.ns.run("ip", "route", "add", "default", "via", "10.99.0.2")
         return other
 
+    @core
     def test_unreachable_by_icmp(self):
         self.router().run("ip", "route", "add", "unreachable", "198.51.100.0/24")
         line, s = self.attempt("198.51.100.7", 80, expected_errno=errno.EHOSTUNREACH)
@@ -168,6 +169,7 @@ class Outcomes(TcpTest):
         self.assertEqual(line["outcome"], "established")
         self.assertLess(line["latency_ms"], 390)
 
+    @core
     def test_remote_port_0(self):
         with tcpconnect() as plumb:
             self.assertEqual(self.socket().connect_ex(("127.0.0.1", 0)), errno.ECONNREFUSED)

@@ -8,6 +8,7 @@ import uuid
 
 from harness import PLUMB, Plumb, needs, wait_until
 from tcpconnect import TcpTest
+from test_flame import spin
 
 
 @needs("tmux")
@@ -31,8 +32,9 @@ class Top(TcpTest):
 
     def start(self, *args, tool="tcpconnect", interval="200ms"):
         ready = os.path.join(os.path.dirname(self.socket_file), "ready")
-        self.keys(shlex.join([PLUMB, tool, "--top", "--interval", interval, "--netns", self.ns.path,
-                              "--ready-file", ready, *args]) + "; echo status $?", "Enter")
+        place = [] if tool == "flame" else ["--netns", self.ns.path]
+        self.keys(shlex.join([PLUMB, tool, "--top", "--interval", interval, *place, "--ready-file", ready, *args]) +
+                  "; echo status $?", "Enter")
         wait_until(lambda: os.path.exists(ready), "the ready file")
 
     def connect(self, times, port):
@@ -69,13 +71,44 @@ class Top(TcpTest):
         wait_until(lambda: "PAUSED" in self.screen(), "the pause")
         self.keys("p")
         self.tmux("resize-window", "-t", self.session, "-x", "40", "-y", "10")
-        wait_until(lambda: max(map(len, self.screen().splitlines())) <= 40 and "COMM" in self.screen(), "40 columns")
+        # The terminal cuts what it shows by itself: only what is drawn anew ends in an ellipsis.
+        wait_until(lambda: "\u2026" in self.screen() and "TOTAL\u2193" in self.screen(), "40 columns")
+        self.assertLessEqual(max(map(len, self.screen().splitlines())), 40)
+        self.assertEqual(self.rows(), [(many, 7), (few, 3)])
         self.keys("q")
         wait_until(lambda: "status 0" in self.screen(), "the end")
         self.assertNotIn("q quit", self.screen())  # the alternate screen is gone
         self.assertEqual(self.rows(), [(many, 7), (few, 3)])  # what it showed last is not
         self.assertIn("10 connects, 7 failed, 0 lost in", self.screen())
         self.assertIn("--top", self.tmux("capture-pane", "-p", "-J", "-t", self.session, "-S", "-50"))
+
+    @needs("c++")
+    def test_functions_of_flame(self):
+        load = subprocess.Popen([spin(), "60"])
+        self.addCleanup(load.wait)
+        self.addCleanup(load.kill)
+        for width in (80, 120):
+            self.tmux("resize-window", "-t", self.session, "-x", str(width), "-y", "24")
+            self.start("-p", str(load.pid), tool="flame")
+            row = re.compile(r"^ *(\d+\.\d\d) +(\d+\.\d\d) .* spin +(\S+)", re.MULTILINE)
+            shares = lambda: {f.partition("(")[0]: (float(own), float(total)) for own, total, f in row.findall(self.screen())}
+            wait_until(lambda: {"main", "recurse", "sort_some"} <= shares().keys(), f"functions in {width} columns")
+            wait_until(lambda: shares()["main"][1] > 90 and shares()["main"][0] < 10 and shares()["recurse"][0] > 10, "shares")
+            self.assertLessEqual(max(map(len, self.screen().splitlines())), width)
+            self.assertRegex(self.screen(), r"SELF%\u2193 +TOTAL% +NOW% +SAMPLES MODULE +FUNCTION")
+            self.keys("s", "/")
+            self.keys("-l", "recurs")
+            self.keys("Enter")
+            wait_until(lambda: "TOTAL%\u2193" in self.screen() and "main" not in shares() and "recurse" in shares(), "sort and filter")
+            self.keys("q")
+            wait_until(lambda: "status 0" in self.screen(), "the end")
+            self.assertIn("rooted", self.screen())
+            self.assertNotIn("no events", self.screen())
+            last = re.search(r"^ *\d+\.\d\d +\d+\.\d\d +(\d+\.\d\d) .* recurse", self.screen(), re.MULTILINE)
+            self.assertGreater(float(last[1]), 0, "the last whole interval's")
+            self.keys("clear", "Enter")
+            wait_until(lambda: "status 0" not in self.screen(), "an empty screen")
+            os.unlink(os.path.join(os.path.dirname(self.socket_file), "ready"))
 
     def test_a_signal_restores_the_screen(self):
         self.start()

@@ -67,7 +67,11 @@ TEST_CASE("printable: C1 controls and bidirectional overrides cannot reach a ter
   CHECK(printable("a\u009b31mb") == "a\\xc2\\x9b31mb");
   CHECK(printable("gpj.\u202eexe") == "gpj.\\u{202e}exe");
   CHECK(printable("\u202a\u2066\u2069") == "\\u{202a}\\u{2066}\\u{2069}");
-  CHECK(printable("\u2029\u2065") == "\u2029\u2065");
+  CHECK(printable("ng\u200binx") == "ng\\u{200b}inx");  // looks like nginx otherwise
+  CHECK(printable("a\u2028b\ufeff\u061c") == "a\\u{2028}b\\u{feff}\\u{061c}");
+  CHECK(printable("x\U000e0041") == "x\\u{e0041}");
+  CHECK(display_width("x\U000e0041") == 10);
+  CHECK(printable("\u2027\u205f\u2070") == "\u2027\u205f\u2070");
   CHECK(printable("\u00a0") == "\u00a0");
 }
 
@@ -87,6 +91,8 @@ TEST_CASE("JSON: the escapes of RFC 8259") {
   CHECK(json("\x7f") == "\\u007f");
   CHECK(json("\u009b") == "\\u009b");
   CHECK(json("\u202e") == "\\u202e");
+  CHECK(json("\u2028\ufeff\u200d") == "\\u2028\\ufeff\\u200d");
+  CHECK(json("\U000e0041\U0001f600") == "\\udb40\\udc41\U0001f600");
   CHECK(json("h\u00e9 \U0001f600") == "h\u00e9 \U0001f600");
 }
 
@@ -109,7 +115,7 @@ TEST_CASE("display width") {
   CHECK(display_width("\uff21") == 2);              // fullwidth A
   CHECK(display_width("\uff71") == 1);              // halfwidth katakana
   CHECK(display_width("\U0001f600") == 2);          // emoji
-  CHECK(display_width("a\u200bb") == 2);            // zero width space
+  CHECK(display_width("a\u200bb") == 10);           // zero width space
   CHECK(display_width("\u1112\u1161\u11ab") == 2);  // Hangul by jamo: one syllable
   CHECK(display_width("\x1b[31m") == 8);            // as it is printed, escaped
   CHECK(display_width("\xff") == 4);
@@ -130,4 +136,23 @@ TEST_CASE("suggestions: near words, best first") {
   CHECK(suggestions("abcd", {"abxy", "axyz"}) == List{"abxy"});  // four allow two
   CHECK(suggestions("abcd", {"abce", "abcd", "xbcd", "abcf"}) == List{"abcd", "abce", "xbcd"});
   CHECK(suggestions(std::string(100'000, 'a'), tools).empty());
+}
+
+TEST_CASE("a padded field ends at its first NUL, whatever stands behind it") {
+  for (std::size_t n = 0; n <= 16; ++n) {
+    char field[16];
+    for (std::size_t i = 0; i < sizeof field; ++i) field[i] = static_cast<char>(i % 3 == 0 ? 1 : 0xff);
+    if (n < sizeof field) field[n] = '\0';
+    CAPTURE(n);
+    CHECK(padded_text(field).size() == n);
+    if (n + 1 < sizeof field) field[n + 1] = '\0';
+    CHECK(padded_text(field) == std::string_view(field, n));
+  }
+}
+
+TEST_CASE("what is plain JSON needs no escape") {
+  CHECK(is_plain_json(""));
+  CHECK(is_plain_json("/usr/bin/python3 ~!"));
+  for (const char* text : {"\"", "\\", "a\nb", "\x7f", "\xc3\xa9", "12345678\x01"})
+    CHECK_FALSE(is_plain_json(text));
 }

@@ -71,6 +71,23 @@ TEST_CASE("http2: gRPC's messages and status") {
   for (std::size_t size = 1; size < 60; ++size) CHECK(hear(grpc(), size).lines == lines);
 }
 
+TEST_CASE("http2: cut in two at every byte gives the same") {
+  for (const std::vector<Said>& sample : {concurrent(), grpc()}) {
+    const Lines whole = hear(sample).lines;
+    for (std::size_t i = 0; i < sample.size(); ++i) {
+      for (std::size_t at = 1; at < sample[i].bytes.size(); ++at) {
+        std::vector<Said> said = sample;
+        said[i].bytes.resize(at);
+        said.insert(said.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                    {sample[i].direction, sample[i].bytes.substr(at)});
+        CAPTURE(i);
+        CAPTURE(at);
+        CHECK(hear(said).lines == whole);
+      }
+    }
+  }
+}
+
 TEST_CASE("http2: the server speaks first") {
   H2Writer client;
   H2Writer server;

@@ -196,3 +196,48 @@ TEST_CASE("no record of any tool has an attribute twice") {
     if (tool->summary_schema != nullptr) check(*tool->summary_schema);
   }
 }
+
+// The attribute registry of the semantic conventions 1.44.
+TEST_CASE("attributes of fields are plumb's own or exist") {
+  static const std::set<std::string> kKnown = {"client.address",
+                                               "container.name",
+                                               "destination.address",
+                                               "destination.port",
+                                               "dns.answers",
+                                               "dns.question.name",
+                                               "error.type",
+                                               "http.request.body.size",
+                                               "http.request.method",
+                                               "http.response.body.size",
+                                               "http.response.status_code",
+                                               "k8s.namespace.name",
+                                               "k8s.pod.name",
+                                               "network.connection.state",
+                                               "network.interface.name",
+                                               "network.local.address",
+                                               "network.local.port",
+                                               "network.peer.address",
+                                               "network.peer.port",
+                                               "network.transport",
+                                               "process.executable.path",
+                                               "process.parent_pid",
+                                               "process.pid",
+                                               "process.user.id",
+                                               "rpc.method",
+                                               "rpc.response.status_code",
+                                               "server.address",
+                                               "server.port",
+                                               "source.address",
+                                               "source.port",
+                                               "url.path",
+                                               "url.query",
+                                               "url.scheme",
+                                               "user_agent.original"};
+  for (const ToolInfo* tool : tools_of(commands())) {
+    for (std::size_t i = 0; i < tool->schema->size(); ++i) {
+      const std::string name(otlp::attribute_name(tool->schema->spec(i)));
+      CAPTURE(name);
+      CHECK((name.starts_with("plumb.") || kKnown.contains(name)));
+    }
+  }
+}

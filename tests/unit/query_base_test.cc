@@ -188,3 +188,45 @@ TEST_CASE("base: each group has its own baseline, and one of the baseline alone 
   CHECK(verdicts[0].verdict.holds);
   CHECK(!verdicts[1].verdict.holds);
 }
+
+TEST_CASE("base: a report's sketches are what the rows were") {
+  const std::vector<std::string> expressions = {
+      "p99(latency) > 1.2 * base(p95(latency))", "count != base(count)",
+      R"(share( outcome == "done" ) > base(share(outcome == "done")))",
+      "avg(latency) > base(avg(latency)) || rate > 2 * base(rate)"};
+  Latencies source;
+  std::vector<Event> before, now;
+  for (int i = 0; i < 500; ++i) before.push_back(taking(source.of(source.engine)));
+  for (int i = 0; i < 700; ++i) now.push_back(taking(source.of(source.engine) * 1.3));
+  for (Event& e : before) e.outcome = e.latency->ns % 3 == 0 ? "failed" : "done";
+  for (const bool grouped : {false, true}) {
+    const std::vector<std::size_t> by =
+        grouped ? std::vector<std::size_t>{sample::kSchema.find("outcome")} : std::vector<std::size_t>{};
+    auto rows = Judge::compile(expressions, sample::kSchema, by);
+    auto kept = Judge::compile(expressions, sample::kSchema, by);
+    auto earlier = Judge::compile(
+        {"max(latency) > 0", "count > 0", "share(outcome==\"done\") > 0", "rate > 0"}, sample::kSchema, by);
+    REQUIRE((rows.ok() && kept.ok() && earlier.ok()));
+    for (const Event& e : before) earlier->observe(Row(sample::kSchema, e));
+    for (const Event& e : now) {
+      rows->observe(Row(sample::kSchema, e));
+      kept->observe(Row(sample::kSchema, e));
+    }
+    for (const Event& e : before) rows->observe_base(Row(sample::kSchema, e));
+    REQUIRE(kept->set_base(earlier->sketches()).ok());
+    for (Judge* judge : {&*rows, &*kept}) judge->set_base_elapsed({5'000'000'000});
+    const auto a = rows->evaluate({7'000'000'000}), b = kept->evaluate({7'000'000'000});
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      CHECK(a[i].group == b[i].group);
+      CHECK(a[i].verdict.text() == b[i].verdict.text());
+      CHECK(a[i].verdict.holds == b[i].verdict.holds);
+    }
+  }
+  auto other = Judge::compile({"p99(size) > base(p99(size))"}, sample::kSchema, {});
+  if (!other) other = Judge::compile({"max(pid) > base(max(pid))"}, sample::kSchema, {});
+  REQUIRE(other.ok());
+  const auto lacking = other->set_base({{"", "latency_ms", 0, 0, {}}});
+  REQUIRE(!lacking.ok());
+  CHECK(lacking.error().what.find("keeps nothing of") != std::string::npos);
+}

@@ -220,11 +220,12 @@ TEST_CASE("histogram: each latency in its bucket, edges in the upper one, unknow
   CHECK(has("    0 - 1us            2   28.6%  ####"));
   CHECK(has("  1us - 2us            2   57.1%  ####"));
   CHECK(has("  2us - 5us            1   71.4%  ####"));
-  CHECK(has("  5us - 10us           0   71.4%\n"));
+  CHECK(has("\n   ...\n500ms"));
+  CHECK_FALSE(has("5us - 10us"));
   CHECK(has("500ms - 1s             1   85.7%  ####"));
   CHECK(has("1000s -                1  100.0%  ####"));
   CHECK(has("\n7 rows; 1 more without a latency\n"));
-  for (const std::size_t columns : {1, 34, 44, 60, 200}) {
+  for (const std::size_t columns : {1UL, 34UL, 44UL, 60UL, 200UL}) {
     const std::string narrow = summary->below(columns);
     for (std::size_t at = 0; at < narrow.size() && columns >= 44; at = narrow.find('\n', at) + 1)
       CHECK(narrow.find('\n', at) - at <= columns);

@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "replay/report.h"
+
 using namespace plumb;
 using report::Report;
 
@@ -79,6 +81,51 @@ TEST_CASE("report: a name is only a name") {
   CHECK(!has(markdown, "<b>"));
   CHECK(!has(markdown, "`"));
   CHECK(!has(markdown, "*_"));
+}
+
+TEST_CASE("report: an inconclusive verdict that failed is told as that by all") {
+  Report r = sample_report();
+  r.verdicts[0].inconclusive = true;
+  CHECK(has(to_markdown(r), "| **FAILED (inconclusive)** |"));
+  CHECK(has(to_junit(r), "<failure message=\"inconclusive: p99"));
+  CHECK(has(to_github_errors(r), "p99(latency) > 10ms: inconclusive: p99"));
+  r.verdicts[0].failed = false;
+  CHECK(has(to_markdown(r), "| inconclusive |"));
+  CHECK(has(to_junit(r), "<skipped message=\"inconclusive: p99"));
+  CHECK(to_github_errors(r).empty());
+}
+
+TEST_CASE("report: what its verdicts were computed from comes back") {
+  Report r = sample_report();
+  r.where = {"pid > \"\n\""};
+  r.by = {"comm"};
+  Sketch values{"comm \"x\"\t", "latency_ms", 0, 0, {}};
+  for (int i = 0; i < 1000; ++i) values.values.observe(i * 1e5 - 3e6);
+  r.sketches = {values, {"", "share(pid>3)", 10, 4, {}}};
+  const std::string text = to_json(r);
+  REQUIRE(replay::begins_report(text));
+  CHECK(!replay::begins_report("{\"type\":\"connect\"}\n"));
+  const auto again = replay::read_report(text);
+  REQUIRE(again.ok());
+  CHECK(again->tool == "tcpconnect");
+  CHECK(again->duration.ns == 1'500'000'000);
+  CHECK(again->lost == 9);
+  CHECK(again->where == r.where);
+  CHECK(again->by == r.by);
+  REQUIRE(again->sketches.size() == 2);
+  const Sketch& kept = again->sketches[0];
+  CHECK(kept.group == values.group);
+  CHECK(kept.of == "latency_ms");
+  for (const double q : {0.01, 0.5, 0.99, 1.0}) CHECK(kept.values.quantile(q) == values.values.quantile(q));
+  CHECK(kept.values.sum() == values.values.sum());
+  CHECK(kept.values.filled() == values.values.filled());
+  CHECK(again->sketches[1].rows == 10);
+  CHECK(again->sketches[1].held == 4);
+  for (std::size_t size = 0; size + 3 < text.size(); size += 7)
+    CHECK(!replay::read_report(text.substr(0, size)).ok());
+  std::string changed = text;
+  changed.replace(changed.find("\"count\": 1000"), 13, "\"count\": 1001");
+  CHECK(!replay::read_report(changed).ok());
 }
 
 TEST_CASE("report: a line for each failure of a GitHub job, and no line of its own in a name") {

@@ -120,12 +120,37 @@ TEST_CASE("stages: a sink that fails ends the run, losses and the end still reac
   CHECK(f.seen.ended);
 }
 
+TEST_CASE("stages: of several sinks each gets what comes before one fails, losses and the end all the same") {
+  Fixture f;
+  Seen patient;
+  auto compiled = Expressions::compile(f.options, sample::kSchema);
+  REQUIRE(compiled);
+  f.expressions = *std::move(compiled);
+  std::vector<std::unique_ptr<Sink>> sinks;
+  sinks.push_back(std::make_unique<NotingSink>(f.seen, 1));
+  sinks.push_back(std::make_unique<NotingSink>(patient, 1000));
+  Stages stages(std::move(sinks), f.expressions, {sample::kSchema, kAllTypes, {}, nullptr});
+  const Event a = of("a");
+  CHECK(stages.push(Row(sample::kSchema, a)));
+  CHECK_FALSE(stages.push(Row(sample::kSchema, a)));
+  CHECK_FALSE(stages.push(Row(sample::kSchema, a)));  // nothing more is wanted
+  stages.lost({{}, 5, "why"});
+  stages.end();
+  CHECK(f.seen.rows.size() == 1);
+  CHECK(patient.rows.size() == 2);  // the row that the first had no room for, too
+  CHECK(f.seen.lost == 5);
+  CHECK(patient.lost == 5);
+  CHECK(f.seen.ended);
+  CHECK(patient.ended);
+}
+
 namespace {
 
 // Gives one record each time it is drained.
 class FakeProbe final : public AnyProbe {
  public:
-  explicit FakeProbe(std::uint64_t losses) : losses_(losses), wake_(::eventfd(1, EFD_CLOEXEC)) {}
+  FakeProbe(std::uint64_t losses, std::uint64_t missed)
+      : losses_(losses), missed_(missed), wake_(::eventfd(1, EFD_CLOEXEC)) {}
   Result<void> drain() override {
     if (on_drain) on_drain();
     ++drained_;
@@ -135,7 +160,7 @@ class FakeProbe final : public AnyProbe {
   void detach() override { detached_ = true; }
   std::uint64_t lost() const override { return detached_ ? losses_ : 0; }
   std::uint64_t seen() const override { return drained_; }
-  std::uint64_t missed() const override { return 0; }
+  std::uint64_t missed() const override { return missed_; }
   const bpf_object* object() const override { return nullptr; }
   const std::vector<HookChoice>& choices() const override { return choices_; }
 
@@ -143,6 +168,7 @@ class FakeProbe final : public AnyProbe {
 
  private:
   std::uint64_t losses_;
+  std::uint64_t missed_;
   UniqueFd wake_;
   std::uint64_t drained_ = 0;
   bool detached_ = false;
@@ -165,7 +191,7 @@ class FakeTool final : public Tool {
   std::vector<AnyProbe*> probes() override { return {&first_, &second_}; }
 
  private:
-  FakeProbe first_{3}, second_{4};
+  FakeProbe first_{3, 2}, second_{4, 0};
   std::uint64_t pushed_ = 0;
 };
 
@@ -199,7 +225,13 @@ Ended run_fake(
     auto expressions = Expressions::compile(options, sample::kSchema);
     if (!expressions) ::_exit(97);
     const std::vector<otlp::Config> no_push;
-    const int status = run_tool({kFake, tool, options, *expressions, no_push, nullptr});
+    std::unique_ptr<Summary> summary;
+    if (options.summary) {
+      auto by = group_fields(sample::kSchema, {"comm"});
+      if (!by) ::_exit(96);
+      summary = make_group_summary({sample::kSchema, *by});
+    }
+    const int status = run_tool({kFake, tool, options, *expressions, no_push, std::move(summary)});
     std::fflush(stderr);
     ::_exit(status);
   }
@@ -229,14 +261,51 @@ TEST_CASE("run loop: --count ends it; losses of all probes add up and are told")
   CHECK(ended.err.find("7 events lost") != std::string::npos);
 }
 
+TEST_CASE("run loop: runs that the kernel skipped are told apart from events that found no room") {
+  CommonOptions options;
+  options.count = 1;
+  const Ended ended = run_fake(options);
+  CHECK(ended.status == 0);
+  CHECK(ended.err.find("2 events lost: a probe would have interrupted itself") != std::string::npos);
+}
+
+TEST_CASE("run loop: --summary gives its rows at the end, and --count says how many events they are of") {
+  CommonOptions options;
+  options.summary = true;
+  options.count = 6;
+  const Ended ended = run_fake(options);
+  CHECK(ended.status == 0);
+  CHECK(lines(ended.out, R"("comm":"x")") == 1);
+  CHECK(lines(ended.out, R"("count":6)") == 1);
+  CHECK(lines(ended.out, R"("type":"begin")") == 0);
+}
+
+TEST_CASE("run loop: one output of two that fails ends the run with its name; the other is whole") {
+  CommonOptions options;
+  char path[] = "/tmp/plumb-two-XXXXXX.json";
+  const int fd = ::mkstemps(path, 5);
+  REQUIRE(fd >= 0);
+  ::close(fd);
+  options.outputs = {"/dev/full", path};
+  options.format = Format::json;
+  const Ended ended = run_fake(options);
+  CHECK(ended.status == 1);
+  CHECK(ended.err.find("/dev/full") != std::string::npos);
+  const std::string other = contents(path);
+  ::unlink(path);
+  CHECK(lines(other, R"("type":"begin")") >= 1);
+  CHECK(other.ends_with("}\n"));
+}
+
 TEST_CASE("run loop: --duration ends it, the last drain comes after the probes are off, a loss is a line") {
   CommonOptions options;
   options.duration_ns = 1'000'000;
   const Ended ended = run_fake(options);
   CHECK(ended.status == 0);
   CHECK(lines(ended.out, R"("type":"begin")") >= 2);
-  CHECK(lines(ended.out, R"({"type":"lost")") == 1);
-  CHECK(ended.out.find(R"("count":7})") != std::string::npos);
+  CHECK(lines(ended.out, R"({"type":"lost")") == 2);  // what found no room, and what was skipped
+  CHECK(lines(ended.out, R"("count":7})") == 1);
+  CHECK(lines(ended.out, R"("count":2})") == 1);
 }
 
 TEST_CASE("run loop: a --fail-if that holds is status 3, and said with its value") {

@@ -170,6 +170,20 @@ TEST_CASE("a JSON line has the keys of its type in the order of the table, whate
   CHECK(keys({.type = sample::kBegin, .pid = 1, .comm = "x", .ratio = 1.0}) == begin);
 }
 
+TEST_CASE("a JSON line is whole however long its texts are, and whatever must be escaped in them") {
+  for (const std::size_t size : {1U, 61U, 62U, 63U, 64U, 65U, 500U, 2'000U, 2'048U, 5'000U}) {
+    for (const char last : {'x', '"'}) {
+      std::string text(size - 1, 'a');
+      text += last;
+      const std::string_view tags[] = {text, "b", text};
+      CAPTURE(size);
+      const auto line = nlohmann::json::parse(json_line({.comm = text, .tags = tags}));
+      CHECK(line["comm"] == text);
+      CHECK(line["tags"] == nlohmann::json({text, "b", text}));
+    }
+  }
+}
+
 TEST_CASE("a lost line has exactly its three keys") {
   Output output = Output::memory();
   auto sink = make_json_sink(sample::kSchema, output);

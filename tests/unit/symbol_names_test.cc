@@ -8,6 +8,7 @@
 #include "symbol/elf.h"
 #include "symbol/elf_symbols.h"
 #include "symbol/go_table.h"
+#include "symbol/jit_dump.h"
 #include "symbol/perf_map.h"
 
 using namespace plumb;
@@ -197,4 +198,76 @@ TEST_CASE("Go's table gives names and how far the stack pointer moved") {
     cut.find(0x401020);
     cut.stack_moved(0x401020);
   }
+}
+
+namespace {
+
+Bytes dump_record(std::uint32_t kind, const Bytes& body) {
+  Bytes out;
+  put(out, kind);
+  put(out, static_cast<std::uint32_t>(16 + body.size()));
+  put(out, std::uint64_t{1});
+  out.insert(out.end(), body.begin(), body.end());
+  return out;
+}
+
+Bytes dump_load(std::uint64_t start, std::uint64_t size, std::uint64_t index, std::string_view name) {
+  Bytes body(8);
+  for (const std::uint64_t n : {start, start, size, index}) put(body, n);
+  put_text(body, name);
+  body.resize(body.size() + 1 + size);  // NUL and the code
+  return dump_record(0, body);
+}
+
+Bytes dump_move(std::uint64_t from, std::uint64_t to, std::uint64_t size, std::uint64_t index) {
+  Bytes body(8);
+  for (const std::uint64_t n : {to, from, to, size, index}) put(body, n);
+  return dump_record(1, body);
+}
+
+Bytes dump_of(std::initializer_list<Bytes> records, std::uint32_t magic = 0x4A695444) {
+  Bytes out;
+  for (const std::uint32_t n : {magic, 1U, 48U, 62U, 0U, 7U}) put(out, n);
+  out.resize(48);  // a longer header than today's
+  for (const Bytes& r : records) out.insert(out.end(), r.begin(), r.end());
+  return out;
+}
+
+std::vector<WantedName> named_by_dump(const Bytes& dump, std::size_t piece = SIZE_MAX) {
+  std::vector<WantedName> wanted{{0x1000}, {0x1010}, {0x2000}, {0x9000}};
+  JitDumpSearch search(wanted);
+  for (std::size_t i = 0; i < dump.size(); i += std::min(piece, dump.size()))
+    search.feed(std::span(dump).subspan(i, std::min(piece, dump.size() - i)));
+  return wanted;
+}
+
+}  // namespace
+
+TEST_CASE("a JIT dump names code in whatever pieces it comes; the last function at an address counts") {
+  const Bytes dump = dump_of({dump_load(0x1000, 0x10, 0, "old"), dump_record(2, Bytes(16)),
+                              dump_load(0x1000, 0x11, 1, "f"), dump_load(0x5000, 0x40, 2, "g"),
+                              dump_move(0x5000, 0x8ff0, 0x40, 2), dump_move(0, 0x2000, 8, 77)});
+  for (const std::size_t piece : {SIZE_MAX, std::size_t{1}, std::size_t{7}}) {
+    const auto wanted = named_by_dump(dump, piece);
+    CHECK(wanted[0].name == "f");
+    CHECK(wanted[1].name == "f");
+    CHECK(wanted[1].start == 0x1000);
+    CHECK(wanted[2].name.empty());  // what moved there has no name
+    CHECK(wanted[3].name == "g");
+    CHECK(wanted[3].start == 0x8ff0);
+  }
+}
+
+TEST_CASE("a broken JIT dump names nothing from there on") {
+  CHECK(named_by_dump(dump_of({dump_load(0x1000, 1, 0, "f")}, 0x4454694A))[0].name.empty());
+  Bytes short_record;  // shorter than its own header
+  for (const std::uint32_t n : {0U, 8U, 0U, 0U}) put(short_record, n);
+  const auto wanted =
+      named_by_dump(dump_of({dump_load(0x1000, 1, 0, "f"), short_record, dump_load(0x2000, 1, 1, "g")}));
+  CHECK(wanted[0].name == "f");
+  CHECK(wanted[2].name.empty());
+  CHECK(named_by_dump(dump_of({dump_load(0x1000, 1, 0, std::string(5'000, 'x'))}))[0].name.empty());
+  CHECK(is_jit_dump("/tmp/jit-12.dump"));
+  CHECK_FALSE(is_jit_dump("/tmp/jit-12.dump (deleted)"));
+  CHECK_FALSE(is_jit_dump("/jit-1.dump/other"));
 }

@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
+
+#include "flame/functions.h"
 #include "flame/options.h"
 #include "flame/processes.h"
 
@@ -103,4 +107,42 @@ TEST_CASE("events and what else there is, by its name") {
   CHECK(check_flame_options(o).ok());
   CHECK(set("kernel", ""));
   CHECK_FALSE(check_flame_options(o).ok());
+}
+
+TEST_CASE(
+    "the table of functions counts each function once a stack, and what is new since the update before") {
+  profile::Profile p;
+  const auto a = p.frame({.function = "a"}), b = p.frame({.function = "b"});
+  const auto jit = p.frame({.kind = profile::FrameKind::jit, .address = 0x1000});
+  bool named = false;
+  const auto naming = [&](const profile::Frame& f, std::vector<profile::Frame>& out) {
+    out.push_back(f);
+    if (f.kind == profile::FrameKind::jit && named) out.back().function = "compiled";
+  };
+  FunctionTable table;
+  const auto of = [&](std::string_view name) {
+    const auto found = std::ranges::find(table.functions(), name, &FunctionWeight::name);
+    return found == table.functions().end() ? FunctionWeight{} : *found;
+  };
+  p.add({.frames = std::array{a, a, b}, .value = 3});
+  p.add({.frames = std::array{a, jit}, .value = 2});
+  table.update(p, naming);
+  CHECK(of("a").total == 5);
+  CHECK(of("a").self == 0);
+  CHECK(of("b").self == 3);
+  CHECK(of("b").recent == 3);
+  CHECK(of("0x1000").self == 2);
+  named = true;
+  p.add({.frames = std::array{a, b}, .value = 4});
+  table.update(p, naming);
+  CHECK(of("b").self == 7);
+  CHECK(of("b").recent == 4);
+  CHECK(of("compiled").self == 2);
+  CHECK(of("0x1000").total == 0);  // it has its name now
+  CHECK(table.weight() == 9);
+  CHECK(table.recent() == 4);
+  p.add({.frames = std::array{a, b}, .value = 1});
+  table.update(p, naming, false);
+  CHECK(of("b").recent == 5);
+  CHECK(table.recent() == 5);
 }

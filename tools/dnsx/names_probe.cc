@@ -6,6 +6,9 @@ DnsProbe::Wants NamesProbe::wants() {
   DnsProbe::Wants wants;
   wants.pickup = false;
   wants.search_lists = false;
+  wants.executables = false;
+  wants.max_lookups = 4096;
+  wants.ring_bytes = 1 << 19;  // beside the tool's own; 1,000 packets, and a drain when a quarter is full
   return wants;
 }
 

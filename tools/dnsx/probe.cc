@@ -11,8 +11,6 @@
 namespace plumb {
 namespace {
 
-constexpr std::uint32_t kRingBytes = 1 << 22;
-
 constexpr std::uint8_t kTcp = 6;  // IPPROTO_TCP
 constexpr std::uint8_t kSyn = 2;
 
@@ -87,19 +85,21 @@ std::vector<Hook> DnsProbe::hooks(const Wants& wants) {
 Result<void> DnsProbe::start(Session& session, const Wants& wants, OnLookup on_lookup) {
   session_ = &session;
   on_lookup_ = std::move(on_lookup);
+  if (!wants.executables) probe_.leave_executables_to_others();
   if (auto r = probe_.open(session.features, session.filter, hooks(wants)); !r) return r;
   configure(wants);
   dns::Matcher::Options options;
   options.timeout_ns = wants.timeout_ns;
   options.client = wants.client;
   options.server = wants.server;
+  options.max_lookups = wants.max_lookups;
   options.pickup = probe_.choices().back().variant != nullptr;
   if (wants.search_lists && wants.client) {
     search_.emplace(session.clock);
     options.search = &*search_;
   }
   matcher_.emplace(options);
-  return probe_.start<&DnsProbe::record>(kRingBytes, *this);
+  return probe_.start<&DnsProbe::record>(wants.ring_bytes, *this);
 }
 
 void DnsProbe::configure(const Wants& wants) {

@@ -25,6 +25,9 @@ class DnsProbe final : public AnyProbe {
     bool server = false;
     bool pickup = true;        // when an application reads its answer
     bool search_lists = true;  // resolv.conf of the processes that ask
+    bool executables = true;   // what the processes run; else another probe knows
+    std::uint32_t ring_bytes = 1 << 22;
+    std::size_t max_lookups = dns::Matcher::Options{}.max_lookups;  // under way at one time
     std::int64_t timeout_ns = 5'000'000'000;
     std::vector<std::uint16_t> ports{53};  // at most DNSX_MAX_PORTS
   };

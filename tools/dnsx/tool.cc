@@ -29,6 +29,7 @@ class Dnsx final : public Tool {
       return session.out.push(Row(kQuerySchema, query));
     });
   }
+  std::string_view unpaired() const override { return "outcome == timeout"; }
   std::vector<AnyProbe*> probes() override { return {&lookups_}; }
   bool opens_in_other_roots() const override { return true; }  // for search lists
 

@@ -46,7 +46,7 @@ int doctor_main(const CommandInfo& command, std::span<const std::string> argumen
   const OptionTable tables[] = {OptionTable::of(kOptions, options)};
   auto line = parse_command_line(arguments, tables);
   if (!line) return wrong_command_line(line.error());
-  if (line->help) return print(command_help(command));
+  if (line->help) return print_help(command);
   if (line->version) return print_version();
   if (line->has_command) return wrong_command_line({"doctor takes no command to trace"});
   if (options.pid != 0) return run_process_doctor(options.pid, options.json);

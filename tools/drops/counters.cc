@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/say.h"
 #include "drops/hints.h"
 
 namespace plumb {
@@ -21,6 +22,10 @@ LossCounters::LossCounters(std::uint32_t netns) : only_(netns) {
   for (const auto& [inode, pid] : namespaces) older_.push_back(inode);
   if (only_ != 0) std::erase_if(namespaces, [this](const auto& n) { return n.first != only_; });
   qdiscs_ = QdiscCounters::open(namespaces);
+  if (qdiscs_.namespaces() == QdiscCounters::kMost && namespaces.size() > QdiscCounters::kMost) {
+    say("plumb: losses in queueing disciplines are told of {} of {} network namespaces", QdiscCounters::kMost,
+        namespaces.size());
+  }
   read();
   told_ = newest_;
 }

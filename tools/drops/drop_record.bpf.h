@@ -211,7 +211,7 @@ static __always_inline void add_to_totals(const struct drops_seen *seen, bool by
 	if (by_flow) {
 		key.family = seen->flow.family;
 		key.protocol = seen->flow.protocol;
-		key.dst_port = seen->flow.dst_port;
+		keep_service_port(&key, seen->flow.src_port, seen->flow.dst_port);
 		__builtin_memcpy(key.src, seen->flow.src, sizeof(key.src));
 		__builtin_memcpy(key.dst, seen->flow.dst, sizeof(key.dst));
 	}

@@ -10,6 +10,21 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* Whether a tracepoint tells this here; constant once relocated, so that the verifier never sees what is off. */
 #define TELLS(tracepoint, argument) bpf_core_field_exists(struct trace_event_raw_##tracepoint, argument)
 
+/* Where the reason alone does not tell: the kind of packet says that it is no loss, and it is counted as none. */
+static __always_inline bool look_is_benign(struct drops_seen *seen, const struct sk_buff *skb)
+{
+	__u32 nature = seen->flow.protocol == IPPROTO_UDP ? nature_of_udp(&seen->flow, skb) : read_nature(skb);
+
+	if (nature_is_benign(nature, seen->direction, seen->reason == config.queue_reason)) {
+		count_benign(seen->reason);
+		count_for_counters(seen->reason, seen->place.netns);
+		return true;
+	}
+	if (nature & NATURE_BARE)
+		seen->known |= KNOWN_BARE;
+	return false;
+}
+
 /* Hook: skb:kfree_skb, every packet that is freed without having been consumed. Arguments: packet, address of the
  * caller; since 5.17 the reason, since 6.11 the receiving socket. */
 SEC("tp_btf/kfree_skb")
@@ -18,8 +33,12 @@ int on_kfree_skb(__u64 *ctx)
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 	struct drops_seen seen = {.type = DROPS_DROP, .location = ctx[1], .skb = skb};
 	enum drops_treatment treatment = TREAT_SHOW;
+	struct sock *skb_sk = skb->sk; /* before the ways part, as in read_device() */
 	const struct sock *rx_sk = 0;
 	struct drops_event *e;
+
+	clear_ports(&seen.flow);
+	read_device(&seen.place, skb);
 
 	if (TELLS(kfree_skb, reason)) {
 		seen.reason = (__u32)ctx[2];
@@ -34,14 +53,14 @@ int on_kfree_skb(__u64 *ctx)
 	}
 	if (TELLS(kfree_skb, rx_sk))
 		rx_sk = (const struct sock *)ctx[3];
-	if (rx_sk) { /* both without their type: see read_place() */
+	if (rx_sk) { /* both without their type: see read_device() */
 		bpf_probe_read_kernel(&seen.sk, sizeof(seen.sk), &ctx[3]);
 		seen.owner_source = OWNER_RX_SK;
 	} else {
 		seen.sk = BPF_CORE_READ(skb, sk);
 		seen.owner_source = OWNER_SKB_SK;
 	}
-	read_place(&seen.place, skb, seen.sk);
+	read_device_before(&seen.place, skb, seen.sk);
 	if (!netns_selected(seen.place.netns))
 		return 0;
 	if (treatment == TREAT_BENIGN) {
@@ -53,22 +72,13 @@ int on_kfree_skb(__u64 *ctx)
 		seen.direction = DIRECTION_IN;
 	if (flow_needed())
 		read_flow(&seen.flow, skb);
-	if (treatment == TREAT_LOOK) {
-		__u32 nature = seen.flow.protocol == IPPROTO_UDP ? nature_of_udp(&seen.flow, skb) : read_nature(skb);
-
-		if (nature_is_benign(nature, seen.direction, seen.reason == config.queue_reason)) {
-			count_benign(seen.reason);
-			count_for_counters(seen.reason, seen.place.netns);
-			return 0;
-		}
-		if (nature & NATURE_BARE)
-			seen.known |= KNOWN_BARE;
-	}
+	if (treatment == TREAT_LOOK && look_is_benign(&seen, skb))
+		return 0;
 	/* Before Linux 6.9 a fragment that waits has its offset where skb->sk is. */
 	if (rx_sk)
 		seen.owner = owner_entry((struct sock *)rx_sk);
-	else if (is_kernel_pointer(skb->sk))
-		seen.owner = owner_entry(skb->sk);
+	else if (is_kernel_pointer(skb_sk))
+		seen.owner = owner_entry(skb_sk);
 	e = tell(ctx, &seen);
 	if (e)
 		submit_record(e);
@@ -76,14 +86,14 @@ int on_kfree_skb(__u64 *ctx)
 }
 
 /* Namespace and flow of an event that belongs to a socket. */
-static __always_inline void take_socket(struct drops_seen *seen, const struct sock *sk, bool out)
+static __always_inline void take_socket(struct drops_seen *seen, const struct sock *sk, bool out, bool with_flow)
 {
 	seen->sk = sk;
 	seen->owner = owner_entry((struct sock *)sk);
 	seen->owner_source = OWNER_SOCKET;
 	seen->direction = out ? DIRECTION_OUT : DIRECTION_IN;
 	seen->place.netns = socket_netns(sk);
-	if (flow_needed()) {
+	if (with_flow && flow_needed()) {
 		struct endpoints ends;
 
 		read_socket_ends(&ends, sk);
@@ -118,7 +128,7 @@ int BPF_PROG(on_retransmit, const struct sock *sk, const struct sk_buff *skb)
 	struct drops_seen seen = {.type = DROPS_RETRANSMIT};
 	struct drops_event *e;
 
-	take_socket(&seen, sk, true);
+	take_socket(&seen, sk, true, true);
 	if (!netns_selected(seen.place.netns))
 		return 0;
 	seen.kind = retransmit_kind(sk);
@@ -147,7 +157,7 @@ int BPF_PROG(on_retransmit_synack, const struct sock *sk, const struct request_s
 	struct endpoints ends;
 	struct drops_event *e;
 
-	take_socket(&seen, sk, true);
+	take_socket(&seen, sk, true, true);
 	if (!netns_selected(seen.place.netns))
 		return 0;
 	read_socket_ends(&ends, half);
@@ -191,7 +201,12 @@ int on_send_reset(__u64 *ctx)
 	const struct sk_buff *skb = (const struct sk_buff *)ctx[1];
 	struct drops_seen seen = {.type = DROPS_RESET, .kind = KIND_SENT};
 	struct drops_event *e;
+	bool by_packet; /* a listener has no other end */
 
+	by_packet = skb && !is_connected(sk);
+	clear_ports(&seen.flow);
+	if (skb)
+		read_device(&seen.place, skb);
 	if (TELLS(tcp_send_reset, reason)) {
 		seen.reason = (__u32)ctx[2];
 		seen.known = KNOWN_REASON;
@@ -201,18 +216,18 @@ int on_send_reset(__u64 *ctx)
 		return 0;
 	}
 	if (skb)
-		read_place(&seen.place, skb, sk);
+		read_device_before(&seen.place, skb, sk);
 	if (sk) {
 		struct place place = seen.place;
 
-		take_socket(&seen, sk, true);
+		take_socket(&seen, sk, true, !by_packet);
 		if (place.netns)
 			seen.place.netns = place.netns;
 	}
 	seen.direction = DIRECTION_OUT;
 	if (!netns_selected(seen.place.netns))
 		return 0;
-	if (!is_connected(sk) && skb) {
+	if (by_packet) {
 		seen.skb = skb;
 		seen.swapped = 1;
 		if (flow_needed()) {
@@ -236,7 +251,7 @@ int BPF_PROG(on_receive_reset, const struct sock *sk)
 	struct drops_seen seen = {.type = DROPS_RESET, .kind = KIND_RECEIVED};
 	struct drops_event *e;
 
-	take_socket(&seen, sk, false);
+	take_socket(&seen, sk, false, true);
 	if (!netns_selected(seen.place.netns))
 		return 0;
 	e = tell(ctx, &seen);

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "drops/event.h"
+#include "event/ends.h"
 #include "event/value.h"
 
 namespace plumb {
@@ -102,44 +103,22 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .otlp = "network.transport",
       .help = "tcp, udp, icmp, icmpv6, arp, gre, ipip, vxlan, ...: what the outermost IP header carries."},
      [](const DropLine& l) -> Value { return text_or_none(l.protocol); }},
-    {{.key = "src",
-      .heading = "SRC",
-      .type = FieldType::address,
-      .width = 15,
-      .types = kEvents,
-      .shown = true,
-      .port = "src_port",
-      .otlp = "source.address",
-      .help = "The packet's source, from its headers; of ARP the sender."},
-     [](const DropLine& l) -> Value { return address_or_none(l.src); }},
-    {{.key = "src_port",
-      .heading = "SPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .types = kEvents,
-      .shown = true,
-      .otlp = "source.port",
-      .help = "Source port; null where the protocol has none."},
-     [](const DropLine& l) -> Value { return port(l.has_ports, l.src_port); }},
-    {{.key = "dst",
-      .heading = "DST",
-      .type = FieldType::address,
-      .width = 15,
-      .types = kEvents,
-      .shown = true,
-      .port = "dst_port",
-      .otlp = "destination.address",
-      .help = "The packet's destination; of ARP the target."},
-     [](const DropLine& l) -> Value { return address_or_none(l.dst); }},
-    {{.key = "dst_port",
-      .heading = "DPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .types = kEvents,
-      .shown = true,
-      .otlp = "destination.port",
-      .help = "Destination port; null where the protocol has none."},
-     [](const DropLine& l) -> Value { return port(l.has_ports, l.dst_port); }},
+});
+
+constexpr auto kSourceFields = end_fields<DropLine>(
+    kSourceEnd,
+    {.types = kEvents, .shown = true, .help = "The packet's source, from its headers; of ARP the sender."},
+    [](const DropLine& l) -> Value { return address_or_none(l.src); },
+    {.types = kEvents, .shown = true, .help = "Source port; null where the protocol has none."},
+    [](const DropLine& l) -> Value { return port(l.has_ports, l.src_port); });
+constexpr auto kDestinationFields = end_fields<DropLine>(
+    kDestinationEnd,
+    {.types = kEvents, .shown = true, .help = "The packet's destination; of ARP the target."},
+    [](const DropLine& l) -> Value { return address_or_none(l.dst); },
+    {.types = kEvents, .shown = true, .help = "Destination port; null where the protocol has none."},
+    [](const DropLine& l) -> Value { return port(l.has_ports, l.dst_port); });
+
+constexpr auto kPacketFields = std::to_array<Field<DropLine>>({
     {{.key = "tcp_flags",
       .heading = "FLAGS",
       .type = FieldType::text,
@@ -231,40 +210,26 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
      [](const DropLine& l) -> Value {
        return l.inner ? Value{ip_protocol_name(l.inner->protocol)} : Value{None{}};
      }},
-    {{.key = "inner_src",
-      .heading = "ISRC",
-      .type = FieldType::address,
-      .width = 15,
-      .types = kDrop,
-      .help = "In a tunnel: the inner packet's source."},
-     [](const DropLine& l) -> Value { return l.inner ? address_or_none(l.inner->source) : Value{None{}}; }},
-    {{.key = "inner_src_port",
-      .heading = "ISPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 6,
-      .types = kDrop,
-      .help = "In a tunnel: the inner source port."},
-     [](const DropLine& l) -> Value {
-       return l.inner ? port(l.inner->has_ports, l.inner->source_port) : Value{None{}};
-     }},
-    {{.key = "inner_dst",
-      .heading = "IDST",
-      .type = FieldType::address,
-      .width = 15,
-      .types = kDrop,
-      .help = "In a tunnel: the inner packet's destination."},
-     [](const DropLine& l) -> Value {
-       return l.inner ? address_or_none(l.inner->destination) : Value{None{}};
-     }},
-    {{.key = "inner_dst_port",
-      .heading = "IDPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 6,
-      .types = kDrop,
-      .help = "In a tunnel: the inner destination port."},
-     [](const DropLine& l) -> Value {
-       return l.inner ? port(l.inner->has_ports, l.inner->destination_port) : Value{None{}};
-     }},
+});
+
+constexpr auto kInnerSourceFields = end_fields<DropLine>(
+    kInnerSourceEnd, {.types = kDrop, .help = "In a tunnel: the inner packet's source."},
+    [](const DropLine& l) -> Value { return l.inner ? address_or_none(l.inner->source) : Value{None{}}; },
+    {.types = kDrop, .help = "In a tunnel: the inner source port."},
+    [](const DropLine& l) -> Value {
+      return l.inner ? port(l.inner->has_ports, l.inner->source_port) : Value{None{}};
+    });
+constexpr auto kInnerDestinationFields = end_fields<DropLine>(
+    kInnerDestinationEnd, {.types = kDrop, .help = "In a tunnel: the inner packet's destination."},
+    [](const DropLine& l) -> Value {
+      return l.inner ? address_or_none(l.inner->destination) : Value{None{}};
+    },
+    {.types = kDrop, .help = "In a tunnel: the inner destination port."},
+    [](const DropLine& l) -> Value {
+      return l.inner ? port(l.inner->has_ports, l.inner->destination_port) : Value{None{}};
+    });
+
+constexpr auto kEventFields = std::to_array<Field<DropLine>>({
     {{.key = "kind",
       .heading = "KIND",
       .type = FieldType::enumeration,
@@ -356,7 +321,8 @@ constexpr auto kOwnFields = std::to_array<Field<DropLine>>({
       .help = "By how much it grew since the last line about it, or since the trace began."},
      [](const DropLine& l) -> Value { return l.delta; }},
 });
-constexpr auto kFields = joined(kSharedFields, kOwnFields);
+constexpr auto kFields = joined(kSharedFields, kOwnFields, kSourceFields, kDestinationFields, kPacketFields,
+                                kInnerSourceFields, kInnerDestinationFields, kEventFields);
 static_assert(valid_fields(kFields));
 
 }  // namespace

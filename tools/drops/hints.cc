@@ -95,7 +95,7 @@ constexpr Hint kReasons[] = {
     {"RECURSION_LIMIT", "packets went through too many nested devices or tunnels: a loop in the set-up"},
     // filters
     {"NETFILTER_DROP",
-     "a firewall rule dropped it; see nft list ruleset, and nft monitor trace for the rule"},
+     "a firewall rule dropped or rejected it; see nft list ruleset, and nft monitor trace for the rule"},
     {"TC_INGRESS", "a tc filter or BPF program on the way in dropped it; see tc filter show dev ... ingress"},
     {"TC_EGRESS", "a tc filter or BPF program on the way out dropped it; see tc filter show dev ... egress"},
     {"TC_COOKIE_ERROR", "traffic control met an internal error"},
@@ -429,6 +429,7 @@ Place place_of(std::string_view function) {
   function = function.substr(0, function.find('.'));
   if (function == "tcp_v4_rcv" || function == "tcp_v6_rcv" || function == "tcp_rcv_state_process")
     return Place::tcp;
+  if (function == "veth_xdp_rcv_skb") return Place::arriving;
   return std::ranges::find(kHarmlessFunctions, function) == std::end(kHarmlessFunctions) ? Place::lossy
                                                                                          : Place::harmless;
 }

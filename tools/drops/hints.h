@@ -28,6 +28,8 @@ enum class Place : std::uint8_t {
   // None of a segment without data and without SYN, where the kernel gives reasons: TCP's receive functions name every loss,
   // and free without a reason what has done its work: an ACK after a half-close, the last FIN of an ordinary close.
   tcp,
+  // A loss of what comes in, which looks as if it were sent: native XDP of a device takes it before it counts as received.
+  arriving,
 };
 Place place_of(std::string_view function);
 

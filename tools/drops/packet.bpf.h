@@ -40,15 +40,16 @@ struct place {
 	__u32 netns;   /* 0: not known */
 	__u32 ifindex; /* 0: not known */
 	const struct net_device *dev; /* NULL: not known, or it is skb->dev */
-	bool is_of_skb;
 };
 
 /* Read only where it is told: most drops of a storm are counted under a key that has it already. */
 static __always_inline void read_device_name(char name[DROPS_DEV_NAME], const struct place *place,
 					     const struct sk_buff *skb)
 {
-	const struct net_device *dev = place->is_of_skb ? BPF_CORE_READ(skb, dev) : place->dev;
+	const struct net_device *dev = skb ? BPF_CORE_READ(skb, dev) : 0;
 
+	if (!is_kernel_pointer(dev))
+		dev = place->dev;
 	if (dev)
 		bpf_probe_read_kernel(name, DROPS_DEV_NAME, &dev->name);
 }
@@ -79,23 +80,30 @@ static __always_inline struct net *net_without_device(const struct sk_buff *skb,
 	return via ? BPF_CORE_READ(via, nd_net.net) : 0;
 }
 
-/* skb->dev where it is one, otherwise the device that the packet was received on. `skb` is the argument of a tracepoint,
- * which the verifier knows by its type, so that plain loads do, an order of magnitude cheaper than a helper's. `sk` may
- * be NULL. */
-static __always_inline void read_place(struct place *place, const struct sk_buff *skb, const struct sock *sk)
+/* skb->dev where it is one. `skb` is the argument of a tracepoint, which the verifier knows by its type, so that plain loads do,
+ * an order of magnitude cheaper than a helper's. To be called before the ways through a program part: for each way on which it
+ * meets such a load of a pointer, the verifier looks through the names of all the kernel's types, see socket_netns(). */
+static __always_inline void read_device(struct place *place, const struct sk_buff *skb)
 {
 	struct net_device *dev = skb->dev;
+
+	if (!is_kernel_pointer(dev))
+		return;
+	place->netns = dev->nd_net.net->ns.inum;
+	place->ifindex = dev->ifindex;
+	/* `dev` itself is not kept: on this way the verifier knows its type and on the others not, and it could
+	 * not take two ways for the same from here to the end of the program. It walked 138,000 instructions, and
+	 * 34,000 without and without the type of drops_seen::sk. */
+}
+
+/* Where there was none, the device that the packet was received on. `sk` may be NULL. */
+static __always_inline void read_device_before(struct place *place, const struct sk_buff *skb, const struct sock *sk)
+{
+	struct net_device *dev;
 	struct net *net;
 
-	if (is_kernel_pointer(dev)) {
-		place->netns = dev->nd_net.net->ns.inum;
-		place->ifindex = dev->ifindex;
-		/* `dev` itself is not kept: on this way the verifier knows its type and on the others not, and it could
-		 * not take two ways for the same from here to the end of the program. It walked 138,000 instructions, and
-		 * 34,000 without and without the type of drops_seen::sk. */
-		place->is_of_skb = true;
+	if (place->ifindex)
 		return;
-	}
 	net = net_without_device(skb, sk);
 	if (!net)
 		return;
@@ -284,6 +292,18 @@ static __always_inline void flow_of_ends(struct flow *flow, const struct endpoin
 	flow->family = ends->family;
 	flow->protocol = protocol;
 	flow->has_ports = 1;
+}
+
+/* 0, but the verifier does not know. Nobody writes it. */
+volatile __u16 no_port;
+
+/* To be called first: what is 0 on one way and not known on another makes the verifier walk all that follows twice. */
+static __always_inline void clear_ports(struct flow *flow)
+{
+	__u16 none = no_port;
+
+	flow->src_port = none;
+	flow->dst_port = none;
 }
 
 static __always_inline void swap_flow(struct flow *flow)

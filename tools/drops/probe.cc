@@ -108,7 +108,10 @@ bool DropsProbe::read(std::span<const std::byte> record, DropLine& line) {
   if (!decode_drop(record, session_->clock, line)) return false;
   const auto& e = *reinterpret_cast<const drops_event*>(record.data());
   texts_->name_reason(line);
-  if (line.type == DROPS_DROP) line.location = texts_->location(e.location).text;
+  if (line.type != DROPS_DROP) return true;
+  const LocationInfo& location = texts_->location(e.location);
+  line.location = location.text;
+  if (location.place == Place::arriving) line.direction = DIRECTION_IN;
   return true;
 }
 

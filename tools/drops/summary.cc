@@ -20,7 +20,7 @@ void set_flow(drops_key& key, const DropLine& line) {
   if (line.src.family() == IpAddress::Family::none || line.protocol == "arp") return;
   key.family = line.src.is_v4() ? AF_INET : AF_INET6;
   key.protocol = ip_protocol_number(line.protocol == "vxlan" ? "udp" : line.protocol).value_or(0);
-  key.dst_port = line.dst_port;
+  keep_service_port(&key, line.src_port, line.dst_port);
   std::ranges::copy(line.src.bytes(), key.src);
   std::ranges::copy(line.dst.bytes(), key.dst);
 }
@@ -79,8 +79,11 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .width = 6,
       .shown = true,
       .rank = 7,
-      .help = "The sum of the packets' lengths."},
-     [](const DropSummary& s) -> Value { return std::uint64_t{s.total->bytes}; }},
+      .help = "The sum of the packets' lengths; null for resets, which have nothing but headers."},
+     [](const DropSummary& s) -> Value {
+       // Of a reset that was sent the kernel side counted what provoked it.
+       return s.key->type == DROPS_RESET ? Value{None{}} : Value{std::uint64_t{s.total->bytes}};
+     }},
     {{.key = "location",
       .heading = "LOCATION",
       .type = FieldType::text,
@@ -125,8 +128,17 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .type = FieldType::address,
       .width = 15,
       .if_any = true,
+      .port = "src_port",
       .help = "Source address; null when not grouped by flow."},
      [](const DropSummary& s) -> Value { return address_or_none(s.src); }},
+    {{.key = "src_port",
+      .heading = "SPORT",
+      .type = FieldType::unsigned_integer,
+      .width = 5,
+      .if_any = true,
+      .help =
+          "Source port, where that is the service's (the lower of the two); clients' are not told apart."},
+     [](const DropSummary& s) -> Value { return number_or_none(s.key->src_port); }},
     {{.key = "dst",
       .heading = "DST",
       .type = FieldType::address,
@@ -140,7 +152,7 @@ constexpr auto kSummaryFields = std::to_array<Field<DropSummary>>({
       .type = FieldType::unsigned_integer,
       .width = 5,
       .if_any = true,
-      .help = "Destination port; source ports are not told apart."},
+      .help = "Destination port, where that is the service's (the lower of the two)."},
      [](const DropSummary& s) -> Value { return number_or_none(s.key->dst_port); }},
     {{.key = "hint",
       .heading = "HINT",
@@ -242,9 +254,11 @@ std::vector<DropTotal> DropGrowth::since_last(std::vector<DropTotal> totals) {
 }
 
 void DropSums::finish(const Out& out) {
-  for (const DropTotal& e : sorted()) {
-    const DropSummary s = describe(e, *texts_);
+  std::vector<DropTotal> totals = sorted();
+  for (DropTotal& e : totals) {
     const Place place = e.key.location != 0 ? texts_->location(e.key.location).place : Place::lossy;
+    if (place == Place::arriving) e.key.direction = DIRECTION_IN;
+    const DropSummary s = describe(e, *texts_);
     if (!benign_.takes(s.reason, e.key.known, place, e.total.count)) out(Row(kDropSummarySchema, s));
   }
 }

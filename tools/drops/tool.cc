@@ -15,6 +15,7 @@
 #include "drops/hints.h"
 #include "drops/options.h"
 #include "drops/probe.h"
+#include "drops/saved_summary.h"
 #include "drops/stack.h"
 #include "drops/summary.h"
 #include "drops/telemetry.h"
@@ -42,6 +43,11 @@ class Drops final : public Tool {
     return common().summary ? std::vector<std::string>{} : drop_columns(options_);
   }
 
+  std::vector<std::string> group_by() const override {
+    if ((options_.types & (options_.types - 1)) == 0) return {};
+    return {"type", "reason", "location", "dev"};
+  }
+
   Sentences sentences() const override {
     if (common().summary || options_.types == 1U << DROPS_COUNTER) return {};  // a table of counters
     return {.types = 1U << DROPS_COUNTER, .append = append_counter_sentence};
@@ -53,6 +59,10 @@ class Drops final : public Tool {
     auto sums = std::make_unique<DropSums>(benign_);
     sums_ = sums.get();
     return sums;
+  }
+
+  std::unique_ptr<Summary> make_summary_of_saved(const Schema& lines) const override {
+    return make_saved_drop_sums(lines);
   }
 
   Result<void> attach(Session& session) override {
@@ -107,6 +117,10 @@ class Drops final : public Tool {
   }
 
   Result<void> check() override {
+    if (options_.stack && (common().summary || common().top))
+      return Error{fmt::format("--stack has no effect on {}", common().top ? "--top" : "--summary"),
+                   {},
+                   "stacks are added up with --format folded or svg"};
     stacks_ = wants_stacks(common());
     for (const OutputSpec& spec : output_specs(common())) {
       if (is_aggregated(spec.format) == stacks_) continue;
@@ -268,6 +282,7 @@ class Drops final : public Tool {
       if (line.type == DROPS_DROP) {
         const LocationInfo& location = texts_->location(e.key.location);
         line.location = location.text;
+        if (location.place == Place::arriving) line.direction = DIRECTION_IN;
         if (benign_.takes(line.reason, e.key.known, location.place, line.count) ||
             !options_.wants(DROPS_DROP))
           continue;

@@ -99,7 +99,7 @@ struct drops_key {
 	__u32 reason; /* as in drops_event; retransmit: enum drops_kind */
 	__u32 netns;
 	__u32 ifindex;
-	__u16 dst_port;
+	__u16 dst_port; /* one of them at most: see keep_service_port */
 	__u8 type;
 	__u8 known;    /* KNOWN_REASON, KNOWN_BARE */
 	__u8 protocol; /* IPPROTO_* */
@@ -107,8 +107,20 @@ struct drops_key {
 	__u16 family; /* of the addresses; 0: not grouped by flow, or not known */
 	__u8 src[16];
 	__u8 dst[16];
-	__u32 direction;
+	__u16 direction;
+	__u16 src_port;
 };
+
+/* A client gets its port by chance, so that a key with it would be another one for each connection: only the service's
+ * port stays, the lower of the two (net.ipv4.ip_local_port_range starts at 32768). A reset by the service and the SYN that
+ * it answers so both name the service. */
+static inline void keep_service_port(struct drops_key *key, __u16 src_port, __u16 dst_port)
+{
+	if (src_port && src_port < dst_port)
+		key->src_port = src_port;
+	else
+		key->dst_port = dst_port;
+}
 
 struct drops_total {
 	__u64 count;

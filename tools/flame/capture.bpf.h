@@ -116,25 +116,33 @@ static __always_inline void take_user_stack(struct flame_sample* s, __u8* stack,
     s->flags |= FLAME_STACK_CUT;
 }
 
-/* Fills a sample of the current thread. False: the filters leave it out. `ctx` is the program's, for the kernel's
- * helper; `stack` has `room` (constant) for bytes and a page more. */
+/* Fills all of a sample of the current thread but its identity. `ctx` is the program's, for the kernel's helper; `stack`
+ * has `room` (constant) for bytes and a page more. */
+static __always_inline void fill_sample(void* ctx, struct flame_sample* s, __u8* stack, const __u32 room,
+                                        bool kernel) {
+  long bytes = 0;
+
+  s->time_ns = bpf_ktime_get_ns();
+  s->value = 1;
+  s->flags = 0;
+  s->stack_bytes = 0;
+  s->woken = 0;
+  s->cpu = bpf_get_smp_processor_id();
+  bpf_get_current_comm(s->thread_comm, sizeof(s->thread_comm));
+  if (kernel) bytes = bpf_get_stack(ctx, s->kernel, sizeof(s->kernel), 0);
+  s->kernel_bytes = bytes > 0 ? bytes : 0;
+  take_user_stack(s, stack, room);
+}
+
+/* Fills a sample of the current thread. False: the filters leave it out. */
 static __always_inline bool take_sample(void* ctx, struct flame_sample* s, __u8* stack, const __u32 room) {
   __u32 pid = bpf_get_current_pid_tgid() >> 32;
-  long bytes = 0;
 
   if (!pid && !config.idle) return false;
   identify_current(&s->task);
   if (!task_selected(&s->task)) return false;
   count_seen();
-  s->time_ns = bpf_ktime_get_ns();
-  s->value = 1;
-  s->flags = 0;
-  s->stack_bytes = 0;
-  s->cpu = bpf_get_smp_processor_id();
-  bpf_get_current_comm(s->thread_comm, sizeof(s->thread_comm));
-  if (config.kernel) bytes = bpf_get_stack(ctx, s->kernel, sizeof(s->kernel), 0);
-  s->kernel_bytes = bytes > 0 ? bytes : 0;
-  take_user_stack(s, stack, room);
+  fill_sample(ctx, s, stack, room, config.kernel);
   return true;
 }
 

@@ -4,8 +4,12 @@
 
 #include <algorithm>
 
+#include "symbol/jit_dump.h"
+
 namespace plumb {
 namespace {
+
+constexpr std::size_t kMostWakers = 16'384;
 
 // What the unwinder asks: the code at an address of one process.
 class ProcessFinder final : public CodeFinder {
@@ -39,11 +43,12 @@ Registers registers_of(const flame_sample& sample) {
 
 }  // namespace
 
-Collector::Collector(const FlameOptions& options, TargetFiles& files)
+Collector::Collector(const FlameOptions& options, TargetFiles& files, KernelSymbols& kernel)
     : options_(options),
       files_(files),
       processes_([](void* f, std::uint32_t pid) { return static_cast<TargetFiles*>(f)->maps(pid); }, &files_),
-      modules_(files_, profile_) {
+      modules_(files_, profile_),
+      symbols_(kernel) {
   profile_.quality() = {.lost = 0, .rooted = 0, .truncated = 0};
   kernel_ = profile_.mapping({.path = "[kernel.kallsyms]"});
 }
@@ -54,7 +59,8 @@ bool Collector::keep(std::span<const std::byte> record) {
   std::memcpy(&sample, record.data(), sizeof sample);
   if (record.size() != sizeof sample + sample.stack_bytes || sample.kernel_bytes > sizeof sample.kernel)
     return false;
-  if (!options_.tids.empty() && std::ranges::find(options_.tids, sample.task.tid) == options_.tids.end())
+  if ((sample.flags & FLAME_IS_WAKER) == 0 && !options_.tids.empty() &&
+      std::ranges::find(options_.tids, sample.task.tid) == options_.tids.end())
     return true;
   kept_.push_back({bytes_.size(), record.size(), sample.time_ns});
   bytes_.insert(bytes_.end(), record.begin(), record.end());
@@ -79,6 +85,7 @@ void Collector::settle(MappingEvents& events) {
     std::memcpy(&sample, bytes_.data() + kept.offset, sizeof sample);
     add(sample, std::span(bytes_).subspan(kept.offset + sizeof sample, kept.size - sizeof sample));
   }
+  add_waits();
   apply_until(UINT64_MAX);
   processes_.forget_ended();
   events_.clear();
@@ -86,17 +93,26 @@ void Collector::settle(MappingEvents& events) {
   bytes_.clear();
 }
 
-profile::MappingId Collector::jit_mapping(std::uint32_t pid, std::uint32_t uid) {
+Collector::JitProcess& Collector::jit_process(ProcessCode& process, std::uint32_t uid) {
+  const std::uint32_t pid = process.pid;
   const auto [it, added] = jits_.try_emplace(pid);
   JitProcess& jit = it->second;
-  if (!added) return jit.mapping;
-  // The number tells processes apart, whose addresses have nothing to do with one another.
-  jit.mapping = profile_.mapping({.path = kJitPath, .start = pid});
-  jit.uid = uid;
-  jit.own_number = files_.own_number(pid);
-  jit.map = files_.open_in_root(pid, perf_map_path(jit.own_number));
-  jit.program = files_.program(pid);
-  return jit.mapping;
+  if (added) {
+    // The number tells processes apart, whose addresses have nothing to do with one another.
+    jit.mapping = profile_.mapping({.path = kJitPath, .start = pid});
+    jit.uid = uid;
+    jit.own_number = files_.own_number(pid);
+    jit.map = files_.open_in_root(pid, perf_map_path(jit.own_number));
+    jit.program = files_.program(pid);
+  }
+  if (!jit.dump && jit.mappings != process.mappings.size()) {
+    jit.mappings = process.mappings.size();
+    const auto dump =
+        std::ranges::find_if(process.mappings, [](const CodeMapping& m) { return is_jit_dump(m.path); });
+    if (dump != process.mappings.end())
+      jit.dump = files_.open_mapped({pid, dump->start, dump->end, dump->path, dump->inode});
+  }
+  return jit;
 }
 
 std::uint32_t Collector::jit_process(profile::MappingId id) const {
@@ -116,28 +132,32 @@ void Collector::add_frame(ProcessCode& process, std::uint64_t address, std::uint
     frame.address = module->elf ? module->elf->address_of(offset).value_or(offset) : offset;
   } else if (mapping != nullptr) {
     frame.kind = profile::FrameKind::jit;
-    frame.mapping = jit_mapping(process.pid, uid);
+    frame.mapping = jit_process(process, uid).mapping;
   }
   frames_.push_back(profile_.frame(frame));
 }
 
-// Root first. Counts how the stack ended.
-void Collector::add_user(const flame_sample& sample, std::span<const std::byte> stack) {
+// Root first.
+void Collector::walk_user(const flame_sample& sample, std::span<const std::byte> stack) {
   ProcessCode& process = processes_.sampled(sample.task.pid);
-  if (process.mappings.empty()) ++counts_.without_process;
   ProcessFinder finder(process, modules_);
   const StackCopy copy{sample.registers[kStackPointer], stack, (sample.flags & FLAME_STACK_CUT) != 0};
   unwind(registers_of(sample), copy, finder, options_.depth, unwound_);
-  ++counts_.by_end[static_cast<std::size_t>(unwound_.end)];
   std::ranges::reverse(unwound_.addresses);
   for (const std::uint64_t address : unwound_.addresses) add_frame(process, address, sample.task.uid);
+}
+
+// And counts how the stack ended.
+void Collector::add_user(const flame_sample& sample, std::span<const std::byte> stack) {
+  walk_user(sample, stack);
+  if (processes_.sampled(sample.task.pid).mappings.empty()) ++counts_.without_process;
+  ++counts_.by_end[static_cast<std::size_t>(unwound_.end)];
   profile::Quality& quality = profile_.quality();
   if (unwound_.end == UnwindEnd::root) ++quality.rooted;
   if (unwound_.end == UnwindEnd::cut || unwound_.end == UnwindEnd::too_deep) ++quality.truncated;
 }
 
-void Collector::add_kernel(const flame_sample& sample) {
-  const std::size_t depth = sample.kernel_bytes / sizeof sample.kernel[0];
+void Collector::add_kernel(const flame_sample& sample, std::size_t depth) {
   for (std::size_t i = depth; i-- > 0;) {
     // The innermost is where the CPU was; the others are return addresses.
     frames_.push_back(profile_.frame({.kind = profile::FrameKind::kernel,
@@ -146,13 +166,15 @@ void Collector::add_kernel(const flame_sample& sample) {
   }
 }
 
+profile::FrameId Collector::remark(std::string_view text) {
+  return profile_.frame({.function = text, .kind = profile::FrameKind::note});
+}
+
 void Collector::add(const flame_sample& sample, std::span<const std::byte> stack) {
+  if ((sample.flags & FLAME_IS_WAKER) != 0) return keep_waker(sample, stack);
   ++counts_.samples;
   frames_.clear();
-  if (options_.per_cpu) {
-    frames_.push_back(
-        profile_.frame({.function = fmt::format("cpu {}", sample.cpu), .kind = profile::FrameKind::note}));
-  }
+  if (options_.per_cpu) frames_.push_back(remark(fmt::format("cpu {}", sample.cpu)));
   if ((sample.flags & FLAME_HAS_USER) != 0) {
     add_user(sample, stack);
   } else if (sample.kernel_bytes != 0) {
@@ -160,13 +182,76 @@ void Collector::add(const flame_sample& sample, std::span<const std::byte> stack
     const bool whole = sample.kernel_bytes < sizeof sample.kernel;
     ++(whole ? profile_.quality().rooted : profile_.quality().truncated);
   }
-  add_kernel(sample);
+  add_kernel(sample, sample.kernel_bytes / sizeof sample.kernel[0]);
+  if (!options_.wakers) return add_to_profile(sample);
+  waited_.push_back({{sample.time_ns, sample.task.tid}, sample, frames_});
+}
+
+// The sample's stack is in frames_.
+void Collector::add_to_profile(const flame_sample& sample) {
   const bool threads = options_.threads;
   profile_.add({.frames = frames_,
                 .value = sample.value,
                 .comm = threads ? text_of(sample.thread_comm) : text_of(sample.task.comm),
                 .pid = sample.task.pid,
                 .tid = threads ? sample.task.tid : 0});
+}
+
+// How many of the innermost kernel frames are of an interrupt; 0: the thread itself runs there. On the way back from an
+// interrupt it does, such as when it is preempted or runs what it put off.
+std::size_t Collector::interrupt_frames(std::span<const __u64> kernel) {
+  static constexpr std::string_view kEntries[] = {"asm_sysvec_",   "asm_common_interrupt",  // x86
+                                                  "el0_irq",       "el1_irq",
+                                                  "el0_interrupt", "el1_interrupt",
+                                                  "el1h_64_irq",   "el0t_64_irq"};  // arm64
+  static constexpr std::string_view kExits[] = {"irqentry_exit", "raw_irqentry_exit", "exit_to_user_mode",
+                                                "do_notify_resume", "arm64_preempt_schedule_irq"};
+  const auto begins_with = [](std::string_view name, std::span<const std::string_view> begins) {
+    return std::ranges::any_of(begins, [&](std::string_view b) { return name.starts_with(b); });
+  };
+  for (std::size_t i = 0; i < kernel.size(); ++i) {
+    const auto symbol = symbols_.find(kernel[i]);
+    if (symbol && begins_with(symbol->name, kExits)) return 0;
+    if (symbol && begins_with(symbol->name, kEntries)) return i + 1;
+  }
+  return 0;
+}
+
+// An interrupt wakes on its own account: the thread whose stack it came on top of has nothing to do with it. Symbols
+// that cannot be read leave that open, and then nobody is named.
+void Collector::keep_waker(const flame_sample& sample, std::span<const std::byte> stack) {
+  const std::size_t depth = sample.kernel_bytes / sizeof sample.kernel[0];
+  const std::size_t interrupt = interrupt_frames(std::span(sample.kernel).first(depth));
+  if (depth == 0 || !symbols_.problem().empty()) return;
+  frames_.clear();
+  if (interrupt == 0 && (sample.flags & FLAME_HAS_USER) != 0) walk_user(sample, stack);
+  if (options_.kernel) add_kernel(sample, interrupt != 0 ? interrupt : depth);
+  std::ranges::reverse(frames_);
+  const auto name = options_.threads ? text_of(sample.thread_comm) : text_of(sample.task.comm);
+  frames_.push_back(remark(interrupt != 0 ? "[interrupt]" : name));
+  wakers_.try_emplace({sample.value, sample.woken}, frames_);
+}
+
+// Above the frames of who waited, in frames_.
+void Collector::append_waker(const Wait& wait) {
+  frames_.push_back(remark("woken by"));
+  const auto found = wakers_.find(wait);
+  if (found == wakers_.end()) {
+    frames_.push_back(remark("[not seen]"));
+    return;
+  }
+  frames_.insert(frames_.end(), found->second.begin(), found->second.end());
+  wakers_.erase(found);
+}
+
+void Collector::add_waits() {
+  for (const Waited& w : waited_) {
+    frames_ = w.frames;
+    if ((w.sample.flags & FLAME_STILL_WAITS) == 0) append_waker(w.wait);
+    add_to_profile(w.sample);
+  }
+  waited_.clear();
+  while (wakers_.size() > kMostWakers) wakers_.erase(wakers_.begin());  // whose sample was lost
 }
 
 }  // namespace plumb

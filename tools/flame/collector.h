@@ -17,6 +17,7 @@
 #include "flame/wire.h"
 #include "probe/mapping_events.h"
 #include "profile/profile.h"
+#include "symbol/kallsyms.h"
 #include "symbol/unwind.h"
 
 namespace plumb {
@@ -33,7 +34,8 @@ inline constexpr std::string_view kJitPath = "[jit]";
 
 class Collector {
  public:
-  Collector(const FlameOptions& options, TargetFiles& files);
+  // All of them outlive it.
+  Collector(const FlameOptions& options, TargetFiles& files, KernelSymbols& kernel);
 
   // Keeps a record of the kernel side until settle(). False: it is none.
   bool keep(std::span<const std::byte> record);
@@ -50,8 +52,10 @@ class Collector {
     profile::MappingId mapping = profile::kNoMapping;
     std::uint32_t uid = 0;  // who runs it
     std::uint32_t own_number = 0;
-    UniqueFd map;         // of names, if it was there by then
-    std::string program;  // the path of what it runs
+    UniqueFd map;              // of names, if it was there by then
+    UniqueFd dump;             // the same as jitdump, when the process has mapped one
+    std::size_t mappings = 0;  // that were searched for a dump
+    std::string program;       // the path of what it runs
   };
   JitProcess& jit(std::uint32_t pid) { return jits_.at(pid); }
 
@@ -64,11 +68,30 @@ class Collector {
     MappingEvent event;
     std::string path;
   };
+  // --wakers: a wait by its thread and when it began.
+  struct Wait {
+    std::uint64_t since = 0;
+    std::uint32_t tid = 0;
+    friend auto operator<=>(const Wait&, const Wait&) = default;
+  };
+  struct Waited {
+    Wait wait;
+    flame_sample sample;
+    std::vector<profile::FrameId> frames;  // root first
+  };
+
   void add(const flame_sample& sample, std::span<const std::byte> stack);
+  void add_to_profile(const flame_sample& sample);
   void add_user(const flame_sample& sample, std::span<const std::byte> stack);
-  void add_kernel(const flame_sample& sample);
+  void walk_user(const flame_sample& sample, std::span<const std::byte> stack);
+  void add_kernel(const flame_sample& sample, std::size_t depth);
+  void keep_waker(const flame_sample& sample, std::span<const std::byte> stack);
+  std::size_t interrupt_frames(std::span<const __u64> kernel);
+  void append_waker(const Wait& wait);
+  void add_waits();
+  profile::FrameId remark(std::string_view text);
   void add_frame(ProcessCode& process, std::uint64_t address, std::uint32_t uid);
-  profile::MappingId jit_mapping(std::uint32_t pid, std::uint32_t uid);
+  JitProcess& jit_process(ProcessCode& process, std::uint32_t uid);
 
   const FlameOptions& options_;
   TargetFiles& files_;
@@ -83,6 +106,11 @@ class Collector {
   std::vector<profile::FrameId> frames_;
   std::map<std::uint32_t, JitProcess> jits_;  // by process id
   profile::MappingId kernel_ = profile::kNoMapping;
+  KernelSymbols& symbols_;
+  // With --wakers samples wait until all of a drain was looked at: by time, who wakes comes after who waits.
+  std::vector<Waited> waited_;
+  std::map<Wait, std::vector<profile::FrameId>>
+      wakers_;  // innermost first; of waits whose sample is still to come
 };
 
 }  // namespace plumb

@@ -5,7 +5,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-/* Where a sample is put together, one for each CPU, since it does not fit on the stack. Key: CPU. Always full; the user
+/* Where a sample is put together that is sent at once, one for each CPU, since it does not fit on the stack. Key: CPU. Always full; the user
  * side sets the number of entries. A second event on the same CPU (an interrupt within a uprobe) finds `busy` set and
  * is counted as lost. */
 struct slot {
@@ -64,7 +64,7 @@ int on_function(void *ctx)
 }
 
 /* Threads that wait, by thread id: the stack with which they went to sleep, taken then since nobody can read it once
- * they are gone. on_switch inserts at a thread's first wait and uses the entry again at each further one, on_exit deletes it;
+ * they are gone. on_switch inserts at a thread's first wait, uses the entry again at each further one and deletes it when the thread is dead;
  * full: the wait is counted as lost. Preallocated, since memory cannot be asked for within the scheduler. time_ns 0:
  * the thread runs. */
 struct blocked {
@@ -96,15 +96,18 @@ struct task_struct___since_5_14 {
 	unsigned int __state;
 } RELOCATED;
 
-static __always_inline bool is_runnable(struct task_struct *task)
+#define TASK_DEAD 0x80 /* since Linux 4.14 */
+
+/* 0: runnable, also where the kernel does not tell. */
+static __always_inline __u64 state_of(struct task_struct *task)
 {
 	struct task_struct___since_5_14 *now = (void *)task;
 
 	if (bpf_core_field_exists(now->__state))
-		return BPF_CORE_READ(now, __state) == 0;
+		return BPF_CORE_READ(now, __state);
 	if (bpf_core_field_exists(((struct task_struct___before_5_14 *)task)->state))
-		return BPF_CORE_READ((struct task_struct___before_5_14 *)task, state) == 0;
-	return false;
+		return BPF_CORE_READ((struct task_struct___before_5_14 *)task, state);
+	return 0;
 }
 
 static __always_inline struct blocked *entry_of(__u32 tid)
@@ -162,7 +165,12 @@ static __always_inline void runs_again(struct task_struct *next)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	if (config.involuntary || (!preempt && !is_runnable(prev)))
+	__u64 state = state_of(prev);
+	__u32 tid = prev->pid;
+
+	if (state & TASK_DEAD)
+		bpf_map_delete_elem(&blocked, &tid);
+	else if (config.involuntary || (!preempt && state))
 		starts_to_wait(ctx, prev);
 	runs_again(next);
 	return 0;
@@ -181,13 +189,45 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 	return 0;
 }
 
-/* Hook: a thread ends. Context: the thread. */
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task)
+/* Tells who wakes a thread that waits since `since`: whoever it is, the filters are about who waits. The kernel's part is
+ * taken even with --user, since it tells whether an interrupt wakes, with which the thread below has nothing to do. */
+static __always_inline void tell_waker(void *ctx, __u32 woken, __u64 since)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct slot *slot = bpf_map_lookup_elem(&slots, &cpu);
+
+	if (!slot)
+		return;
+	if (slot->busy) {
+		count_loss(LOSS_MAP_FULL);
+		return;
+	}
+	slot->busy = 1;
+	identify_current(&slot->sample.task);
+	fill_sample(ctx, &slot->sample, slot->stack, FLAME_BLOCKED_STACK_MOST, true);
+	slot->sample.value = since;
+	slot->sample.woken = woken;
+	slot->sample.flags |= FLAME_IS_WAKER;
+	send_sample(&slot->sample, FLAME_BLOCKED_STACK_MOST);
+	slot->busy = 0;
+}
+
+/* Hook: a thread is about to be woken. Context: who wakes it, on its own CPU (sched_wakeup may come later, on another),
+ * or an interrupt on top of whoever runs there. Waits that are too short so far have a second half to come, the wait
+ * for a CPU: those of half the least time are told too. */
+SEC("tp_btf/sched_waking")
+int BPF_PROG(on_waking, struct task_struct *task)
 {
 	__u32 tid = task->pid;
+	struct blocked *entry = bpf_map_lookup_elem(&blocked, &tid);
+	__u64 since;
 
-	bpf_map_delete_elem(&blocked, &tid);
+	if (!entry)
+		return 0;
+	since = entry->sample.time_ns;
+	if (!since || bpf_ktime_get_ns() - since < config.min_block_ns / 2)
+		return 0;
+	tell_waker(ctx, tid, since);
 	return 0;
 }
 

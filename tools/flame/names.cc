@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <utility>
 
 #include "symbol/demangle.h"
 #include "symbol/elf_symbols.h"
+#include "symbol/jit_dump.h"
 #include "symbol/perf_map.h"
 
 namespace plumb {
@@ -19,29 +21,7 @@ using profile::Frame;
 using profile::FrameKind;
 using profile::MappingId;
 
-constexpr std::size_t kMostPerfMap = std::size_t{256} << 20;
-
-struct Named {
-  std::string name;
-  std::uint64_t start = 0;  // of the function
-};
-using Names = std::map<std::pair<MappingId, std::uint64_t>, Named>;
-
-// The addresses of the profile that want names, by mapping, ascending.
-std::map<MappingId, std::vector<WantedName>> wanted_names(const profile::Profile& profile) {
-  std::map<MappingId, std::vector<WantedName>> wanted;
-  for (std::size_t i = 0; i < profile.frames(); ++i) {
-    const Frame frame = profile.frame_of(static_cast<profile::FrameId>(i));
-    if (frame.function.empty() && frame.kind != FrameKind::kernel)
-      wanted[frame.mapping].push_back({frame.address});
-  }
-  for (auto& [mapping, list] : wanted) {
-    std::ranges::sort(list, {}, &WantedName::address);
-    const auto same = [](const WantedName& a, const WantedName& b) { return a.address == b.address; };
-    list.erase(std::unique(list.begin(), list.end(), same), list.end());
-  }
-  return wanted;
-}
+constexpr std::size_t kMostJitNames = std::size_t{256} << 20;  // bytes of a runtime's file
 
 bool some_missing(const std::vector<WantedName>& wanted) {
   return std::ranges::any_of(wanted, [](const WantedName& w) { return w.name.empty(); });
@@ -112,22 +92,36 @@ void name_module(const Module& module, TargetFiles& files, std::vector<WantedNam
   }
 }
 
-// A map names what the process's own user, or root, wrote into it; another user's file could say anything.
-void name_jit(std::uint32_t pid, Collector::JitProcess& jit, TargetFiles& files,
-              std::vector<WantedName>& wanted) {
-  if (!jit.map) jit.map = files.open_in_root(pid, perf_map_path(jit.own_number));
-  const UniqueFd& fd = jit.map;
-  struct stat status {};
-  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
-  if (status.st_uid != jit.uid && status.st_uid != 0) return;
-  PerfMapSearch search(wanted);
+// Feeds a file from its begin to `search`; it may have been read before.
+template <typename Feed>
+void read_all(const UniqueFd& fd, const Feed& feed) {
+  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return;
   std::string piece(std::size_t{256} << 10, '\0');
-  for (std::size_t done = 0; done < kMostPerfMap;) {
+  for (std::size_t done = 0; done < kMostJitNames;) {
     const ssize_t n = ::read(fd.get(), piece.data(), piece.size());
-    if (n <= 0) break;
-    search.feed({piece.data(), static_cast<std::size_t>(n)});
+    if (n <= 0 || !feed(std::string_view(piece.data(), static_cast<std::size_t>(n)))) return;
     done += static_cast<std::size_t>(n);
   }
+}
+
+// A file names what the process's own user, or root, wrote into it; another user's could say anything.
+bool is_own(const UniqueFd& fd, std::uint32_t uid) {
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
+  return status.st_uid == uid || status.st_uid == 0;
+}
+
+void name_jit(std::uint32_t pid, Collector::JitProcess& jit, TargetFiles& files,
+              std::vector<WantedName>& wanted) {
+  if (is_own(jit.dump, jit.uid)) {
+    JitDumpSearch search(wanted);
+    read_all(jit.dump, [&](std::string_view s) { return search.feed(std::as_bytes(std::span(s))); });
+    if (!some_missing(wanted)) return;
+  }
+  if (!jit.map) jit.map = files.open_in_root(pid, perf_map_path(jit.own_number));
+  if (!is_own(jit.map, jit.uid)) return;
+  PerfMapSearch search(wanted);
+  read_all(jit.map, [&](std::string_view s) { return search.feed(s), true; });
   search.finish();
 }
 
@@ -140,100 +134,121 @@ bool leads_to_probe(std::string_view name) {
   return std::ranges::any_of(kBegins, [&](std::string_view b) { return name.starts_with(b); });
 }
 
-class Namer {
- public:
-  Namer(Collector& collector, TargetFiles& files, KernelSymbols& kernel, NameStyle style)
-      : collector_(collector), files_(files), kernel_(kernel), style_(style) {}
-
-  NamedProfile run() {
-    std::vector<MissingJitMap> missing;
-    for (auto& [mapping, wanted] : wanted_names(collector_.profile())) {
-      if (const Module* module = collector_.modules().with_mapping(mapping); module != nullptr) {
-        name_module(*module, files_, wanted);
-        if (style_.inlined != nullptr) keep_inlined(mapping, *module, wanted);
-      } else if (const std::uint32_t pid = collector_.jit_process(mapping); pid != 0) {
-        name_jit(pid, collector_.jit(pid), files_, wanted);
-        const auto nameless = static_cast<std::uint64_t>(
-            std::ranges::count_if(wanted, [](const WantedName& w) { return w.name.empty(); }));
-        if (nameless == wanted.size()) missing.push_back({pid, nameless, collector_.jit(pid).program});
-      }
-      keep(mapping, wanted);
-    }
-    return {
-        collector_.profile().rewritten([this](const Frame& f, std::vector<Frame>& out) { rewrite(f, out); }),
-        std::move(missing), std::move(unread_)};
-  }
-
- private:
-  void keep(MappingId mapping, std::vector<WantedName>& wanted) {
-    for (WantedName& w : wanted) {
-      std::string name = style_.raw ? std::move(w.name) : demangled(w.name);
-      names_[{mapping, w.address}] = {std::move(name), w.start};
-    }
-  }
-
-  void keep_inlined(MappingId mapping, const Module& module, const std::vector<WantedName>& wanted) {
-    InlinedAnswer answer = inlined_of(*style_.inlined, module, files_, wanted);
-    if (!answer.whole) unread_.push_back(module.path);
-    for (InlinedAt& at : answer.found) {
-      for (SourceFrame& f : at.frames) {
-        if (!style_.raw) f.function = demangled(f.function);
-      }
-      inlined_[{mapping, at.address}] = std::move(at.frames);
-    }
-  }
-
-  // The function in whose code it is gets its line, and what is inlined there follows as frames of their own.
-  void add_inlined(const Frame& original, std::vector<Frame>& out) const {
-    const auto found = inlined_.find({original.mapping, original.address});
-    if (found == inlined_.end()) return;
-    const std::vector<SourceFrame>& frames = found->second;
-    Frame& outer = out.back();
-    if (outer.function.empty()) outer.function = frames.front().function;
-    outer.address = original.address;
-    outer.file = frames.front().file;
-    outer.line = frames.front().line;
-    for (std::size_t i = 1; i < frames.size(); ++i) {
-      out.push_back({.function = frames[i].function,
-                     .file = frames[i].file,
-                     .line = frames[i].line,
-                     .kind = FrameKind::inlined,
-                     .mapping = original.mapping,
-                     .address = original.address});
-    }
-  }
-
-  void rewrite(const Frame& frame, std::vector<Frame>& out) {
-    if (frame.kind == FrameKind::kernel) return rewrite_kernel(frame, out);
-    out.push_back(frame);
-    Frame& named = out.back();
-    const auto found = names_.find({frame.mapping, frame.address});
-    if (found == names_.end()) return;
-    named.function = found->second.name;
-    if (named.function.empty() && found->second.start != 0) named.address = found->second.start;
-    add_inlined(frame, out);
-  }
-
-  void rewrite_kernel(const Frame& frame, std::vector<Frame>& out) {
-    const auto symbol = kernel_.find(frame.address);
-    if (symbol && style_.hide_probe && leads_to_probe(symbol->name)) return;
-    out.push_back(frame);
-    if (symbol) out.back().function = symbol->name;
-  }
-
-  Collector& collector_;
-  TargetFiles& files_;
-  KernelSymbols& kernel_;
-  NameStyle style_;
-  Names names_;
-  std::map<std::pair<MappingId, std::uint64_t>, std::vector<SourceFrame>> inlined_;
-  std::vector<std::string> unread_;
-};
-
 }  // namespace
 
-NamedProfile name_frames(Collector& collector, TargetFiles& files, KernelSymbols& kernel, NameStyle style) {
-  return Namer(collector, files, kernel, style).run();
+// By mapping, ascending.
+FrameNames::Wanted FrameNames::wanted_names() {
+  Wanted wanted;
+  const profile::Profile& profile = collector_.profile();
+  for (; asked_ < profile.frames(); ++asked_) {
+    const Frame frame = profile.frame_of(static_cast<profile::FrameId>(asked_));
+    if (frame.function.empty() && frame.kind != FrameKind::kernel)
+      wanted[frame.mapping].push_back({frame.address});
+  }
+  for (const auto& [mapping, addresses] : unnamed_) {
+    for (const std::uint64_t address : addresses) wanted[mapping].push_back({address});
+  }
+  for (auto& [mapping, list] : wanted) {
+    std::ranges::sort(list, {}, &WantedName::address);
+    const auto same = [](const WantedName& a, const WantedName& b) { return a.address == b.address; };
+    list.erase(std::unique(list.begin(), list.end(), same), list.end());
+  }
+  return wanted;
+}
+
+void FrameNames::update() {
+  for (auto& [mapping, wanted] : wanted_names()) {
+    if (const Module* module = collector_.modules().with_mapping(mapping); module != nullptr) {
+      name_module(*module, files_, wanted);
+      if (style_.inlined != nullptr) keep_inlined(mapping, *module, wanted);
+    } else if (const std::uint32_t pid = collector_.jit_process(mapping); pid != 0) {
+      name_process(mapping, pid, wanted);
+    }
+    keep(mapping, wanted);
+  }
+}
+
+// The runtime may name later what it has not named yet.
+void FrameNames::name_process(MappingId mapping, std::uint32_t pid, std::vector<WantedName>& wanted) {
+  name_jit(pid, collector_.jit(pid), files_, wanted);
+  std::vector<std::uint64_t>& unnamed = unnamed_[mapping];
+  unnamed.clear();
+  for (const WantedName& w : wanted) {
+    if (w.name.empty()) unnamed.push_back(w.address);
+  }
+}
+
+void FrameNames::keep(MappingId mapping, std::vector<WantedName>& wanted) {
+  for (WantedName& w : wanted) {
+    std::string name = style_.raw ? std::move(w.name) : demangled(w.name);
+    names_[{mapping, w.address}] = {std::move(name), w.start};
+  }
+}
+
+void FrameNames::keep_inlined(MappingId mapping, const Module& module,
+                              const std::vector<WantedName>& wanted) {
+  InlinedAnswer answer = inlined_of(*style_.inlined, module, files_, wanted);
+  if (!answer.whole && std::ranges::find(unread_, module.path) == unread_.end())
+    unread_.push_back(module.path);
+  for (InlinedAt& at : answer.found) {
+    for (SourceFrame& f : at.frames) {
+      if (!style_.raw) f.function = demangled(f.function);
+    }
+    inlined_[{mapping, at.address}] = std::move(at.frames);
+  }
+}
+
+// The function in whose code it is gets its line, and what is inlined there follows as frames of their own.
+void FrameNames::append_inlined(const Frame& original, std::vector<Frame>& out) const {
+  const auto found = inlined_.find({original.mapping, original.address});
+  if (found == inlined_.end()) return;
+  const std::vector<SourceFrame>& frames = found->second;
+  Frame& outer = out.back();
+  if (outer.function.empty()) outer.function = frames.front().function;
+  outer.address = original.address;
+  outer.file = frames.front().file;
+  outer.line = frames.front().line;
+  for (std::size_t i = 1; i < frames.size(); ++i) {
+    out.push_back({.function = frames[i].function,
+                   .file = frames[i].file,
+                   .line = frames[i].line,
+                   .kind = FrameKind::inlined,
+                   .mapping = original.mapping,
+                   .address = original.address});
+  }
+}
+
+void FrameNames::append(const Frame& frame, std::vector<Frame>& out) {
+  if (frame.kind == FrameKind::kernel) return append_kernel(frame, out);
+  out.push_back(frame);
+  Frame& named = out.back();
+  const auto found = names_.find({frame.mapping, frame.address});
+  if (found == names_.end()) return;
+  named.function = found->second.name;
+  if (named.function.empty() && found->second.start != 0) named.address = found->second.start;
+  append_inlined(frame, out);
+}
+
+void FrameNames::append_kernel(const Frame& frame, std::vector<Frame>& out) {
+  const auto symbol = kernel_.find(frame.address);
+  if (symbol && style_.hide_probe && leads_to_probe(symbol->name)) return;
+  out.push_back(frame);
+  if (symbol) out.back().function = symbol->name;
+}
+
+NamedProfile FrameNames::whole() {
+  std::vector<MissingJitMap> missing;
+  for (const auto& unnamed : unnamed_) {
+    const MappingId mapping = unnamed.first;  // a name of its own: clang 14 captures no structured binding
+    const auto known = [mapping](const auto& place) {
+      return place.first.first == mapping && !place.second.name.empty();
+    };
+    if (unnamed.second.empty() || std::ranges::any_of(names_, known)) continue;
+    const std::uint32_t pid = collector_.jit_process(mapping);
+    missing.push_back({pid, unnamed.second.size(), collector_.jit(pid).program});
+  }
+  const auto rewriter = [this](const Frame& f, std::vector<Frame>& out) { append(f, out); };
+  return {collector_.profile().rewritten(rewriter), std::move(missing), std::move(unread_)};
 }
 
 std::string jit_map_advice(const MissingJitMap& missing) {

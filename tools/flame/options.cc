@@ -101,6 +101,12 @@ constexpr auto kOptions = std::to_array<Option<FlameOptions>>({
        o.min_block_ns = *ns;
        return {};
      }},
+    {{.name = "wakers",
+      .group = kGroup,
+      .help =
+          "With --event offcpu: above each stack that waited, who ended the wait, its innermost function first and its "
+          "command's name last; [interrupt] where a timer or a device did."},
+     set<&FlameOptions::wakers>},
     {{.name = "stack-size",
       .metavar = "BYTES",
       .group = kGroup,
@@ -132,6 +138,8 @@ OptionTable flame_option_table(FlameOptions& options) {
 
 Result<void> check_flame_options(const FlameOptions& o) {
   if (!o.user && !o.kernel) return Error{"--user and --kernel exclude each other"};
+  if (o.wakers && o.event != FlameEvent::offcpu)
+    return Error{"--wakers has no effect without --event offcpu", "it tells who ends a wait"};
   return {};
 }
 

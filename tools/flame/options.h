@@ -17,7 +17,8 @@ struct FlameOptions {
   FlameEvent event = FlameEvent::cpu;
   std::string category, name;  // of the tracepoint; of a uprobe: path and symbol
   bool user = true, kernel = true;
-  bool threads = false, per_cpu = false, idle = false, raw_names = false, inlined = false, icicle = false;
+  bool threads = false, per_cpu = false, idle = false, raw_names = false, inlined = false, icicle = false,
+       wakers = false;
   std::vector<std::uint32_t> tids;
   std::uint64_t frequency = 99;              // samples a second and CPU
   std::uint32_t stack_bytes = 65'536;        // of user stack to copy

@@ -58,49 +58,53 @@ std::uint32_t thread_entries() {
 
 }  // namespace
 
-std::vector<Hook> FlameProbe::hooks(FlameEvent event) {
+std::vector<Hook> FlameProbe::hooks(const FlameOptions& options) {
+  const FlameEvent event = options.event;
   const bool counter = event == FlameEvent::cpu || event == FlameEvent::faults;
-  const auto tracepoints = [](Features& f) {
-    const Feature& switched = f.tracepoint("sched_switch");
-    return switched.works ? f.tracepoint("sched_process_exit") : switched;
-  };
+  const auto switched = [](Features& f) { return f.tracepoint("sched_switch"); };
   const auto block_tracepoints = [](Features& f) {
     const Feature& issued = f.tracepoint("block_rq_issue");
     return issued.works ? f.tracepoint("block_rq_complete") : issued;
   };
-  return {
-      {.name = "counter",
-       .purpose = "stacks at a steady rate, and of page faults",
-       .variants = {{"perf_event", {"on_counter"}, always, "3 to 8 us a sample"}},
-       .wanted = counter},
-      {.name = "switch",
-       .purpose = "how long threads wait, and where",
-       .variants = {{"tp_btf", {"on_switch", "on_exit"}, tracepoints, "3 to 6 us each time a thread waits"}},
-       .wanted = event == FlameEvent::offcpu || event == FlameEvent::runq},
-      {.name = "wakeup",
-       .purpose = "how long threads wait for a CPU",
-       .variants = {{"tp_btf",
-                     {"on_wakeup"},
-                     [](Features& f) { return f.tracepoint("sched_wakeup"); },
-                     "under 1 us each time a thread is woken"}},
-       .wanted = event == FlameEvent::runq},
-      {.name = "block",
-       .purpose = "requests to block devices",
-       .variants = {{"tp_btf", {"on_issue", "on_complete"}, block_tracepoints, "5 to 10 us a request"}},
-       .wanted = event == FlameEvent::block || event == FlameEvent::block_bytes},
-      {.name = "tracepoint",
-       .purpose = "stacks at a tracepoint",
-       .variants = {{"perf", {"on_tracepoint"}, always, "3 to 8 us an event"}},
-       .wanted = event == FlameEvent::tracepoint},
-      {.name = "uprobe",
-       .purpose = "stacks at a function of a program",
-       .variants = {{"perf", {"on_function"}, always, "4 to 9 us a call"}},
-       .wanted = event == FlameEvent::uprobe}};
+  return {{.name = "counter",
+           .purpose = "stacks at a steady rate, and of page faults",
+           .variants = {{"perf_event", {"on_counter"}, always, "3 to 8 us a sample"}},
+           .wanted = counter},
+          {.name = "switch",
+           .purpose = "how long threads wait, and where",
+           .variants = {{"tp_btf", {"on_switch"}, switched, "3 to 6 us each time a thread waits"}},
+           .wanted = event == FlameEvent::offcpu || event == FlameEvent::runq},
+          {.name = "wakeup",
+           .purpose = "how long threads wait for a CPU",
+           .variants = {{"tp_btf",
+                         {"on_wakeup"},
+                         [](Features& f) { return f.tracepoint("sched_wakeup"); },
+                         "under 1 us each time a thread is woken"}},
+           .wanted = event == FlameEvent::runq},
+          {.name = "waker",
+           .purpose = "who ends a wait",
+           .variants = {{"tp_btf",
+                         {"on_waking"},
+                         [](Features& f) { return f.tracepoint("sched_waking"); },
+                         "3 to 6 us each time a thread that waited for long is woken"}},
+           .wanted = options.wakers},
+          {.name = "block",
+           .purpose = "requests to block devices",
+           .variants = {{"tp_btf", {"on_issue", "on_complete"}, block_tracepoints, "5 to 10 us a request"}},
+           .wanted = event == FlameEvent::block || event == FlameEvent::block_bytes},
+          {.name = "tracepoint",
+           .purpose = "stacks at a tracepoint",
+           .variants = {{"perf", {"on_tracepoint"}, always, "3 to 8 us an event"}},
+           .wanted = event == FlameEvent::tracepoint},
+          {.name = "uprobe",
+           .purpose = "stacks at a function of a program",
+           .variants = {{"perf", {"on_function"}, always, "4 to 9 us a call"}},
+           .wanted = event == FlameEvent::uprobe}};
 }
 
 Result<void> FlameProbe::start(Session& session, const FlameOptions& options, OnRecord on_record) {
   on_record_ = std::move(on_record);
-  if (auto r = probe_.open(session.features, session.filter, hooks(options.event)); !r) return r;
+  if (auto r = probe_.open(session.features, session.filter, hooks(options)); !r) return r;
   if (auto r = configure(options); !r) return r;
   if (options.is_block()) {
     auto types = session.features.kernel_types();
@@ -127,7 +131,7 @@ Result<void> FlameProbe::configure(const FlameOptions& options) {
   config.min_block_ns = static_cast<std::uint64_t>(options.min_block_ns.value_or(least));
   config.involuntary = options.event == FlameEvent::runq;
   const auto cpus = static_cast<std::uint32_t>(libbpf_num_possible_cpus());
-  bpf_map__set_max_entries(probe_->maps.slots, waits ? 1 : cpus);
+  bpf_map__set_max_entries(probe_->maps.slots, waits && !options.wakers ? 1 : cpus);
   config.block_bytes = options.event == FlameEvent::block_bytes;
   bpf_map__set_max_entries(probe_->maps.in_flight, options.event == FlameEvent::block ? kMostInFlight : 1);
   bpf_map__set_max_entries(probe_->maps.blocked, waits ? thread_entries() : 1);
@@ -234,6 +238,7 @@ void FlameProbe::each_blocked(const OnRecord& on_record) {
             entry.sample.stack_bytes > sizeof entry.stack)
           return;
         entry.sample.value = now_ns - since;
+        entry.sample.flags |= FLAME_STILL_WAITS;
         on_record(std::as_bytes(std::span(&entry, 1)).first(sizeof entry.sample + entry.sample.stack_bytes));
       });
 }

@@ -24,7 +24,7 @@ class FlameProbe final : public AnyProbe {
  public:
   using OnRecord = std::function<bool(std::span<const std::byte>)>;
 
-  static std::vector<Hook> hooks(FlameEvent event);
+  static std::vector<Hook> hooks(const FlameOptions& options);
 
   // Every program is attached when it returns.
   Result<void> start(Session& session, const FlameOptions& options, OnRecord on_record);

@@ -78,7 +78,7 @@ int render_main(const CommandInfo& command, std::span<const std::string> argumen
   const OptionTable tables[] = {saved_option_table(options.saved), OptionTable::of(kOptions, options)};
   const auto line = parse_command_line(arguments, tables, 1);
   if (!line) return wrong_command_line(line.error());
-  if (line->help) return print(command_help(command));
+  if (line->help) return print_help(command);
   if (line->version) return print_version();
   if (line->has_command) return wrong_command_line({"flame render takes no command to trace"});
   if (line->operands.empty()) {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/say.h"
+#include "base/text.h"
 #include "flame/collector.h"
 #include "flame/event.h"
 #include "flame/files.h"
@@ -15,6 +16,7 @@
 #include "flame/names.h"
 #include "flame/options.h"
 #include "flame/probe.h"
+#include "flame/top.h"
 #include "profile/threshold.h"
 #include "profile/write.h"
 #include "run/tool.h"
@@ -46,7 +48,7 @@ class Flame final : public Tool {
  public:
   OptionTable options() override { return flame_option_table(options_); }
   const Schema& schema() const override { return kStackSchema; }
-  std::vector<Hook> hooks() const override { return FlameProbe::hooks(options_.event); }
+  std::vector<Hook> hooks() const override { return FlameProbe::hooks(options_); }
   std::vector<AnyProbe*> probes() override { return {&probe_}; }
 
   profile::SvgStyle svg_style() const override {
@@ -55,6 +57,14 @@ class Flame final : public Tool {
   }
   profile::Profile* profile() override { return &named_->profile; }
 
+  std::unique_ptr<TopSink> make_top(Screen& screen, const ClockSource& clock,
+                                    const TopStyle& style) override {
+    if (common().from) return make_function_top(screen, clock, style, {});
+    return make_function_top(screen, clock, style,
+                             {[this](FunctionTable& table, bool interval) { update_top(table, interval); },
+                              [this] { return about_top(); }, [this] { return description(); }});
+  }
+
   Result<void> attach(Session& session) override {
     session_ = &session;
     kernel_.emplace(KernelSymbols::open());
@@ -62,7 +72,11 @@ class Flame final : public Tool {
       if (auto r = inlines_.start(); !r) return r;
     }
     if (auto r = files_.start(); !r) return r;
-    collector_.emplace(options_, files_);
+    collector_.emplace(options_, files_, *kernel_);
+    names_.emplace(*collector_, files_, *kernel_,
+                   NameStyle{.raw = options_.raw_names,
+                             .inlined = options_.inlined ? &inlines_ : nullptr,
+                             .hide_probe = options_.event != FlameEvent::cpu});
     auto keep = [this](std::span<const std::byte> bytes) {
       collector_->keep(bytes);
       return true;
@@ -82,10 +96,8 @@ class Flame final : public Tool {
       probe_.each_blocked([this](std::span<const std::byte> bytes) { return collector_->keep(bytes); });
       collector_->settle(probe_.mappings());
     }
-    named_.emplace(name_frames(*collector_, files_, *kernel_,
-                               {.raw = options_.raw_names,
-                                .inlined = options_.inlined ? &inlines_ : nullptr,
-                                .hide_probe = options_.event != FlameEvent::cpu}));
+    names_->update();
+    named_.emplace(names_->whole());
     profile::Profile& named = named_->profile;
     named.quality() = collector_->profile().quality();
     named.quality().lost = static_cast<std::int64_t>(probe_.lost());
@@ -117,6 +129,7 @@ class Flame final : public Tool {
  private:
   Result<void> check() override {
     if (auto r = check_flame_options(options_); !r) return r;
+    if (auto r = check_top(); !r) return r;
     for (const std::string& text : common().fail_if) {
       auto threshold = profile::ProfileThreshold::compile(text);
       if (!threshold) return std::move(threshold).error();
@@ -125,9 +138,47 @@ class Flame final : public Tool {
     return {};
   }
 
+  // Its table is of functions, not of rows.
+  Result<void> check_top() const {
+    if (!common().top) return {};
+    for (const auto& [option, given] : {std::pair{"--by", !common().by.empty()},
+                                        {"--where", !common().where.empty()},
+                                        {"--count", common().count.has_value()}}) {
+      if (given)
+        return Error{fmt::format("{} has no effect on flame --top", option), "its table is of functions"};
+    }
+    return {};
+  }
+
+  profile::Description description() const {
+    return {.event = options_.event == FlameEvent::cpu ? probe_.counter() : event_text(options_),
+            .unit = options_.unit()};
+  }
+
+  // Nothing is there before attach().
+  void update_top(FunctionTable& table, bool interval) {
+    if (!names_) return;
+    names_->update();
+    const auto naming = [this](const profile::Frame& f, std::vector<profile::Frame>& out) {
+      names_->append(f, out);
+    };
+    table.update(collector_->profile(), naming, interval);
+  }
+
+  // "cpu-clock 99 Hz  2,345 samples, 0 lost, 99.1 % rooted"
+  std::string about_top() {
+    std::string text;
+    append_printable(text, description().event);
+    if (options_.event == FlameEvent::cpu) text += fmt::format(" {} Hz", options_.frequency);
+    if (!collector_) return text;
+    collector_->profile().quality().lost = static_cast<std::int64_t>(probe_.lost());
+    const std::string quality = profile::quality_text(collector_->profile());
+    constexpr std::string_view kLast = " rooted";  // what follows is said at the end
+    return text + "  " + quality.substr(0, quality.find(kLast) + kLast.size());
+  }
+
   void describe(profile::Description& d) const {
-    d.event = options_.event == FlameEvent::cpu ? probe_.counter() : event_text(options_);
-    d.unit = options_.unit();
+    d = description();
     if (options_.event == FlameEvent::cpu) d.period = 1'000'000'000 / options_.frequency;
     const UnixTime now = session_->clock.to_unix(session_->clock.now());
     d.duration = {now.ns - started_.ns};
@@ -138,6 +189,7 @@ class Flame final : public Tool {
 
   // Whether some output is of lines, a stack each.
   bool gives_rows() const {
+    if (common().top) return false;
     const auto specs = output_specs(common());
     return std::ranges::any_of(specs, [](const OutputSpec& s) { return !is_aggregated(s.format); });
   }
@@ -167,6 +219,7 @@ class Flame final : public Tool {
   FlameProbe probe_;
   std::optional<KernelSymbols> kernel_;
   std::optional<Collector> collector_;
+  std::optional<FrameNames> names_;
   std::optional<NamedProfile> named_;
   std::vector<profile::ProfileThreshold> thresholds_;  // of --fail-if
 };

@@ -13,8 +13,10 @@
 #define FLAME_PAGE 4096
 
 enum flame_flags {
-  FLAME_HAS_USER = 1,  /* registers and stack are the thread's */
-  FLAME_STACK_CUT = 2, /* the stack goes on behind what was copied */
+  FLAME_HAS_USER = 1,    /* registers and stack are the thread's */
+  FLAME_STACK_CUT = 2,   /* the stack goes on behind what was copied */
+  FLAME_IS_WAKER = 4,    /* no sample but who ended a wait: `woken` and `value` say whose and which */
+  FLAME_STILL_WAITS = 8, /* at the end of the capture */
 };
 
 /* By DWARF's numbers (lib/symbol/machine.h). x86-64: rax rdx rcx rbx rsi rdi rbp rsp r8..r15, then rip; arm64: x0..x30,
@@ -29,14 +31,16 @@ enum flame_flags {
 
 struct flame_sample {
   __u64 time_ns; /* CLOCK_MONOTONIC, as the events about mappings have it */
-  __u64 value;   /* weight: samples, nanoseconds or bytes */
+  __u64 value;   /* weight: samples, nanoseconds or bytes; of a waker, when the wait began (its time_ns) */
   __u64 registers[FLAME_REGISTERS];
   struct task_identity task;
   char thread_comm[TASK_COMM_LEN];
   __u32 cpu;
-  __u32 flags;                      /* enum flame_flags */
-  __u32 kernel_bytes;               /* of `kernel` */
-  __u32 stack_bytes;                /* behind this struct, from the stack pointer on */
+  __u32 flags;        /* enum flame_flags */
+  __u32 kernel_bytes; /* of `kernel` */
+  __u32 stack_bytes;  /* behind this struct, from the stack pointer on */
+  __u32 woken;        /* of a waker: the thread that waited */
+  __u32 pad;
   __u64 kernel[FLAME_KERNEL_DEPTH]; /* innermost first */
 };
 
@@ -53,10 +57,10 @@ struct flame_config {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(flame_sample) == 16 + 8 * FLAME_REGISTERS + 64 + 16 + 16 + 8 * 127);
+static_assert(sizeof(flame_sample) == 16 + 8 * FLAME_REGISTERS + 64 + 16 + 24 + 8 * 127);
 static_assert(sizeof(flame_config) == 24);
 #else
-_Static_assert(sizeof(struct flame_sample) == 16 + 8 * FLAME_REGISTERS + 64 + 16 + 16 + 8 * 127, "wire struct");
+_Static_assert(sizeof(struct flame_sample) == 16 + 8 * FLAME_REGISTERS + 64 + 16 + 24 + 8 * 127, "wire struct");
 _Static_assert(sizeof(struct flame_config) == 24, "shared with the user side");
 #endif
 

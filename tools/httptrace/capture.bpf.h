@@ -8,7 +8,7 @@
  * changed (101), and of HTTP/2, each call's bytes are captured up to --snaplen. The rest is counted.
  *
  * Whoever sees bytes calls, in this order: connection_wanted(), then tells the owner if `told` is not set, then
- * tell_bytes(). `workspace` is per CPU and direction; the caller fills its `source`. What loops is in global functions,
+ * tell_bytes(). `workspace` is per CPU, direction and program; the caller fills its `source`. What loops is in global functions,
  * which the verifier walks once each and not for every way that leads to them; up to Linux 5.11 these take numbers only,
  * so that all else goes through the workspace. It walks each turn of a loop, so that a long one is two, one inside of the
  * other in a function of its own: sixteen and sixteen turns are walked, where 256 are run. */
@@ -48,7 +48,7 @@ __noinline int send_piece(__u32 direction, __u32 length, __u32 head, __u32 tail,
 	record = &ws->record;
 	c = &ws->connection;
 	fill_header(&record->header, c, ws->call.object, HTTPTRACE_DATA, ws->call.library, ws->call.now);
-	record->header.direction = direction;
+	record->header.direction = direction & 1;
 	record->header.flags = flags | (ws->call.first ? HTTPTRACE_FIRST : 0) |
 			       (ws->call.continues ? HTTPTRACE_CONTINUES : 0) | (c->missed ? HTTPTRACE_MISSED : 0) |
 			       (c->kind == KIND_HTTP2 ? HTTPTRACE_HTTP2 : 0);

@@ -88,11 +88,14 @@ struct workspace {
 		  HTTPTRACE_PAYLOAD]; /* follows `record` on the wire; of which the first quarter and a bit is used */
 };
 
-/* Key: direction. Nothing to insert or delete. Two, since a receive may interrupt nothing but be interrupted itself where
- * the hooks' context allows it. */
+/* Programs of one direction that may run on a CPU while another of them waits there for its turn: each has a workspace. */
+enum { PROGRAM_FIRST = 0, PROGRAM_SECOND = 2, PROGRAM_THIRD = 4 };
+
+/* Key: direction + program; what is called `direction` in functions that take it for their workspace is both. Nothing to
+ * insert or delete. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, 6);
 	__type(key, __u32);
 	__type(value, struct workspace);
 } workspaces SEC(".maps");

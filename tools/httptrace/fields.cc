@@ -1,4 +1,5 @@
 // The field table of httptrace.
+#include "event/ends.h"
 #include "httptrace/event.h"
 
 namespace plumb {
@@ -227,38 +228,19 @@ constexpr auto kOwnFields = std::to_array<Field<Request>>({
       .width = 20,
       .help = "Those that --header names, of the request and then of the response, each as \"name: value\"."},
      [](const Request& r) -> Value { return r.headers.empty() ? Value{None{}} : Value{r.headers}; }},
-    {{.key = "local_addr",
-      .heading = "LOCAL",
-      .type = FieldType::address,
-      .width = 15,
-      .rank = 8,
-      .port = "local_port",
-      .otlp = "network.local.address",
-      .help = "This side's address; null when the socket behind a TLS library is not known."},
-     [](const Request& r) -> Value { return address_or_none(r.local); }},
-    {{.key = "local_port",
-      .heading = "LPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .otlp = "network.local.port",
-      .help = "This side's port."},
-     [](const Request& r) -> Value { return number_or_none(r.local_port); }},
-    {{.key = "remote_addr",
-      .heading = "REMOTE",
-      .type = FieldType::address,
-      .width = 15,
-      .rank = 6,
-      .port = "remote_port",
-      .otlp = "network.peer.address",
-      .help = "The other side's address."},
-     [](const Request& r) -> Value { return address_or_none(r.remote); }},
-    {{.key = "remote_port",
-      .heading = "RPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .otlp = "network.peer.port",
-      .help = "The other side's port."},
-     [](const Request& r) -> Value { return number_or_none(r.remote_port); }},
+});
+
+constexpr auto kLocalFields = end_fields<Request>(
+    kLocalEnd,
+    {.rank = 8, .help = "This side's address; null when the socket behind a TLS library is not known."},
+    [](const Request& r) -> Value { return address_or_none(r.local); }, {.help = "This side's port."},
+    [](const Request& r) -> Value { return number_or_none(r.local_port); });
+constexpr auto kRemoteFields = end_fields<Request>(
+    kRemoteEnd, {.rank = 6, .help = "The other side's address."},
+    [](const Request& r) -> Value { return address_or_none(r.remote); }, {.help = "The other side's port."},
+    [](const Request& r) -> Value { return number_or_none(r.remote_port); });
+
+constexpr auto kEndingFields = std::to_array<Field<Request>>({
     {{.key = "error",
       .heading = "ERROR",
       .type = FieldType::enumeration,
@@ -281,7 +263,7 @@ constexpr auto kOwnFields = std::to_array<Field<Request>>({
      [](const Request& r) -> Value { return r.exchange->incomplete; }},
 });
 
-constexpr auto kFields = joined(kSharedFields, kOwnFields);
+constexpr auto kFields = joined(kSharedFields, kOwnFields, kLocalFields, kRemoteFields, kEndingFields);
 static_assert(valid_fields(kFields));
 
 std::int64_t between(BootTime from, BootTime to) {

@@ -10,7 +10,7 @@
 #define EMPTY_LINE WORD('\r', '\n', '\r', '\n')
 
 /* How far behind the fourth of seven bytes the "\r\n\r\n" among them ends; 0: there is none. */
-__noinline int empty_line_in(__u64 bytes)
+static __always_inline int empty_line_in(__u64 bytes)
 {
 	if ((__u32)bytes == EMPTY_LINE)
 		return 1;
@@ -98,19 +98,19 @@ __noinline int message_begins(__u32 direction, __u32 at)
 	d = &ws->data[at & PAYLOAD_MASK];
 	switch (look_at(d)) {
 	case LOOKS_LIKE_REQUEST:
-		if (direction != c->requester)
+		if ((direction & 1) != c->requester)
 			return false;
 		if (c->waiting)
 			c->whole = 1;
 		c->waiting = 1;
 		return true;
 	case LOOKS_LIKE_PREFACE:
-		if (direction != c->requester)
+		if ((direction & 1) != c->requester)
 			return false;
 		c->kind = KIND_HTTP2;
 		return true;
 	case LOOKS_LIKE_RESPONSE:
-		if (direction == c->requester)
+		if ((direction & 1) == c->requester)
 			return false;
 		c->waiting = 0;
 		if (d[9] == '1' && d[10] == '0' && d[11] == '1')

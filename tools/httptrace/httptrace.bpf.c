@@ -177,7 +177,7 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 		return 0;
 	if (ret <= 0) {
 		/* The peer's end was read: what lasts until then is complete. */
-		if (!ret && direction == HTTPTRACE_RECEIVED && c->kind >= KIND_HTTP1 && c->told && !c->ended)
+		if (!ret && dir == HTTPTRACE_RECEIVED && c->kind >= KIND_HTTP1 && c->told && !c->ended)
 			tell_end(c, (__u64)sk, LIBRARY_NONE, END_RECEIVED, 0, true);
 		if (is_closed(sk))
 			tell_closed(c, sk);
@@ -193,7 +193,7 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 		return 0;
 	find_source(direction);
 	if (!c->started[dir])
-		first = went_first(sk, direction, length);
+		first = went_first(sk, dir, length);
 	c->started[dir] = 1;
 	if (!connection_wanted(c, direction, length, first))
 		return 0;
@@ -221,12 +221,10 @@ static __always_inline bool is_tcp(const struct sock *sk)
 	return (family == AF_INET || family == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
-static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int ret)
+static __always_inline int tcp_traffic(struct sock *sk, __u32 direction, int ret)
 {
 	struct connection *c;
 
-	if (!is_tcp(sk))
-		return 0;
 	socket_used(sk);
 	/* Nothing to read yet, or it broke, which socket_state() tells. */
 	if (ret < 0)
@@ -237,103 +235,183 @@ static __always_inline int socket_traffic(struct sock *sk, __u32 direction, int 
 	return traffic(c, sk, direction, ret);
 }
 
+/* Where tracepoints may be preempted (Linux 7), a task that takes the CPU from a program and sends or receives itself is not
+ * seen by it: the kernel skips a program that would interrupt itself. That is common, since a send wakes whoever receives,
+ * who answers while the sender's program waits for its turn. A second program at the same hook, socket_*_nested, is not
+ * running then, and takes the call.
+ *
+ * The bits of the directions whose first program has run for the call that a task is in. Key: pid and tid. The first program
+ * inserts; least recently used go. No room: the second program takes the call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, __u32);
+} seen_calls SEC(".maps");
+
+/* Calls that the second programs took. What the kernel skipped of the first ones beyond this is lost. */
+__u64 nested_calls;
+
+/* The first program has the call of this task. */
+static __always_inline bool see_call(__u32 direction)
+{
+	__u32 bit = 1U << direction, *seen;
+	__u64 task;
+
+	if (!config.nested)
+		return true;
+	task = bpf_get_current_pid_tgid();
+	seen = bpf_map_lookup_elem(&seen_calls, &task);
+	if (!seen)
+		return !bpf_map_update_elem(&seen_calls, &task, &bit, BPF_ANY);
+	*seen |= bit;
+	return true;
+}
+
+/* Whether the first program did not get the call of this task. */
+static __always_inline bool call_unseen(__u32 direction)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+	__u32 bit = 1U << direction, *seen;
+
+	seen = bpf_map_lookup_elem(&seen_calls, &task);
+	if (seen && *seen & bit) {
+		*seen &= ~bit;
+		return false;
+	}
+	__sync_fetch_and_add(&nested_calls, 1);
+	return true;
+}
+
+/* A copy for all but the two programs that run on most kernels. */
+static __noinline int tcp_traffic_apart(struct sock *sk, __u32 direction, int ret)
+{
+	return tcp_traffic(sk, direction, ret);
+}
+
 /* Hook: a send on any socket ended. Context: the sender, which is `current`. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 {
-	return socket_traffic(sk, HTTPTRACE_SENT, ret);
+	return see_call(HTTPTRACE_SENT) && is_tcp(sk) ? tcp_traffic(sk, HTTPTRACE_SENT, ret) : 0;
 }
 
 /* Hook: a receive on any socket ended. Context: the receiver, which is `current`. */
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(socket_received, struct sock *sk, int ret, int flags)
 {
-	return flags & MSG_PEEK ? 0 : socket_traffic(sk, HTTPTRACE_RECEIVED, ret);
+	if (!see_call(HTTPTRACE_RECEIVED) || flags & MSG_PEEK || !is_tcp(sk))
+		return 0;
+	return tcp_traffic(sk, HTTPTRACE_RECEIVED, ret);
+}
+
+/* Hooks: the same, and these must be attached behind those. Context: as there. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(socket_sent_nested, struct sock *sk, int ret, int flags)
+{
+	if (!call_unseen(HTTPTRACE_SENT) || !is_tcp(sk))
+		return 0;
+	return tcp_traffic_apart(sk, HTTPTRACE_SENT + PROGRAM_SECOND, ret);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(socket_received_nested, struct sock *sk, int ret, int flags)
+{
+	if (!call_unseen(HTTPTRACE_RECEIVED) || flags & MSG_PEEK || !is_tcp(sk))
+		return 0;
+	return tcp_traffic_apart(sk, HTTPTRACE_RECEIVED + PROGRAM_SECOND, ret);
+}
+
+static __always_inline int inet_traffic(struct socket *socket, __u32 direction, int ret)
+{
+	struct sock *sk = socket->sk;
+
+	return sk && is_tcp(sk) ? tcp_traffic_apart(sk, direction, ret) : 0;
 }
 
 /* Hooks: inet's own functions return, for IPv4 and IPv6, TCP and UDP. Context: as above. */
 SEC("fexit/inet_sendmsg")
 int BPF_PROG(inet_sent, struct socket *socket, void *message, unsigned long size, int ret)
 {
-	struct sock *sk = socket->sk;
-
-	return sk ? socket_traffic(sk, HTTPTRACE_SENT, ret) : 0;
+	return inet_traffic(socket, HTTPTRACE_SENT, ret);
 }
 
 SEC("fexit/inet6_sendmsg")
 int BPF_PROG(inet6_sent, struct socket *socket, void *message, unsigned long size, int ret)
 {
-	struct sock *sk = socket->sk;
-
-	return sk ? socket_traffic(sk, HTTPTRACE_SENT, ret) : 0;
+	return inet_traffic(socket, HTTPTRACE_SENT + PROGRAM_SECOND, ret);
 }
 
 SEC("fexit/inet_recvmsg")
 int BPF_PROG(inet_received, struct socket *socket, void *message, unsigned long size, int flags, int ret)
 {
-	struct sock *sk = socket->sk;
-
-	return sk && !(flags & MSG_PEEK) ? socket_traffic(sk, HTTPTRACE_RECEIVED, ret) : 0;
+	return flags & MSG_PEEK ? 0 : inet_traffic(socket, HTTPTRACE_RECEIVED, ret);
 }
 
 SEC("fexit/inet6_recvmsg")
 int BPF_PROG(inet6_received, struct socket *socket, void *message, unsigned long size, int flags, int ret)
 {
-	struct sock *sk = socket->sk;
-
-	return sk && !(flags & MSG_PEEK) ? socket_traffic(sk, HTTPTRACE_RECEIVED, ret) : 0;
+	return flags & MSG_PEEK ? 0 : inet_traffic(socket, HTTPTRACE_RECEIVED + PROGRAM_SECOND, ret);
 }
 
 /* Hook: sendfile() and splice() hand pages to a socket, before Linux 6.5; later they go the way of the others. */
 SEC("fexit/inet_sendpage")
 int BPF_PROG(inet_page_sent, struct socket *socket, void *page, int offset, unsigned long size, int flags, long ret)
 {
-	struct sock *sk = socket->sk;
+	return inet_traffic(socket, HTTPTRACE_SENT + PROGRAM_THIRD, ret);
+}
 
-	return sk ? socket_traffic(sk, HTTPTRACE_SENT, ret) : 0;
+static __always_inline void tell_state(struct sock *sk, bool local)
+{
+	struct connection *c = connection_of(sk, false);
+
+	if (!c)
+		return;
+	if (local) {
+		if (c->kind >= KIND_HTTP1 && c->told && !c->ended) {
+			tell_end(c, (__u64)sk, LIBRARY_NONE, END_SENT, 0, true);
+			c->ended = 1;
+		}
+		return;
+	}
+	/* Whoever reads or sends next takes it from the socket. */
+	c->error = sk->sk_err;
+	if (!has_unread(sk))
+		tell_closed(c, sk);
 }
 
 /* Hook: a socket changes its state. Context: the process that closes, or a softirq. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
 {
-	struct connection *c;
 	bool local = newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK;
 
 	if (!local && newstate != TCP_CLOSE)
 		return 0;
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	c = connection_of(sk, false);
-	if (!c)
-		return 0;
-	if (local) {
-		if (c->kind >= KIND_HTTP1 && c->told && !c->ended) {
-			tell_end(c, (__u64)sk, LIBRARY_NONE, END_SENT, 0, true);
-			c->ended = 1;
-		}
-		return 0;
-	}
-	/* Whoever reads or sends next takes it from the socket. */
-	c->error = sk->sk_err;
-	if (!has_unread(sk))
-		tell_closed(c, sk);
+	tell_state(sk, local);
 	return 0;
 }
 
-/* Hook: nobody holds the socket any more, and it is closed. Context: as above. */
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(socket_destroyed, struct sock *sk)
+static __always_inline void forget_socket(struct sock *sk)
 {
 	struct connection *c = connection_of(sk, false);
 
 	if (!c)
-		return 0;
+		return;
 	tell_closed(c, sk);
 	if (!config.socket_storage) {
 		__u64 key = (__u64)sk;
 
 		bpf_map_delete_elem(&connections_by_address, &key);
 	}
+}
+
+/* Hook: nobody holds the socket any more, and it is closed. Context: as above. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(socket_destroyed, struct sock *sk)
+{
+	forget_socket(sk);
 	return 0;
 }

@@ -91,12 +91,13 @@ __noinline int kind_of_bytes(__u32 direction, __u32 size, __u32 first)
  * begin. `first`: nothing went in this direction before. */
 static __always_inline bool connection_wanted(struct connection *c, __u32 direction, __u32 length, bool first)
 {
-	bool turned = c->last != direction + 1;
+	__u32 dir = direction & 1;
+	bool turned = c->last != dir + 1;
 	__u32 size = length < 16 ? length : 16, found = KIND_UNKNOWN;
 
 	if (c->kind >= KIND_HTTP1)
 		return true;
-	c->last = direction + 1;
+	c->last = dir + 1;
 	if (c->kind != KIND_UNKNOWN || !(first || turned))
 		return false;
 	if (!copy_bytes(direction, 0, 0, size))
@@ -104,7 +105,7 @@ static __always_inline bool connection_wanted(struct connection *c, __u32 direct
 	if (found == KIND_UNKNOWN && ++c->tries > MAX_TRIES)
 		found = KIND_FOREIGN;
 	c->kind = found & ~BY_REQUESTER;
-	c->requester = found & BY_REQUESTER ? direction : !direction;
+	c->requester = found & BY_REQUESTER ? dir : !dir;
 	return c->kind >= KIND_HTTP1;
 }
 

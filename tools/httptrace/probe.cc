@@ -13,17 +13,34 @@ Feature both(const Feature& a, const Feature& b) {
   return a.works ? b : a;
 }
 
+Feature sock_length(Features& f) {
+  return both(f.tracepoint("sock_send_length"), f.tracepoint("sock_recv_length"));
+}
+
+constexpr std::size_t kNested = 0;  // of the variants of "traffic"
+
+// socket_*_nested take what socket_* miss; what they miss themselves was taken before.
+std::uint64_t missed_calls(httptrace_bpf& skel) {
+  const auto& p = skel.progs;
+  const std::uint64_t first = missed_runs(p.socket_sent) + missed_runs(p.socket_received);
+  const std::uint64_t second = missed_runs(p.socket_sent_nested) + missed_runs(p.socket_received_nested);
+  const std::uint64_t taken = skel.bss->nested_calls;
+  return missed_runs(skel.obj) - first - second + (first > taken ? first - taken : 0);
+}
+
 }  // namespace
 
 std::vector<Hook> HttpProbe::hooks() {
   return {
       {.name = "traffic",
        .purpose = "what sockets send and receive",
-       .variants = {{"sock_length",
+       .variants = {{"sock_length_nested",
+                     {"socket_sent", "socket_received", "socket_sent_nested", "socket_received_nested"},
+                     [](Features& f) { return both(sock_length(f), f.preemptible_tracepoints()); },
+                     "as sock_length, and a second program for what the first missed"},
+                    {"sock_length",
                      {"socket_sent", "socket_received"},
-                     [](Features& f) {
-                       return both(f.tracepoint("sock_send_length"), f.tracepoint("sock_recv_length"));
-                     },
+                     sock_length,
                      "under 0.5 us a send or receive of HTTP, 0.1 us of anything else"},
                     {"fexit",
                      {"inet_sent", "inet6_sent", "inet_received", "inet6_received"},
@@ -53,12 +70,15 @@ std::vector<Hook> HttpProbe::hooks() {
 Result<void> HttpProbe::start(Session& session, const Wants& wants, const TlsProbe::Search& search,
                               OnRecord on_record) {
   on_record_ = std::move(on_record);
+  probe_.count_missed_by(missed_calls);
   if (auto r = probe_.open(session.features, session.filter, hooks()); !r) return r;
   httptrace_config& config = probe_->rodata->config;
   config.client = wants.client;
   config.server = wants.server;
   config.snaplen = wants.snaplen;
   config.socket_storage = session.features.socket_storage().works;
+  config.nested = probe_.choices().front().uses(kNested);
+  if (!config.nested) bpf_map__set_autocreate(probe_->maps.seen_calls, false);
   if (!config.socket_storage) bpf_map__set_autocreate(probe_->maps.connections, false);
   for (const auto& [map, fd] : {std::pair{probe_->maps.searching, search.searching},
                                 std::pair{probe_->maps.searchers, search.searchers}}) {

@@ -1,13 +1,9 @@
 #include "httptrace/tls_probe.h"
 
-#include <unistd.h>
-
-#include <charconv>
 #include <cstring>
 #include <utility>
 
 #include "httptrace/tls_targets.h"
-#include "proc/process.h"
 
 namespace plumb {
 namespace {
@@ -57,7 +53,8 @@ Result<void> TlsProbe::load(Session& session) {
   if (auto r = probe_.start<&TlsProbe::record>(kRingBytes, *this); !r) return r;
   std::vector<int> fds;
   for (bpf_program* p : programs) fds.push_back(bpf_program__fd(p));
-  auto attacher = Attacher::start(kind, fds, bpf_map__fd(probe_->maps.held));
+  // Only a command's processes are held.
+  auto attacher = Attacher::start(kind, fds, session.filter.follow ? bpf_map__fd(probe_->maps.held) : -1);
   if (!attacher) return std::move(attacher).error();
   const bool by_pid = !session.filter.follow && !session.filter.pids.empty();
   targets_ = std::make_unique<TlsTargets>(*std::move(attacher),
@@ -67,19 +64,7 @@ Result<void> TlsProbe::load(Session& session) {
 
 // A command under trace is not yet what it will be: its exec is told, as those of its children.
 Result<void> TlsProbe::attach_running() {
-  if (!session_->filter.pids.empty() && !session_->filter.follow) {
-    for (const std::uint32_t pid : session_->filter.pids) targets_->look_at(pid);
-    return {};
-  }
-  auto entries = system_procfs().list("/proc");
-  if (!entries) return std::move(entries).error();
-  const auto self = static_cast<std::uint32_t>(::getpid());
-  for (const std::string& entry : *entries) {
-    std::uint32_t pid = 0;
-    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), pid);
-    if (error == std::errc{} && end == entry.data() + entry.size() && pid != self) targets_->look_at(pid);
-  }
-  return {};
+  return targets_->look_at_running();
 }
 
 bool TlsProbe::record(std::span<const std::byte> bytes) {
@@ -89,7 +74,7 @@ bool TlsProbe::record(std::span<const std::byte> bytes) {
       std::to_integer<unsigned>(bytes[offsetof(tls_process, record)]) != TLS_PROCESS)
     return on_record_(bytes);
   std::memcpy(&event, bytes.data(), sizeof event);
-  targets_->look_at(event.pid);
+  targets_->look_at(event.pid, true);
   if (event.held != 0) {
     bpf_map__delete_elem(probe_->maps.held, &event.pid, sizeof event.pid, 0);
     targets_->resume(event.pid);

@@ -1,4 +1,5 @@
-// Which files of which processes have TLS probes. Each file (by device and inode) is looked at once, whoever runs it.
+// Which files of which processes have TLS probes. Each file (by device and inode) is looked at once, whoever runs it. What
+// no process maps any more (rebuilt programs, containers that ended) loses its probes.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
+#include "httptrace/link_closer.h"
 #include "probe/attacher.h"
 #include "target/maps.h"
 #include "target/tls.h"
@@ -34,8 +37,13 @@ class TlsTargets {
   // `only`: probe these processes alone (-p); empty: each file wherever it runs.
   TlsTargets(Attacher attacher, std::vector<std::uint32_t> only);
 
-  // Probes what the process runs and has no probes yet. Nothing to do for one that is gone.
-  void look_at(std::uint32_t pid);
+  ~TlsTargets();
+
+  // Probes what the process runs and has no probes yet. Nothing to do for one that is gone. `told`: a program started
+  // in it, or mapped a library, just now.
+  void look_at(std::uint32_t pid, bool told = false);
+  // The same for all processes that run now.
+  Result<void> look_at_running();
   // Lets a process go on that a program has stopped.
   void resume(std::uint32_t pid);
 
@@ -55,18 +63,35 @@ class TlsTargets {
     auto operator<=>(const FileKey&) const = default;
   };
 
+  // What is known of a file. Its probes hold its inode: nothing else gets that number while they are there.
+  struct Known {
+    std::vector<UprobeLink> links;
+    std::int64_t changed_ns = 0;  // st_ctim: without links, another file may have the same number later
+    bool probed = false;
+    bool unmapped = false;  // no process mapped it at the last sweep
+  };
+  using Files = std::map<FileKey, Known>;
+
+  std::vector<std::uint32_t> running() const;
   std::vector<MappedFile> files_of(std::uint32_t pid);
   UniqueFd open(std::uint32_t pid, const MappedFile& file);
-  void probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid);
-  void probe_linker(const UniqueFd& fd, const ProgramFile& program, std::uint32_t only_pid);
+  void look_at_file(std::uint32_t pid, const MappedFile& file, const FileKey& key, bool told);
+  void probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid, Known& known);
+  void probe_linker(const UniqueFd& fd, const ProgramFile& program, std::uint32_t only_pid, Known& known);
   bool attach(std::uint32_t program, const UniqueFd& fd, const std::vector<std::uint64_t>& offsets,
-              std::uint32_t only_pid, std::string& why);
+              std::uint32_t only_pid, Known& known, std::string& why);
+  void sweep_when_due();
+  void sweep();
+  void forget_without_probes();
   void say(std::string line);
 
   Attacher attacher_;
   std::set<std::uint32_t> only_;
-  std::set<FileKey> known_;
-  std::vector<UprobeLink> links_;
+  Files known_;
+  bool started_ = false;  // what ran at the start was looked at
+  LinkCloser closer_;
+  std::size_t with_links_ = 0;
+  std::size_t since_sweep_ = 0;  // files that got links
   std::vector<std::string> report_;
   std::size_t told_ = 0;
   std::size_t processes_ = 0;

@@ -106,7 +106,8 @@ struct httptrace_config {
 	__u8 client; /* roles wanted */
 	__u8 server;
 	__u8 socket_storage; /* the kernel has sk_storage for tracing programs; otherwise a hash map stands in */
-	__u8 padding[6];
+	__u8 nested; /* socket_*_nested take what socket_* miss */
+	__u8 padding[5];
 };
 
 #ifdef __cplusplus

@@ -19,26 +19,11 @@ enum {
 	SOCKADDR_IN6_MIN_SIZE = 24, /* SIN6_LEN_RFC2133 */
 };
 
-/* Whether `error` says that the call was wrong or is not over, rather than that the destination cannot be reached.
- * EINVAL is not among them: it is what a blackhole route answers. */
-static __always_inline bool is_misuse(long error)
+/* Whether `error` says that the call was wrong or is not over; from 512 on are ERESTARTSYS and its like, which the program
+ * never sees. */
+static __always_inline bool is_misuse(__u32 error)
 {
-	switch (error) {
-	case EINTR:
-	case EBADF:
-	case EAGAIN:
-	case EFAULT:
-	case EPIPE:
-	case ENOTSOCK:
-	case EDESTADDRREQ:
-	case EOPNOTSUPP:
-	case EAFNOSUPPORT:
-	case EISCONN:
-	case EALREADY:
-	case EINPROGRESS:
-		return true;
-	}
-	return error >= 512; /* ERESTARTSYS and its like, never seen by the program */
+	return error >= 512 || meaning_of(error) & MISUSE;
 }
 
 /* Tells an attempt of the current task on `sk` that failed at once. `to` is where, `length` its size. */

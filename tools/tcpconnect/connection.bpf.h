@@ -52,9 +52,7 @@ static const struct tcpconnect_summary no_summary;
  * owner stays unknown. False: the task filters reject it. */
 static __always_inline bool take_owner(struct conn *conn)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (!current_is_process())
 		return !owner_required();
 	identify_current(&conn->task);
 	if (!task_selected(&conn->task))
@@ -92,10 +90,11 @@ static __always_inline struct tcpconnect_summary *summary_of(const struct conn *
 {
 	struct tcpconnect_summary_key key = {};
 	struct tcpconnect_summary *summary;
+	bool service = has_service_port(conn->role, conn->ends.local_port, conn->ends.remote_port);
 
 	key.role = conn->role;
-	key.port = conn->role == ROLE_SERVER ? conn->ends.local_port : conn->ends.remote_port;
-	if (conn->role != ROLE_SERVER) { /* a server's clients would be a row each */
+	key.port = service ? conn->ends.local_port : conn->ends.remote_port;
+	if (!service) { /* a server's clients would be a row each */
 		key.family = conn->ends.family;
 		__builtin_memcpy(key.remote_addr, conn->ends.remote_addr, sizeof(key.remote_addr));
 	}
@@ -116,10 +115,14 @@ static __always_inline struct tcpconnect_summary *summary_of(const struct conn *
 static __always_inline void summarize_attempt(const struct conn *conn, enum tcpconnect_outcome outcome)
 {
 	struct tcpconnect_summary *summary = summary_of(conn);
+	__u64 place = outcome;
 
-	if (!summary || outcome >= OUTCOMES)
+	if (!summary || place >= OUTCOMES)
 		return;
-	__sync_fetch_and_add(&summary->outcomes[outcome], 1);
+	/* Up to Linux 6.12 the verifier forgets what was compared once the number was kept on the stack. */
+	barrier_var(place);
+	_Static_assert((OUTCOMES & (OUTCOMES - 1)) == 0, "a mask does");
+	__sync_fetch_and_add(&summary->outcomes[place & (OUTCOMES - 1)], 1);
 	if (outcome == OUTCOME_ESTABLISHED && (conn->known & KNOWN_LATENCY)) {
 		__u64 bucket = histogram_bucket(conn->latency_ns / 1000);
 

@@ -1,5 +1,5 @@
 // The event of tcpconnect as the user side sees it: the wire struct with what enrichment adds. Public for
-// tests and benches; the tool itself is in tcpconnect.cc.
+// tests and benches; the tool itself is in tool.cc.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ struct Connect {
   bool knows(tcpconnect_known what) const { return (wire->known & what) != 0; }
 };
 
-// A record of the ring buffer; nothing when it is too short or out of range (then it is no record of ours).
+// A record of the ring buffer; nothing when it is too short or out of range.
 std::optional<Connect> decode_connect(std::span<const std::byte> record, const BootClock& clock);
 // Adds container, pod and namespace.
 void enrich(Connect& event, ProcessCache& processes);
@@ -37,6 +37,7 @@ struct ConnectSummary {
   const tcpconnect_summary_key* key = nullptr;
   const tcpconnect_summary* value = nullptr;
   IpAddress remote;
+  bool knows_closes = true;  // else the saved lines had no closes, of which the byte counts are
 
   std::uint64_t attempts() const;
   // Latency in nanoseconds at quantile q, within 6.25 %; nothing when no attempt was established.

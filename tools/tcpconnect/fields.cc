@@ -1,11 +1,7 @@
 // The field tables of tcpconnect: its lines and its summary.
-#include <algorithm>
-#include <bit>
-#include <cerrno>
-#include <cstring>
-
 #include "base/result.h"
-#include "probe/kernel_histogram.h"
+#include "base/text.h"
+#include "event/ends.h"
 #include "tcpconnect/event.h"
 
 namespace plumb {
@@ -42,7 +38,7 @@ constexpr auto kSharedFields = shared_fields<Connect, type_of, kTypes>(
      .pid = "The process that owns the socket; null when that is not known.",
      .tid = "The thread that called connect or accept."});
 
-constexpr auto kOwnFields = std::to_array<Field<Connect>>({
+constexpr auto kRoleField = std::to_array<Field<Connect>>({
     {{.key = "role",
       .heading = "ROLE",
       .type = FieldType::enumeration,
@@ -51,44 +47,20 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
       .values = kRoles,
       .help = "client: this side connected; server: it accepted; null: older than the trace."},
      [](const Connect& e) -> Value { return role_name(e.wire->role); }},
-    {{.key = "local_addr",
-      .heading = "LOCAL",
-      .type = FieldType::address,
-      .width = 15,
-      .shown = true,
-      .rank = 8,
-      .port = "local_port",
-      .otlp = "network.local.address",
-      .help = "This side's address; IPv4 in IPv6 is shown as IPv4."},
-     [](const Connect& e) -> Value { return address_or_none(e.local); }},
-    {{.key = "local_port",
-      .heading = "LPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .shown = true,
-      .rank = 6,
-      .otlp = "network.local.port",
-      .help = "This side's port; null when none was bound."},
-     [](const Connect& e) -> Value { return number_or_none(e.wire->local_port); }},
-    {{.key = "remote_addr",
-      .heading = "REMOTE",
-      .type = FieldType::address,
-      .width = 15,
-      .group = true,
-      .shown = true,
-      .port = "remote_port",
-      .otlp = "network.peer.address",
-      .help = "The other side's address."},
-     [](const Connect& e) -> Value { return address_or_none(e.remote); }},
-    {{.key = "remote_port",
-      .heading = "RPORT",
-      .type = FieldType::unsigned_integer,
-      .width = 5,
-      .group = true,
-      .shown = true,
-      .otlp = "network.peer.port",
-      .help = "The other side's port; 0 where a program connects to that."},
-     [](const Connect& e) -> Value { return std::uint64_t{e.wire->remote_port}; }},
+});
+
+constexpr auto kLocalFields = end_fields<Connect>(
+    kLocalEnd, {.shown = true, .rank = 8, .help = "This side's address; IPv4 in IPv6 is shown as IPv4."},
+    [](const Connect& e) -> Value { return address_or_none(e.local); },
+    {.shown = true, .rank = 6, .help = "This side's port; null when none was bound."},
+    [](const Connect& e) -> Value { return number_or_none(e.wire->local_port); });
+constexpr auto kRemoteFields = end_fields<Connect>(
+    kRemoteEnd, {.group = true, .shown = true, .help = "The other side's address."},
+    [](const Connect& e) -> Value { return address_or_none(e.remote); },
+    {.group = true, .shown = true, .help = "The other side's port; 0 where a program connects to that."},
+    [](const Connect& e) -> Value { return std::uint64_t{e.wire->remote_port}; });
+
+constexpr auto kOwnFields = std::to_array<Field<Connect>>({
     {{.key = "port",
       .heading = "PORT",
       .type = FieldType::unsigned_integer,
@@ -197,7 +169,7 @@ constexpr auto kOwnFields = std::to_array<Field<Connect>>({
                                                   : Value{Name{kClosedBy[e.wire->closed_by - 1]}};
      }},
 });
-constexpr auto kFields = joined(kSharedFields, kOwnFields);
+constexpr auto kFields = joined(kSharedFields, kRoleField, kLocalFields, kRemoteFields, kOwnFields);
 static_assert(valid_fields(kFields));
 
 constexpr std::string_view kSummaryTypes[] = {"summary"};
@@ -208,6 +180,9 @@ std::size_t summary_type(const ConnectSummary&) {
 Value latency_at(const ConnectSummary& s, double q) {
   const auto l = s.latency(q);
   return l ? Value{*l} : Value{None{}};
+}
+Value of_closes(const ConnectSummary& s, std::uint64_t n) {
+  return s.knows_closes ? Value{n} : Value{None{}};
 }
 template <tcpconnect_outcome Outcome>
 Value outcome_count(const ConnectSummary& s) {
@@ -237,9 +212,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .width = 16,
       .shown = true,
       .help = "The owner's command name."},
-     [](const ConnectSummary& s) -> Value {
-       return text_or_none({s.key->comm, ::strnlen(s.key->comm, sizeof s.key->comm)});
-     }},
+     [](const ConnectSummary& s) -> Value { return text_or_none(padded_text(s.key->comm)); }},
     {{.key = "role",
       .heading = "ROLE",
       .type = FieldType::enumeration,
@@ -247,7 +220,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .shown = true,
       .rank = 7,
       .values = kRoles,
-      .help = "client: it connected; server: it accepted."},
+      .help = "client: it connected; server: it accepted; null: older than the trace."},
      [](const ConnectSummary& s) -> Value { return role_name(s.key->role); }},
     {{.key = "remote_addr",
       .heading = "REMOTE",
@@ -263,7 +236,7 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .type = FieldType::unsigned_integer,
       .width = 5,
       .shown = true,
-      .help = "client: the destination's port; server: the local port."},
+      .help = "client: the destination's port; server: the local port; of older connections the lower one."},
      [](const ConnectSummary& s) -> Value { return std::uint64_t{s.key->port}; }},
     {{.key = "attempts",
       .heading = "ATTEMPTS",
@@ -381,32 +354,35 @@ constexpr auto kSummaryFields = std::to_array<Field<ConnectSummary>>({
       .heading = "CLOSED",
       .type = FieldType::unsigned_integer,
       .width = 7,
-      .help = "Connections that ended during the trace."},
-     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->closed}; }},
+      .help = "Connections that ended during the trace; null for saved lines without closes."},
+     [](const ConnectSummary& s) -> Value { return of_closes(s, s.value->closed); }},
     {{.key = "tx_bytes",
       .heading = "TX",
       .type = FieldType::bytes,
       .width = 6,
       .shown = true,
       .rank = 7,
-      .help = "Payload sent by connections that ended during the trace."},
-     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->tx_bytes}; }},
+      .help =
+          "Payload sent by connections that ended during the trace; null for saved lines without closes."},
+     [](const ConnectSummary& s) -> Value { return of_closes(s, s.value->tx_bytes); }},
     {{.key = "rx_bytes",
       .heading = "RX",
       .type = FieldType::bytes,
       .width = 6,
       .shown = true,
       .rank = 7,
-      .help = "Payload received by connections that ended during the trace."},
-     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->rx_bytes}; }},
+      .help =
+          "Payload received by connections that ended during the trace; null for saved lines without closes."},
+     [](const ConnectSummary& s) -> Value { return of_closes(s, s.value->rx_bytes); }},
     {{.key = "retransmits",
       .heading = "RTX",
       .type = FieldType::unsigned_integer,
       .width = 5,
       .if_any = true,
       .rank = 7,
-      .help = "Segments sent again by connections that ended during the trace."},
-     [](const ConnectSummary& s) -> Value { return std::uint64_t{s.value->retransmits}; }},
+      .help =
+          "Segments sent again by connections that ended during the trace; null for saved lines without closes."},
+     [](const ConnectSummary& s) -> Value { return of_closes(s, s.value->retransmits); }},
 });
 static_assert(valid_fields(kSummaryFields));
 
@@ -415,49 +391,5 @@ static_assert(valid_fields(kSummaryFields));
 constinit const Schema kConnectSchema = Schema::of<Connect, type_of>(kFields, kTypes);
 constinit const Schema kConnectSummarySchema =
     Schema::of<ConnectSummary, summary_type>(kSummaryFields, kSummaryTypes);
-
-std::optional<BootTime> Connect::began() const {
-  if (wire->type == TCPCONNECT_CLOSE)
-    return knows(KNOWN_DURATION) ? std::optional(BootTime{wire->time_ns - wire->duration_ns}) : std::nullopt;
-  return BootTime{wire->time_ns - (knows(KNOWN_LATENCY) ? wire->latency_ns : 0)};
-}
-
-std::optional<Connect> decode_connect(std::span<const std::byte> record, const BootClock& clock) {
-  if (record.size() < sizeof(tcpconnect_event)) return std::nullopt;
-  const auto* wire = reinterpret_cast<const tcpconnect_event*>(record.data());
-  if (wire->type >= TCPCONNECT_TYPES || wire->outcome >= OUTCOMES || wire->closed_by > CLOSED_TIMEOUT) {
-    return std::nullopt;
-  }
-  Connect e;
-  e.wire = wire;
-  e.origin.time = clock.to_unix({wire->time_ns});
-  e.origin.netns = wire->netns;
-  e.local = IpAddress::of(wire->family, wire->local_addr);
-  if (e.local.is_unspecified()) e.local = {};  // 0.0.0.0, ::: nothing was chosen yet
-  e.remote = IpAddress::of(wire->family, wire->remote_addr);
-  if (e.knows(KNOWN_OWNER)) set_process(e.origin, wire->task);
-  return e;
-}
-
-void enrich(Connect& e, ProcessCache& processes) {
-  if (e.knows(KNOWN_OWNER)) set_container(e.origin, e.wire->task, processes);
-}
-
-ConnectSummary summary_of(const tcpconnect_summary_key& key, const tcpconnect_summary& value) {
-  return {&key, &value, IpAddress::of(key.family, key.remote_addr)};
-}
-
-std::uint64_t ConnectSummary::attempts() const {
-  std::uint64_t sum = 0;
-  for (const std::uint32_t n : value->outcomes) sum += n;
-  return sum;
-}
-
-std::optional<Duration> ConnectSummary::latency(double q) const {
-  const auto middle = histogram_quantile(value->latency_us, q);
-  if (!middle) return std::nullopt;
-  // The maximum is exact; a bucket's middle may lie beyond it.
-  return std::min(*middle, Duration{static_cast<std::int64_t>(value->max_latency_ns)});
-}
 
 }  // namespace plumb

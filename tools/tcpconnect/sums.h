@@ -25,7 +25,9 @@ class ConnectSums final : public Summary {
   std::uint64_t lost() const override { return lost_; }
   static constexpr std::size_t kMost = 8192;
   // Every aggregate as a row, most attempts first.
-  void finish(const Out& out) override;
+  void finish(const Out& out) override { finish(out, true); }
+  // Without closes what comes of them is not known.
+  void finish(const Out& out, bool knows_closes);
 
  private:
   struct Hash {
@@ -36,6 +38,24 @@ class ConnectSums final : public Summary {
   };
   std::unordered_map<tcpconnect_summary_key, tcpconnect_summary, Hash, Equal> sums_;
   std::uint64_t lost_ = 0;
+};
+
+// The same of saved lines, whose fields say what the event said.
+class SavedConnectSums final : public Summary {
+ public:
+  // `lines` is the schema of the rows.
+  explicit SavedConnectSums(const Schema& lines);
+
+  const Schema& schema() const override { return kConnectSummarySchema; }
+  void add(const Row& row) override;
+  std::uint64_t lost() const override { return sums_.lost(); }
+  void finish(const Out& out) override { sums_.finish(out, closes_); }
+
+ private:
+  std::size_t pid_, comm_, role_, local_port_, remote_addr_, remote_port_, outcome_, latency_, tx_, rx_,
+      retransmits_;
+  bool closes_ = false;  // there was one
+  ConnectSums sums_;
 };
 
 }  // namespace plumb

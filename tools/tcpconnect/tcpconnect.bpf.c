@@ -92,23 +92,50 @@ static __always_inline void connect_started(const struct sock *sk)
 	keep_conn(sk, &conn, BPF_ANY);
 }
 
-static __always_inline enum tcpconnect_outcome outcome_of(int error)
+/* What errors of connect() mean: the outcome, and whether the call was wrong or is not over, rather than that the destination
+ * cannot be reached. A table and not a switch, whose cases the verifier would follow each to the end of the program. An
+ * outcome stands there as its distance from OUTCOME_ERROR, which is thus what any other error means. EINVAL is no misuse: it
+ * is what a blackhole route answers. */
+#define MISUSE 0x80
+#define MEANS(outcome) (OUTCOME_ERROR - (outcome))
+#define ERRNOS 128
+
+static const __u8 error_meanings[ERRNOS] = {
+	[EINTR] = MISUSE,
+	[EBADF] = MISUSE,
+	[EAGAIN] = MISUSE,
+	[EFAULT] = MISUSE,
+	[EPIPE] = MISUSE | MEANS(OUTCOME_RESET),
+	[ENOTSOCK] = MISUSE,
+	[EDESTADDRREQ] = MISUSE,
+	[EOPNOTSUPP] = MISUSE,
+	[EAFNOSUPPORT] = MISUSE,
+	[EISCONN] = MISUSE,
+	[EALREADY] = MISUSE,
+	[EINPROGRESS] = MISUSE,
+	[ECONNREFUSED] = MEANS(OUTCOME_REFUSED),
+	[ETIMEDOUT] = MEANS(OUTCOME_TIMEOUT),
+	[EHOSTUNREACH] = MEANS(OUTCOME_UNREACHABLE),
+	[EHOSTDOWN] = MEANS(OUTCOME_UNREACHABLE),
+	[ENETUNREACH] = MEANS(OUTCOME_UNREACHABLE),
+	[ENETDOWN] = MEANS(OUTCOME_UNREACHABLE),
+	[ECONNRESET] = MEANS(OUTCOME_RESET),
+};
+
+static __always_inline __u8 meaning_of(__u32 error)
 {
-	switch (error) {
-	case ECONNREFUSED:
-		return OUTCOME_REFUSED;
-	case ETIMEDOUT:
-		return OUTCOME_TIMEOUT;
-	case EHOSTUNREACH:
-	case EHOSTDOWN:
-	case ENETUNREACH:
-	case ENETDOWN:
-		return OUTCOME_UNREACHABLE;
-	case ECONNRESET:
-	case EPIPE:
-		return OUTCOME_RESET;
-	}
-	return OUTCOME_ERROR;
+	__u32 index = error;
+
+	if (error >= ERRNOS)
+		return 0;
+	/* Linux 5.10 does not know the bound of this copy of the number. */
+	barrier_var(index);
+	return error_meanings[index & (ERRNOS - 1)];
+}
+
+static __always_inline enum tcpconnect_outcome outcome_of(__u32 error)
+{
+	return OUTCOME_ERROR - (meaning_of(error) & ~MISUSE);
 }
 
 /* Attempts that state_changed told as failed and that the application has still to hear of, so that the return of its
@@ -169,16 +196,17 @@ static __always_inline enum tcpconnect_outcome outcome_of_answer(int error)
 
 /* With TCP_FASTOPEN_CONNECT connect() may return before anything was sent; the SYN goes out with the first data, whenever the
  * program has some. What was measured is the SYN's own round trip, if it was answered and not sent again. */
-static __always_inline void take_latency(const struct sock *sk, struct conn *conn, __u64 now)
+static __always_inline void take_latency(const struct sock *sk, const struct tcp_sock *tcp, struct conn *conn, __u64 now)
 {
-	const struct tcp_sock *tp = (const struct tcp_sock *)sk;
+	const struct tcp_sock *untyped = (const struct tcp_sock *)sk;
 	__u32 srtt_us;
 
 	if (!conn->start_ns)
 		return;
 	conn->latency_ns = now - conn->start_ns;
-	if (BPF_CORE_READ_BITFIELD_PROBED(tp, fastopen_connect)) {
-		srtt_us = BPF_CORE_READ(tp, srtt_us) >> 3;
+	if (TCP_IS_TYPED ? BPF_CORE_READ_BITFIELD(tcp, fastopen_connect)
+			 : BPF_CORE_READ_BITFIELD_PROBED(untyped, fastopen_connect)) {
+		srtt_us = TCP_READ(tcp, sk, srtt_us) >> 3;
 		if (!srtt_us || conn->syn_retries)
 			return;
 		conn->latency_ns = srtt_us * 1000ULL;
@@ -190,12 +218,15 @@ static __always_inline void take_latency(const struct sock *sk, struct conn *con
 static __always_inline void client_decided(const struct sock *sk, struct conn *conn, int newstate, __u64 now)
 {
 	enum tcpconnect_outcome outcome = OUTCOME_ESTABLISHED;
+	const struct tcp_sock *tcp;
 	int error = 0;
 
-	read_endpoints(&conn->ends, sk, true);
-	conn->syn_retries = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
+	if (!tcp_of(sk, &tcp))
+		return;
+	read_ends(&conn->ends, sk, TCP_READ_AS(struct inet_sock, tcp, sk, inet_sport), true);
+	conn->syn_retries = TCP_READ(tcp, sk, total_retrans);
 	conn->known |= KNOWN_SYN_RETRIES;
-	take_latency(sk, conn, now);
+	take_latency(sk, tcp, conn, now);
 	if (newstate == TCP_ESTABLISHED) {
 		conn->established_ns = now;
 	} else {
@@ -236,10 +267,14 @@ static __always_inline void child_created(const struct sock *sk)
  * sent again. False: not wanted. */
 static __always_inline bool child_established(const struct sock *sk, struct conn *conn, __u64 now)
 {
-	__u32 srtt_us = BPF_CORE_READ((struct tcp_sock *)sk, srtt_us) >> 3;
+	const struct tcp_sock *tcp;
+	__u32 srtt_us;
 
+	if (!tcp_of(sk, &tcp))
+		return false;
+	srtt_us = TCP_READ(tcp, sk, srtt_us) >> 3;
 	conn->established_ns = now;
-	conn->syn_retries = BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
+	conn->syn_retries = TCP_READ(tcp, sk, total_retrans);
 	conn->known |= KNOWN_SYN_RETRIES;
 	if (srtt_us) {
 		conn->latency_ns = srtt_us * 1000ULL;
@@ -247,7 +282,7 @@ static __always_inline bool child_established(const struct sock *sk, struct conn
 	}
 	if (conn->accepted) /* with Fast Open even before its handshake ended */
 		return true;
-	read_endpoints(&conn->ends, sk, true);
+	read_ends(&conn->ends, sk, TCP_READ_AS(struct inet_sock, tcp, sk, inet_sport), true);
 	return ends_selected(&conn->ends, ROLE_SERVER) && outcome_selected(conn, OUTCOME_ESTABLISHED);
 }
 
@@ -294,7 +329,7 @@ static __always_inline __u8 who_closed(const struct sock *sk, const struct conn 
 static __always_inline void connection_closed(const struct sock *sk, struct conn *conn, int oldstate, __u64 now)
 {
 	struct closing closing = {};
-	struct tcp_sock *tcp;
+	const struct tcp_sock *tcp;
 	__u64 sent, again, received;
 
 	if (conn->role == ROLE_SERVER && !conn->accepted) {
@@ -302,9 +337,8 @@ static __always_inline void connection_closed(const struct sock *sk, struct conn
 			return;
 		tell_attempt(conn, OUTCOME_ESTABLISHED, 0, now);
 	}
-	if (!config.life)
+	if (!config.life || !tcp_of(sk, &tcp))
 		return;
-	tcp = tcp_of(sk);
 	sent = TCP_READ(tcp, sk, bytes_sent);
 	again = TCP_READ(tcp, sk, bytes_retrans);
 	received = TCP_READ(tcp, sk, bytes_received);
@@ -433,7 +467,7 @@ int BPF_PROG(state_changed_nested, const struct sock *sk, int oldstate, int news
 }
 
 #include "tcpconnect/connect_error.bpf.h"
-#include "tcpconnect/socket_owner.bpf.h"
+#include "tcpconnect/accepted.bpf.h"
 
 /* Hook: the end of every system call. Context: the caller, which is `current`. One program for connect() and accept(),
  * since each costs every system call of the host (115 ns here). Calls of 32-bit programs are left out, for their

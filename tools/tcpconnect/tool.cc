@@ -59,6 +59,13 @@ class Tcpconnect final : public Tool {
     return sums;
   }
 
+  std::unique_ptr<Summary> make_summary_of_saved(const Schema& lines) const override {
+    return std::make_unique<SavedConnectSums>(lines);
+  }
+
+  // The end of a connection that is older than the trace.
+  std::string_view unpaired() const override { return "type == close && role == null"; }
+
   Result<void> attach(Session& session) override {
     ConnectProbe::Wants wants = this->wants();
     push_down(session, wants);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """httptrace's completeness and cost: nginx answers wrk over a fixed time, bare and traced by each capture variant.
 
-For each: requests that nginx logged and lines that plumb wrote (or counted as lost), nginx's own CPU time a request, plumb's
-own CPU time a request. Then the same of a server that speaks no HTTP: what its CPU time a round trip costs traced and bare.
+For each: requests that nginx counted and lines that plumb wrote (or counted as lost), nginx's own CPU time a request, plumb's
+own CPU time a request; in plain text, then over TLS. Then the same of a server that speaks no HTTP: what its CPU time a round trip costs traced and bare.
 Figures of CPU time come from /proc/PID/stat; they are stable to a few per cent, requests a second are not.
 """
 import argparse
@@ -24,7 +24,8 @@ events {{ worker_connections 1024; }}
 http {{
   access_log off; keepalive_requests 100000000; client_body_temp_path {dir}/1; proxy_temp_path {dir}/2;
   fastcgi_temp_path {dir}/3; uwsgi_temp_path {dir}/4; scgi_temp_path {dir}/5;
-  server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} location = /status {{ stub_status; }} }}
+  server {{ listen 127.0.0.1:{port} {tls}; location / {{ return 200 "{body}"; }} }}
+  server {{ listen 127.0.0.1:{status}; location = /status {{ stub_status; }} }}
 }}
 """
 PING = """
@@ -78,7 +79,7 @@ class Traced:
                     self.lines += 1
 
 
-def requests_so_far(port):
+def requests_so_far(port):  # of which one is this
     with socket.create_connection(("127.0.0.1", port)) as s:
         s.sendall(b"GET /status HTTP/1.0\r\n\r\n")
         text = b""
@@ -87,20 +88,25 @@ def requests_so_far(port):
     return int(text.split(b"requests")[1].split()[2])
 
 
-def http(variant, seconds, connections):
+def http(variant, seconds, connections, tls=False):
     directory = tempfile.mkdtemp(prefix="plumb-bench-")
-    port = 18080
+    port, status = 18080, 18082
+    if tls:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-keyout", directory + "/key.pem", "-out", directory + "/cert.pem", "-subj", "/CN=localhost"],
+                       check=True, capture_output=True)
+    keys = f"ssl; ssl_certificate {directory}/cert.pem; ssl_certificate_key {directory}/key.pem" if tls else ""
     with open(directory + "/conf", "w") as f:
-        f.write(CONF.format(dir=directory, port=port, body="x" * 200))
+        f.write(CONF.format(dir=directory, port=port, status=status, tls=keys, body="x" * 200))
     nginx = subprocess.Popen(["nginx", "-c", directory + "/conf", "-p", directory])
     try:
         time.sleep(0.5)
         with Traced(variant, directory) as traced:
-            first, cpu = requests_so_far(port), cpu_seconds(nginx.pid)
-            subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}", f"http://127.0.0.1:{port}/x"], check=True,
-                           stdout=subprocess.DEVNULL)
-            count, cpu = requests_so_far(port) - first - 1, cpu_seconds(nginx.pid) - cpu
-        return {"what": "http", "variant": variant or "none", "requests": count, "per_second": count / seconds,
+            first, cpu = requests_so_far(status), cpu_seconds(nginx.pid)
+            url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/x"
+            subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}", url], check=True, stdout=subprocess.DEVNULL)
+            count, cpu = requests_so_far(status) - first - 1, cpu_seconds(nginx.pid) - cpu
+        return {"what": "https" if tls else "http", "variant": variant or "none", "requests": count, "per_second": count / seconds,
                 "lines": traced.lines, "lost": traced.lost, "nginx_us": cpu / count * 1e6,
                 "plumb_us": traced.cpu / count * 1e6}
     finally:
@@ -159,6 +165,12 @@ def main():
         print(f"{variant}: nginx {more:+.2f} us a request, plumb {own:.2f} us a request")
         if more > 0.9 or own > 2:
             bad.append(f"{variant}: over 0.9 us or 2 us a request")
+    rows = {variant: http(variant, options.seconds, options.connections, tls=True) for variant in (None, variants[1])}
+    for variant, row in rows.items():
+        print(json.dumps(row), flush=True)
+        if variant and row["lines"] + row["lost"] != row["requests"]:
+            bad.append(f"TLS: {row['requests'] - row['lines'] - row['lost']} requests neither told nor counted")
+    print(f"TLS: nginx {rows[variants[1]]['nginx_us'] - rows[None]['nginx_us']:+.2f} us a request")
     for variant in variants:
         print(json.dumps(foreign(variant, 100_000)), flush=True)
     for what in bad:

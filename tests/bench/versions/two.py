@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Two builds of plumb beside each other in one run: what a change made better or worse.
 
-    sudo tests/bench/versions/two.py OLD/build NEW/build [--rounds 15] [--connections 20000]
+    sudo tests/bench/versions/two.py OLD/build NEW/build [--rounds 15] [--connections 20000] [--new=--no-names]
 
 Every round runs both, the first one first in even rounds, so that what the machine does meanwhile meets both alike. Given
 are medians, the ratio of the medians, and the median of the rounds' own ratios: start (tcpconnect --json, until every
@@ -29,7 +29,7 @@ def tcpconnect(build, *more):
 
 
 def start(build, figures):
-    process, took = tcpconnect(build)
+    process, took = tcpconnect(build, *figures.options)
     figures["start, ms"].append(1000 * took)
     figures["CPU of the start, ms"].append(compare.cpu_ns(process.pid) / 1e6)
     compare.stop(process)
@@ -43,7 +43,7 @@ def churn(program, connections):
 
 
 def connections(build, figures, program, number, untraced):
-    process, _ = tcpconnect(build)
+    process, _ = tcpconnect(build, *figures.options)
     figures["us added to a connection"].append(churn(program, number) - untraced)
     figures["peak RSS, MB"].append(compare.peak_rss_kb(process.pid) / 1024)
     compare.stop(process)
@@ -54,7 +54,7 @@ def counted(build, figures, program, number):
         stderr = os.dup(2)
         os.dup2(said.fileno(), 2)  # plumb inherits it
         try:
-            process, _ = tcpconnect(build, "--stats")
+            process, _ = tcpconnect(build, "--stats", *figures.options)
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
@@ -79,6 +79,10 @@ def pipeline(build, figures):
 
 
 class Figures(dict):
+    def __init__(self, *options):
+        super().__init__()
+        self.options = options  # of tcpconnect
+
     def __missing__(self, name):
         return self.setdefault(name, [])
 
@@ -96,8 +100,10 @@ def main():
     options.add_argument("new")
     options.add_argument("--rounds", type=int, default=15)
     options.add_argument("--connections", type=int, default=20000)
+    options.add_argument("--new", action="append", default=[], dest="only_new", metavar="OPTION",
+                         help="an option of tcpconnect that only the new build is given, such as --no-names")
     options = options.parse_args()
-    builds = [(options.old, Figures()), (options.new, Figures())]
+    builds = [(options.old, Figures()), (options.new, Figures(*options.only_new))]
 
     alternating(builds, 2 * options.rounds, start)
     with tempfile.TemporaryDirectory(prefix="plumb-bench-") as directory:

@@ -3,8 +3,8 @@
  * process that accepts: told by socket_grafted, or by syscall_ended where the kernel refuses fexit, or, where neither saw
  * it (io_uring), by the first traffic (traffic_sent, traffic_received). For those older than the trace, whoever holds a
  * descriptor: older_sockets. Part of tcpconnect.bpf.c. */
-#ifndef PLUMB_TCPCONNECT_OWNER_BPF_H
-#define PLUMB_TCPCONNECT_OWNER_BPF_H
+#ifndef PLUMB_TCPCONNECT_ACCEPTED_BPF_H
+#define PLUMB_TCPCONNECT_ACCEPTED_BPF_H
 
 /* The current task took `sk` from a listener's queue or uses it. Tells it, if it was not told before. When the peer
  * resets it at this very moment on another CPU, it may be told twice, once without its owner: atomic exchange needs
