@@ -1,5 +1,5 @@
-# Builds for arm64 on another machine: Debian's cross compiler, and libraries of an arm64 root that `./dev build arm64`
-# makes of packages (build-arm64/root).
+# Builds for arm64 on another machine: Debian's cross compiler, and the libraries of build-arm64/root, which
+# `./dev build arm64` unpacks from packages.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
