@@ -139,7 +139,8 @@ Feature Features::State::load_tracing(bpf_attach_type attach, const std::string&
   // Before Linux 6.4 these kernels take such programs and refuse to attach them: ENOTSUPP (commit 2aa6ac03516d).
   if (attach == BPF_TRACE_FENTRY) {
     const int link = bpf_raw_tracepoint_open(nullptr, fd);
-    if (link < 0) return refused(what + " refused when attached", link == -kNotSupported ? EOPNOTSUPP : -link);
+    if (link < 0)
+      return refused(what + " refused when attached", link == -kNotSupported ? EOPNOTSUPP : -link);
     const UniqueFd detach_it(link);
   }
 #endif

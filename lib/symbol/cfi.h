@@ -54,7 +54,8 @@ struct UnwindRule {
   std::uint8_t cfa_register = 0;
   bool signal_frame = false;  // the frame below was interrupted: its address is no return address
   std::int32_t cfa_offset = 0;
-  std::span<const RegisterRule> registers;  // all others: same; the stack pointer is the CFA. Valid as long as the table
+  std::span<const RegisterRule>
+      registers;  // all others: same; the stack pointer is the CFA. Valid as long as the table
 };
 
 class UnwindTable {

@@ -20,8 +20,8 @@ inline constexpr std::uint64_t kCalleeSaved = ((std::uint64_t{1} << 11) - 1) << 
                                                                                          << kLink;
 inline constexpr std::uint16_t kMachine = EM_AARCH64;
 inline constexpr std::uint32_t kRelative = R_AARCH64_RELATIVE;
-// A return address may be signed in the bits above an address's (pointer authentication). A process has addresses of more
-// than 48 bits only where it asks mmap() for them (Documentation/arch/arm64/memory.rst).
+// A return address may be signed in the bits above an address's (pointer authentication). A process has addresses of
+// more than 48 bits only where it asks mmap() for them (Documentation/arch/arm64/memory.rst).
 inline constexpr std::uint64_t kAddressBits = (std::uint64_t{1} << 48) - 1;
 
 #else

@@ -94,7 +94,8 @@ bool Unwinder::by_cfi(const UnwindRule& rule, const UnwindTable& table) {
   }
   const auto cfa = cfa_of(rule, table);
   if (!cfa) {
-    // Behind a frame that was left by its frame pointer; arm64's compilers keep it where they count from the stack pointer.
+    // Behind a frame that was left by its frame pointer; arm64's compilers keep it where they count from the stack
+    // pointer.
     const bool lost = rule.cfa == CfaKind::register_offset && rule.cfa_register == kStackPointer;
     return lost ? by_frame_pointer() : stop(UnwindEnd::no_rule);
   }

@@ -24,8 +24,9 @@ namespace plumb {
 class GoTable;
 
 struct Registers {
-  std::array<std::uint64_t, kUnwindRegisters> value{};  // by DWARF's numbers; [kReturn] is the program counter
-  std::uint64_t known = 0;                              // bit N: value[N] is known
+  std::array<std::uint64_t, kUnwindRegisters>
+      value{};              // by DWARF's numbers; [kReturn] is the program counter
+  std::uint64_t known = 0;  // bit N: value[N] is known
 
   bool has(std::size_t reg) const { return reg < kUnwindRegisters && (known >> reg & 1) != 0; }
   void set(std::size_t reg, std::uint64_t v) {

@@ -1,5 +1,5 @@
-// How long an instruction of x86-64 or arm64 is, and whether it leads somewhere else. Nothing more is decoded: enough to walk
-// a function from its first byte to its last and to find where it returns.
+// How long an instruction of x86-64 or arm64 is, and whether it leads somewhere else. Nothing more is decoded: enough to
+// walk a function from its first byte to its last and to find where it returns.
 #pragma once
 
 #include <cstddef>

@@ -41,7 +41,8 @@ std::string_view basename(std::string_view path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
-// go1.17 was the first with the register ABI on x86-64, go1.18 on arm64; "go" alone is 1.17 or older, or a build without its version.
+// go1.17 was the first with the register ABI on x86-64, go1.18 on arm64; "go" alone is 1.17 or older, or a build without
+// its version.
 bool has_register_abi(std::string_view version) {
   return !version.starts_with("go1.") || version.size() < 6 || version[5] == '.' || version[5] < '0' ||
                  version[5] > '9'
