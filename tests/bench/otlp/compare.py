@@ -103,7 +103,7 @@ def run(case, seconds, rate):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=8)
-    parser.add_argument("--down", type=int, default=60, help="seconds without a receiver")
+    parser.add_argument("--down", type=int, default=20, help="seconds without a receiver")
     parser.add_argument("--rate", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", action="store_true", help="fail beyond the limits; for a quiet machine")
