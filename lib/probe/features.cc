@@ -140,7 +140,8 @@ Feature Features::State::load_tracing(bpf_attach_type attach, const std::string&
   if (attach == BPF_TRACE_FENTRY) {
     const int link = bpf_raw_tracepoint_open(nullptr, fd);
     if (link < 0)
-      return refused(what + " refused when attached", link == -kNotSupported ? EOPNOTSUPP : -link);
+      return refused(what + " refused when attached, on arm64 before Linux 6.4",
+                     link == -kNotSupported ? EOPNOTSUPP : -link);
     const UniqueFd detach_it(link);
   }
 #endif

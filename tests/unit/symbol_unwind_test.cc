@@ -17,6 +17,8 @@
 
 using namespace plumb;
 
+#if defined(__x86_64__)  // code of that machine; arm64's: symbol_unwind_arm64_test.cc
+
 namespace {
 
 using Bytes = std::vector<std::byte>;
@@ -91,8 +93,6 @@ Unwound walk(UnwindTable table, const Registers& r, const StackCopy& stack, std:
 }
 
 }  // namespace
-
-#if defined(__x86_64__)  // the sections above are code of that machine; arm64's: symbol_unwind_arm64_test.cc
 
 TEST_CASE("rows hold from their address on") {
   // push rbp; at +1 CFA = rsp + 16, rbp at CFA - 16; at +4 CFA = rbp + 16; at +0x84 (advance by 128) CFA = rsp + 8
