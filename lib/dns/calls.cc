@@ -115,7 +115,7 @@ void Calls::begin(const Begin& b) {
   slot.used = true;
   slot.name_hash = hash_name(call.name);
   slot.thread = thread;
-  by_name_.add(slot.name_hash, number);
+  enter_names(number);
   by_thread_.add(thread, number);
 }
 
@@ -139,12 +139,11 @@ template <class Take>
 void Calls::for_each_that_waits(std::string_view name, BootTime time, Take take) {
   for (std::size_t end = name.find('.');; end = name.find('.', end + 1)) {
     const std::string_view wanted = name.substr(0, end);
-    (void)by_name_.find(hash_name(wanted), [&](std::uint32_t i) {
+    for (std::uint32_t i = first_of(hash_name(wanted)); i != kNoSlot; i = slots_[i].same_hash.after) {
       Call& call = slots_[i].call;
       if (call.began <= time && (!call.ended || time <= *call.ended) && same_name(call.name, wanted))
         take(call);
-      return false;
-    });
+    }
     if (end == std::string_view::npos) return;
   }
 }
@@ -197,9 +196,24 @@ void Calls::release_given() {
   given_ = kNoSlot;
 }
 
+void Calls::enter_names(std::uint32_t number) {
+  Slot& slot = slots_[number];
+  std::uint32_t& first = first_of(slot.name_hash);
+  slot.same_hash = {kNoSlot, first};
+  if (first != kNoSlot) slots_[first].same_hash.before = number;
+  first = number;
+}
+
+void Calls::leave_names(std::uint32_t number) {
+  const Slot& slot = slots_[number];
+  const auto [before, after] = slot.same_hash;
+  (before == kNoSlot ? first_of(slot.name_hash) : slots_[before].same_hash.after) = after;
+  if (after != kNoSlot) slots_[after].same_hash.before = before;
+}
+
 void Calls::release(std::uint32_t number) {
   Slot& slot = slots_[number];
-  by_name_.remove(slot.name_hash, number);
+  leave_names(number);
   if (slot.thread != 0) by_thread_.remove(slot.thread, number);
   slot.thread = 0;
   slot.used = false;

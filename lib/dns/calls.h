@@ -54,7 +54,7 @@ class Calls final : public Callers {
  public:
   static constexpr std::size_t kMaxCalls = 16384;
 
-  Calls() : by_name_(kMaxCalls), by_thread_(kMaxCalls) {}
+  Calls() : by_name_(kMaxCalls, kNoSlot), by_thread_(kMaxCalls) {}
 
   struct Begin {
     CallFunction function = CallFunction::getaddrinfo;
@@ -84,16 +84,21 @@ class Calls final : public Callers {
     Call call;
     bool used = false;
     std::uint64_t name_hash = 0;
+    SlotLinks same_hash;       // in the list of by_name_
     std::uint64_t thread = 0;  // 0: not in by_thread_: it ended
   };
   template <class Take>
   void for_each_that_waits(std::string_view name, BootTime time, Take take);
+  std::uint32_t& first_of(std::uint64_t name_hash) { return by_name_[name_hash % kMaxCalls]; }
+  void enter_names(std::uint32_t number);
+  void leave_names(std::uint32_t number);
   void release(std::uint32_t number);
   void release_given();
 
   std::deque<Slot> slots_;
   std::vector<std::uint32_t> free_;
-  SlotIndex by_name_;
+  // By the name's hash, the newest first; linked both ways, since a busy program may ask for one name all the time.
+  std::vector<std::uint32_t> by_name_;
   SlotIndex by_thread_;
   std::deque<std::uint32_t> ended_;  // in this order
   std::uint32_t given_ = kNoSlot;

@@ -1,6 +1,7 @@
 #include "dns/matcher.h"
 
 #include <algorithm>
+#include <span>
 
 #include "dns/hashes.h"
 #include "dns/names.h"
@@ -189,8 +190,9 @@ void Matcher::add_attempt(std::uint32_t number, const Place& p) {
   Slot& slot = slots_[number];
   if (slot.attempts == kMaxAttempts) remove_attempt(number, 0);
   Attempt& a = slot.attempt[slot.attempts++];
-  a = {p.sighting.time, p.sighting.transport, message_.id(), p.sighting.ifindex, p.sighting.socket, p.client,
-       p.server,        question_hash(p),     client_hash(p)};
+  a = {p.sighting.time,    p.sighting.transport, false,    message_.id(),
+       p.sighting.ifindex, p.sighting.socket,    p.client, p.server,
+       question_hash(p),   client_hash(p)};
   by_question_.add(a.question_hash, number);
   by_client_.add(a.client_hash, number);
   Lookup& l = slot.lookup;
@@ -354,20 +356,27 @@ void Matcher::see(const Pickup& p) {
   }
 }
 
-// The newest query of a lookup decides: an older one's server may be down while the next one's answer is on its way.
+// A lookup has lost once all the servers that it asked are not there: of two that were asked at the same time, as musl does
+// it, the other one may answer.
 void Matcher::see(const Unreachable& e) {
-  const std::uint64_t hash = client_hash(e.netns, Role::client, Transport::udp, e.client);
+  const auto about = [&](const Attempt& a) {
+    return !a.refused && a.client == e.client && a.server == e.server && a.transport == Transport::udp &&
+           a.id == e.id.value_or(a.id);
+  };
   for (;;) {
-    const std::uint32_t number = by_client_.find(hash, [&](std::uint32_t i) {
-      const Slot& slot = slots_[i];
-      if (slot.state != State::asking || slot.lookup.role != Role::client || slot.lookup.netns != e.netns)
-        return false;
-      const Attempt& last = slot.attempt[slot.attempts - 1];
-      return last.client == e.client && last.server == e.server && last.transport == Transport::udp &&
-             last.id == e.id.value_or(last.id);
-    });
+    const std::uint32_t number =
+        by_client_.find(client_hash(e.netns, Role::client, Transport::udp, e.client), [&](std::uint32_t i) {
+          const Slot& slot = slots_[i];
+          const auto end = slot.attempt.begin() + static_cast<std::ptrdiff_t>(slot.attempts);
+          return slot.state == State::asking && slot.lookup.role == Role::client &&
+                 slot.lookup.netns == e.netns && std::any_of(slot.attempt.begin(), end, about);
+        });
     if (number == kNoSlot) return;
-    enter(number, State::refused, after(e.time, kNextServerNs));
+    Slot& slot = slots_[number];
+    const auto attempts = std::span(slot.attempt).first(slot.attempts);
+    for (Attempt& a : attempts) a.refused = a.refused || about(a);
+    if (std::ranges::all_of(attempts, &Attempt::refused))
+      enter(number, State::refused, after(e.time, kNextServerNs));
   }
 }
 

@@ -94,6 +94,7 @@ class Matcher {
   struct Attempt {
     BootTime time;
     Transport transport = Transport::udp;
+    bool refused = false;  // ICMP says that its server is not there
     std::uint16_t id = 0;
     std::uint32_t ifindex = 0;
     std::uint64_t socket = 0;

@@ -158,6 +158,7 @@ class Attempts(DnsTest):
 
     def test_another_server_is_another_attempt(self):
         self.server()
+        self.ns.drop("ip daddr 127.0.0.99 udp dport 53")
         with dnsx() as plumb:
             dead = self.socket()
             dead.connect(("127.0.0.99", 53))
@@ -376,7 +377,7 @@ class Resolvers(DnsTest):
                    "except OSError: pass\n"
                    "socket.gethostbyname('a.example.')\n"
                    "time.sleep(0.5)")  # its resolv.conf is read while it is there
-        with dnsx("--summary", "--netns", self.ns.path) as plumb:
+        with dnsx("--summary", "--netns", self.ns.path, json_lines=False) as plumb:
             subprocess.run([*prefix, "/usr/bin/python3", "-c", program], check=True)
         self.assertIn("plumb: 2 of 4 lookups were search-list misses\n", plumb.stderr)
 

@@ -467,6 +467,26 @@ TEST_CASE("dns matcher: after a server that is not there, the next one") {
   CHECK(h.matcher.size() == 0);
 }
 
+TEST_CASE("dns matcher: of two servers that are asked at once, one is not there") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.server = end("10.0.0.54", 53);
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.refuse(1, 1);
+  h.matcher.advance(ms(1000));
+  CHECK(h.told().empty());
+  h.server = end("10.0.0.53", 53);
+  SUBCASE("the other one answers") {
+    h.answer(1001, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x2 1001ms; ");
+  }
+  SUBCASE("nor is the other one") {
+    h.refuse(1002, 1);
+    h.matcher.advance(ms(1102));
+    CHECK(h.told() == "a.example unreachable x2; ");
+  }
+}
+
 TEST_CASE("dns matcher: an error is about what it quotes") {
   Host h(no_pickup());
   h.ask(0, dns_build::query(1, "a.example"));
