@@ -47,6 +47,7 @@ struct OptionSpec {
   std::string_view group = "Options";  // heading in --help and the man page
   std::string_view help;               // one or two sentences
   bool hidden = false;
+  bool of_saved = false;  // a tool's own option that has an effect on saved lines, too
 };
 
 template <class Target>

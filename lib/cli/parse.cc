@@ -88,10 +88,11 @@ struct Met {
   CLI::Option* option;
 };
 
-Result<void> apply_met(const std::vector<Met>& all) {
+Result<void> apply_met(const std::vector<Met>& all, const OptionTable& own, CommandLine& line) {
   for (const Met& m : all) {
     if (m.option->count() == 0) continue;
     const OptionSpec& spec = m.table->spec(m.index);
+    if (m.table == &own && line.traces.empty() && !spec.of_saved) line.traces = spec.name;
     if (!spec.repeatable && m.option->count() > 1) {
       return Error{
           "--" + std::string(spec.name) + " was given " + std::to_string(m.option->count()) + " times",
@@ -149,7 +150,8 @@ Result<CommandLine> parse_command_line(std::span<const std::string> arguments,
     if (line.operands.size() == most_operands) return unknown_option(extra, tables);
     line.operands.push_back(extra);
   }
-  if (auto r = apply_met(met); !r) return std::move(r).error();
+  if (tables.empty()) return line;  // a command without options, such as `plumb skill`
+  if (auto r = apply_met(met, tables.front(), line); !r) return std::move(r).error();
   return line;
 }
 

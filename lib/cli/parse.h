@@ -23,6 +23,8 @@ struct CommandLine {
   std::vector<std::string> command;   // what stood behind `--`
   bool has_command = false;           // `--` stood there, even with nothing behind it
   std::vector<std::string> operands;  // what is neither option nor behind `--`
+  std::string_view
+      traces;  // the first option given of the first table that says nothing of saved lines; empty: none
 };
 
 // Applies `arguments` (without program and tool name) to the tables. An Error is a wrong command line: exit 2. So are

@@ -5,15 +5,48 @@
 namespace plumb::http {
 namespace {
 
-constexpr std::string_view kSecretKeys[] = {"AWSAccessKeyId",   "Signature",        "sig",
-                                            "X-Goog-Signature", "X-Amz-Credential", "X-Amz-Security-Token",
-                                            "X-Amz-Signature"};
+// Those of the conventions, then what applications call theirs (RFC 6749, RFC 6750 and habit). Whatever their case: one
+// value too many is hidden rather than one too few.
+constexpr std::string_view kSecretKeys[] = {"AWSAccessKeyId",
+                                            "Signature",
+                                            "sig",
+                                            "X-Goog-Signature",
+                                            "X-Amz-Credential",
+                                            "X-Amz-Security-Token",
+                                            "X-Amz-Signature",
+                                            "access_token",
+                                            "refresh_token",
+                                            "id_token",
+                                            "token",
+                                            "auth_token",
+                                            "client_secret",
+                                            "secret",
+                                            "password",
+                                            "passwd",
+                                            "pwd",
+                                            "api_key",
+                                            "apikey",
+                                            "api-key",
+                                            "auth",
+                                            "authorization",
+                                            "jwt",
+                                            "code",
+                                            "session",
+                                            "sessionid",
+                                            "session_id",
+                                            "private_key",
+                                            "credential",
+                                            "credentials"};
 
 int hex(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
+}
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 // Compares a key as servers read it: %73ig is sig.
@@ -25,7 +58,7 @@ bool is_key(std::string_view written, std::string_view key) {
       c = static_cast<char>(hex(written[i + 1]) * 16 + hex(written[i + 2]));
       i += 2;
     }
-    if (k >= key.size() || c != key[k]) return false;
+    if (k >= key.size() || lower(c) != lower(key[k])) return false;
   }
   return k == key.size();
 }

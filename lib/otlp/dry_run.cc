@@ -46,7 +46,7 @@ class DryRun final : public Transport {
         continue;
       }
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return Response{.status = 400, .body = "{\"message\":\"" + errno_text(errno) + "\"}"};
+      if (n < 0) return Response{.status = 400, .body = R"({"message":")" + errno_text(errno) + R"("})"};
       rest.remove_prefix(static_cast<std::size_t>(n));
     }
     return Response{.status = 200};

@@ -170,8 +170,8 @@ constexpr Names kNames[] = {{"resourceLogs", "scopeLogs", "logRecords", "rejecte
 
 class JsonEncoding final : public Encoding {
  public:
-  JsonEncoding(const Source& source, Signal signal)
-      : names_(kNames[static_cast<std::size_t>(signal)]), source_(source) {}
+  JsonEncoding(Source source, Signal signal)
+      : names_(kNames[static_cast<std::size_t>(signal)]), source_(std::move(source)) {}
 
   std::string_view content_type() const override { return "application/json"; }
 

@@ -224,7 +224,7 @@ Attribute OwnedAttribute::view() const {
 
 std::unique_ptr<Sink> make_metric_sink(const Telemetry& telemetry, MetricSettings settings, Batcher batcher,
                                        const ClockSource& clock) {
-  return std::make_unique<MetricSink>(telemetry, settings, std::move(batcher), clock);
+  return std::make_unique<MetricSink>(telemetry, std::move(settings), std::move(batcher), clock);
 }
 
 }  // namespace plumb::otlp

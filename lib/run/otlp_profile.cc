@@ -115,10 +115,11 @@ std::uint32_t OtlpProfile::stack(const profile::Sample& s) {
     Numbers row{mapping(outer.mapping), bits(outer.address), 0};
     if (const std::string_view type = frame_type(outer.kind); !type.empty())
       row[kType] = attribute("profile.frame.type", type);
-    for (auto f = frames.rbegin(); f != frames.rend(); ++f) {
-      if (f->function.empty()) continue;
-      row.push_back(functions_.index({text(f->function), text(f->file)}));
-      row.push_back(f->line);
+    std::reverse(frames.begin(), frames.end());
+    for (const Frame& f : frames) {
+      if (f.function.empty()) continue;
+      row.push_back(functions_.index({text(f.function), text(f.file)}));
+      row.push_back(f.line);
     }
     locations.push_back(locations_.index(std::move(row)));
   }

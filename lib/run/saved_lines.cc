@@ -72,8 +72,11 @@ SavedLines::SavedLines(const ToolInfo& written_by, Tool& tool)
   time_field_ = info_.schema->find("time");
 }
 
-Result<void> SavedLines::check(const CommonOptions& options) {
+Result<void> SavedLines::check(const CommonOptions& options, std::string_view traces) {
   if (auto r = check_idle(options); !r) return r;
+  if (!traces.empty())
+    return Error{fmt::format("--{} has no effect on saved lines", traces), "nothing is traced with --from",
+                 "say it by --where; --list-fields shows the fields"};
   return check_outputs_differ(options);
 }
 

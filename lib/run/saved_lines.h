@@ -22,7 +22,7 @@ namespace plumb {
 class SavedLines final : public Tool {
  public:
   // An Error is a wrong command line: options that mean nothing without a kernel, a file that would be written over.
-  static Result<void> check(const CommonOptions& options);
+  static Result<void> check(const CommonOptions& options, std::string_view traces);
   // Where the lines go. row() returns false once no more is wanted.
   struct Out {
     std::function<bool(const Row&)> row;

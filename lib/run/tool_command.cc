@@ -90,7 +90,7 @@ int run_tool_command(const CommandInfo& command, std::span<const std::string> ar
   if (!options.top && !options.summary && !options.from) options.default_format = default_format(info);
   if (auto r = tool->bind(options); !r) return wrong_command_line(r.error());
   if (options.from) {
-    if (auto r = SavedLines::check(options); !r) return wrong_command_line(r.error());
+    if (auto r = SavedLines::check(options, line->traces); !r) return wrong_command_line(r.error());
   }
   std::unique_ptr<SavedLines> files[2];  // --from, --baseline
   for (const auto& [path, file] : {std::pair(&options.from, &files[0]), {&options.baseline, &files[1]}}) {

@@ -4,6 +4,7 @@ import gzip
 import http.server
 import json
 import os
+import re
 import socket
 import ssl
 import struct
@@ -195,6 +196,61 @@ def metric_points(collector, name):
                 attributes = plain_pairs(point.get("attributes", []))
                 last[json.dumps(attributes, sort_keys=True)] = (attributes, point)
     return list(last.values())
+
+
+class RawCollector:
+    """A server of raw bytes on loopback. `behave(connection, path, n)` answers the n-th request; what it returns as true was
+    taken, and its spans count."""
+
+    def __init__(self, test, behave, family=socket.AF_INET, context=None, address=None):
+        self.behave, self.context = behave, context
+        self.taken, self.requests, self.lock = [], 0, threading.Lock()
+        self.listener = socket.create_server((address or ("::1" if family == socket.AF_INET6 else "127.0.0.1"), 0), family=family)
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http://[::1]:{self.port}" if family == socket.AF_INET6 else f"http://127.0.0.1:{self.port}"
+        test.addCleanup(self.listener.close)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.handle, args=(connection,), daemon=True).start()
+
+    def handle(self, connection):
+        try:
+            with connection if self.context is None else self.context.wrap_socket(connection, server_side=True) as c:
+                data = b""
+                while True:
+                    while b"\r\n\r\n" not in data:
+                        piece = c.recv(65536)
+                        if not piece:
+                            return
+                        data += piece
+                    head, data = data.split(b"\r\n\r\n", 1)
+                    length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+                    while len(data) < length:
+                        data += c.recv(65536)
+                    body, data = data[:length], data[length:]
+                    path = head.split()[1].decode()
+                    with self.lock:
+                        n, self.requests = self.requests, self.requests + 1
+                    # Noted before it is answered: plumb may end as soon as it has the answer.
+                    with self.lock:
+                        self.taken.append((path, body))
+                    if not self.behave(c, path, n):
+                        with self.lock:
+                            self.taken.remove((path, body))
+        except (OSError, ssl.SSLError):
+            pass
+
+    def spans(self):
+        with self.lock:
+            bodies = [body for path, body in self.taken if path == "/v1/traces"]
+        return [s for body in bodies for r in decode(body, REQUESTS["traces"]).get("resourceSpans", [])
+                for scope in r["scopeSpans"] for s in scope["spans"]]
 
 
 class Collector:

@@ -207,16 +207,20 @@ class Owners(DropTest):
                 for line in lines:
                     self.assertIn(line["pid"], (clients[line["src_port"]], None), line)
 
+    def passed_on(self):
+        """The maker of a socket, which has ended; the child that has it; its port."""
+        maker = self.ns.popen(sys.executable, "-c", PASS_ON, str(os.getpid()), stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+        self.addCleanup(maker.stdout.close)
+        self.addCleanup(maker.stdin.close)
+        maker.wait()
+        return maker, *map(int, maker.stdout.readline().split())
+
     @core
     def test_socket_that_was_passed_on(self):
         """Its maker is gone; a child has it."""
         with drops("--type", "drop", f"--netns={self.ns.path}") as plumb:
-            maker = self.ns.popen(sys.executable, "-c", PASS_ON, str(os.getpid()), stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, text=True)
-            self.addCleanup(maker.stdout.close)
-            self.addCleanup(maker.stdin.close)
-            maker.wait()
-            child, port = map(int, maker.stdout.readline().split())
+            _, child, port = self.passed_on()
             self.overflow(port)
         lines = self.here(plumb.lines, type="drop", dst_port=port)
         self.assertGreater(len(lines), 0)
@@ -241,12 +245,7 @@ class Owners(DropTest):
     def test_pid_that_is_another_processes_by_now(self):
         """Whoever has the maker's pid now has nothing to do with its socket."""
         with drops("--type", "drop", f"--netns={self.ns.path}") as plumb:
-            maker = self.ns.popen(sys.executable, "-c", PASS_ON, str(os.getpid()), stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE, text=True)
-            self.addCleanup(maker.stdout.close)
-            self.addCleanup(maker.stdin.close)
-            maker.wait()
-            child, port = map(int, maker.stdout.readline().split())
+            maker, child, port = self.passed_on()
             self.take_pid(maker.pid)
             self.overflow(port)
         lines = self.here(plumb.lines, type="drop", dst_port=port)

@@ -92,7 +92,6 @@ class Direction(DropTest):
         for line in lines:
             self.assertPacket(line, direction="in", dst="ff02::1", protocol="udp")
 
-    @core
     def test_what_xdp_drops_comes_in(self):
         code, licence = ctypes.create_string_buffer(XDP_DROP, len(XDP_DROP)), ctypes.create_string_buffer(b"GPL")
         program = bpf(5, struct.pack("=IIQQ", 6, 2, ctypes.addressof(code), ctypes.addressof(licence)) + bytes(40))

@@ -1,59 +1,15 @@
 """What a collector must not be able to do to plumb by its answer."""
 import os
 import signal
-import socket
-import threading
 
 from harness import sanitized, wait_until
+from otlp import RawCollector
 from tcpconnect import TcpTest, tcpconnect
-
-
-class RawCollector:
-    """Answers each request with `answer(connection)`, which may write any bytes."""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.requests = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.handle, args=(connection,), daemon=True).start()
-
-    def handle(self, connection):
-        with connection:
-            try:
-                while True:
-                    head = b""
-                    while b"\r\n\r\n" not in head:
-                        piece = connection.recv(65536)
-                        if not piece:
-                            return
-                        head += piece
-                    head, body = head.split(b"\r\n\r\n", 1)
-                    length = int([h.split(b":")[1] for h in head.split(b"\r\n")
-                                  if h.lower().startswith(b"content-length")][0])
-                    while len(body) < length:
-                        body += connection.recv(65536)
-                    self.requests += 1
-                    self.answer(connection)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.close()
 
 
 class Answers(TcpTest):
     def trace(self, answer, *args):
-        collector = RawCollector(answer)
-        self.addCleanup(collector.close)
+        collector = RawCollector(self, lambda connection, path, n: answer(connection))
         with tcpconnect("--netns", self.ns.path, "--stats", "--otlp=" + collector.url, *args) as plumb:
             listener = self.listener()
             self.program("connect", address="127.0.0.1", port=listener.getsockname()[1], count=3).rest()

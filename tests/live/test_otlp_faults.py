@@ -7,13 +7,12 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import threading
 import time
 from email.utils import formatdate
 
 import test_dnsx as of_dnsx
 from harness import needs, parse_time_ns
-from otlp import REQUESTS, decode
+from otlp import RawCollector
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 TIMEOUT_S = 2.0
@@ -21,61 +20,6 @@ TIMEOUT_S = 2.0
 
 def answer(status, headers="", body=b""):
     return f"HTTP/1.1 {status} X\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-class Faulty:
-    """A server of raw bytes on loopback. `behave(connection, path, n)` answers the n-th request; what it returns as true was
-    taken, and its spans count."""
-
-    def __init__(self, test, behave, family=socket.AF_INET, context=None, address=None):
-        self.behave, self.context = behave, context
-        self.taken, self.requests, self.lock = [], 0, threading.Lock()
-        self.listener = socket.create_server((address or ("::1" if family == socket.AF_INET6 else "127.0.0.1"), 0), family=family)
-        self.port = self.listener.getsockname()[1]
-        self.url = f"http://[::1]:{self.port}" if family == socket.AF_INET6 else f"http://127.0.0.1:{self.port}"
-        test.addCleanup(self.listener.close)
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self):
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.handle, args=(connection,), daemon=True).start()
-
-    def handle(self, connection):
-        try:
-            with connection if self.context is None else self.context.wrap_socket(connection, server_side=True) as c:
-                data = b""
-                while True:
-                    while b"\r\n\r\n" not in data:
-                        piece = c.recv(65536)
-                        if not piece:
-                            return
-                        data += piece
-                    head, data = data.split(b"\r\n\r\n", 1)
-                    length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
-                    while len(data) < length:
-                        data += c.recv(65536)
-                    body, data = data[:length], data[length:]
-                    path = head.split()[1].decode()
-                    with self.lock:
-                        n, self.requests = self.requests, self.requests + 1
-                    # Noted before it is answered: plumb may end as soon as it has the answer.
-                    with self.lock:
-                        self.taken.append((path, body))
-                    if not self.behave(c, path, n):
-                        with self.lock:
-                            self.taken.remove((path, body))
-        except (OSError, ssl.SSLError):
-            pass
-
-    def spans(self):
-        with self.lock:
-            bodies = [body for path, body in self.taken if path == "/v1/traces"]
-        return [s for body in bodies for r in decode(body, REQUESTS["traces"]).get("resourceSpans", [])
-                for scope in r["scopeSpans"] for s in scope["spans"]]
 
 
 def first(*answers):
@@ -123,7 +67,7 @@ class Faults(of_dnsx.DnsTest):
 
     def survives(self, *answers):
         """They are tried again: nothing is lost."""
-        receiver = Faulty(self, first(*answers))
+        receiver = RawCollector(self, first(*answers))
         lines, counts, _, stderr = self.trace(receiver.url, env={"OTEL_EXPORTER_OTLP_TIMEOUT": "30000"})
         self.assertDelivered(receiver, lines, counts)
         self.assertNotIn("not delivered", stderr)
@@ -142,7 +86,7 @@ class Faults(of_dnsx.DnsTest):
         self.survives(*[answer(429, f"Retry-After: {value}\r\n") for value in hostile[4:]])
 
     def test_429_that_wants_a_day(self):
-        receiver = Faulty(self, lambda c, path, n: c.sendall(answer(429, "Retry-After: 86400\r\n")))
+        receiver = RawCollector(self, lambda c, path, n: c.sendall(answer(429, "Retry-After: 86400\r\n")))
         lines, counts, took, stderr = self.trace(receiver.url)
         self.assertEqual(counts["traces"], (6, 0, 6))
         self.assertIn("6 of 6 spans not delivered", stderr)
@@ -156,7 +100,7 @@ class Faults(of_dnsx.DnsTest):
 
     def final(self, reply, problem, hint=""):
         """It is an answer, and a refusal: at once, counted, said."""
-        receiver = Faulty(self, lambda c, path, n: (c.sendall(reply), False)[1])
+        receiver = RawCollector(self, lambda c, path, n: (c.sendall(reply), False)[1])
         lines, counts, took, stderr = self.trace(receiver.url)
         self.assertEqual(counts["traces"], (6, 0, 6))
         self.assertIn(f"6 of 6 spans not delivered to {receiver.url}/v1/traces: refused", stderr)
@@ -173,7 +117,7 @@ class Faults(of_dnsx.DnsTest):
         self.final(answer(415), "HTTP status 415", "OTEL_EXPORTER_OTLP_PROTOCOL=http/json")
 
     def test_a_redirect(self):
-        elsewhere = Faulty(self, first())
+        elsewhere = RawCollector(self, first())
         self.final(answer(308, f"Location: {elsewhere.url}/v1/traces\r\n"), "HTTP status 308", "follows no redirects")
         self.assertEqual(elsewhere.requests, 0)
 
@@ -190,14 +134,14 @@ class Faults(of_dnsx.DnsTest):
 
     def test_a_partial_success(self):
         rejected = b"\x0a\x08\x08\x01\x12\x04full"
-        receiver = Faulty(self, lambda c, path, n: (c.sendall(answer(200, "", rejected if path == "/v1/traces" else b"")), True)[1])
+        receiver = RawCollector(self, lambda c, path, n: (c.sendall(answer(200, "", rejected if path == "/v1/traces" else b"")), True)[1])
         lines, counts, _, stderr = self.trace(receiver.url)
         requests = len([1 for path, _ in receiver.taken if path == "/v1/traces"])
         self.assertEqual(counts["traces"], (6, 6 - requests, requests))
         self.assertIn("the last problem was: full", stderr)
 
     def test_a_receiver_that_stalls(self):
-        receiver = Faulty(self, lambda c, path, n: time.sleep(600))
+        receiver = RawCollector(self, lambda c, path, n: time.sleep(600))
         lines, counts, took, stderr = self.trace(receiver.url)
         self.assertEqual(counts["traces"], (6, 0, 6))
         self.assertIn("it took too long", stderr)
@@ -208,7 +152,7 @@ class Faults(of_dnsx.DnsTest):
             for byte in OK + b"x" * 1000:
                 connection.sendall(bytes([byte]))
                 time.sleep(1)
-        receiver = Faulty(self, drip)
+        receiver = RawCollector(self, drip)
         lines, counts, took, stderr = self.trace(receiver.url)
         self.assertEqual(counts["traces"], (6, 0, 6))
         self.assertLess(took, TIMEOUT_S + 8)
@@ -221,7 +165,7 @@ class Faults(of_dnsx.DnsTest):
                            check=True, capture_output=True)
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(directory + "/cert", directory + "/key")
-        receiver = Faulty(self, first(), context=context)
+        receiver = RawCollector(self, first(), context=context)
         lines, counts, took, stderr = self.trace(receiver.url.replace("http:", "https:"))
         self.assertEqual(counts["traces"], (6, 0, 6))
         self.assertIn("self-signed certificate", stderr.replace("self signed", "self-signed"))
@@ -229,7 +173,7 @@ class Faults(of_dnsx.DnsTest):
         self.assertLess(took, TIMEOUT_S + 8)
 
     def test_ipv6(self):
-        receiver = Faulty(self, first(), family=socket.AF_INET6)
+        receiver = RawCollector(self, first(), family=socket.AF_INET6)
         lines, counts, _, _ = self.trace(receiver.url)
         self.assertDelivered(receiver, lines, counts)
 
@@ -242,7 +186,7 @@ class Faults(of_dnsx.DnsTest):
                 if dead == "swallows":
                     self.ns.drop("ip daddr 127.0.0.3")
                 with self.ns.inside():
-                    receiver = Faulty(self, first())
+                    receiver = RawCollector(self, first())
                 inside = ("unshare", "--mount", "sh", "-c", f'mount --bind {hosts.name} /etc/hosts && exec "$@"', "sh")
                 lines, counts, _, _ = self.trace(f"http://receiver.test:{receiver.port}", prefix=(*self.ns.prefix(), *inside),
                                                  env={"OTEL_EXPORTER_OTLP_TIMEOUT": "10000"})

@@ -38,6 +38,15 @@ class From(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stderr.decode())
         return done.stdout, done.stderr.decode()
 
+    def test_a_tool_s_own_options_are_refused(self):
+        for tool, option in (("tcpconnect", "--port 81"), ("tcpconnect", "--failed"), ("tcpconnect", "--role server"),
+                             ("httptrace", "--status 5xx"), ("drops", "--type reset"), ("dnsx", "--role server"),
+                             ("flame", "--user")):
+            done = run_plumb(tool, "--from", "/dev/null", *option.split())
+            self.assertEqual(done.returncode, 2, option)
+            self.assertIn(f"{option.split()[0]} has no effect on saved lines", done.stderr.decode())
+        self.assertEqual(run_plumb("tcpconnect", "--from", golden("tcpconnect"), "--life").returncode, 0)
+
     def test_lines_come_out_as_they_went_in(self):
         for tool in TOOLS:
             with open(golden(tool), "rb") as f:

@@ -27,7 +27,7 @@ class Resets(TcpTest):
         os._exit(0)
 
     @core
-    def test_each_is_told_once(self):
+    def test_hardly_one_is_told_twice(self):
         listener = self.listener(backlog=4096)
         read, write = os.pipe()
         with tcpconnect("--role", "server", "--netns", self.ns.path) as plumb:
@@ -47,8 +47,9 @@ class Resets(TcpTest):
                 accepted = collections.Counter({int(port): n for port, n in json.loads(f.read()).items()})
             os.waitpid(server, 0)
         told = collections.Counter(e["remote_port"] for e in self.mine(plumb.lines, type="accept"))
-        # Not more than accepted: what still waits in the queue at the end is told, too.
-        self.assertEqual(told - connected, collections.Counter(), "told more often than connected")
+        # What still waits in the queue at the end is told, too. A reset that comes in the same tens of nanoseconds as the
+        # accept() may be told twice, see child_taken in tools/tcpconnect/accepted.bpf.h.
+        self.assertLessEqual((told - connected).total(), COUNT // 100, "told more often than connected")
         self.assertGreaterEqual(told.total(), accepted.total() * 0.98)  # this machine does not see what runs on top of pid 1
 
 

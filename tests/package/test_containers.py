@@ -119,7 +119,7 @@ class DaemonSet(ContainerTest):
         self.assertEqual((line["outcome"], line["comm"], line["uid"]), ("established", "python3", 65534))
         self.assertEqual((line["container"], line["pod"], line["namespace"]), ("nginx", "web-1", "shop"))
         self.assertEqual(len(collector.records()), len(plumb.lines))
-        resource = collector.requests[0][2]["resourceLogs"][0]["resource"]["attributes"]
+        resource = next(body for _, _, body in collector.requests if "resourceLogs" in body)["resourceLogs"][0]["resource"]["attributes"]
         self.assertEqual(plain_pairs(resource)["k8s.node.name"], "node-1")
 
         for taken in capabilities:

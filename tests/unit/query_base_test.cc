@@ -192,7 +192,7 @@ TEST_CASE("base: each group has its own baseline, and one of the baseline alone 
 TEST_CASE("base: a report's sketches are what the rows were") {
   const std::vector<std::string> expressions = {
       "p99(latency) > 1.2 * base(p95(latency))", "count != base(count)",
-      "share( outcome == \"done\" ) > base(share(outcome == \"done\"))",
+      R"(share( outcome == "done" ) > base(share(outcome == "done")))",
       "avg(latency) > base(avg(latency)) || rate > 2 * base(rate)"};
   Latencies source;
   std::vector<Event> before, now;

@@ -41,7 +41,7 @@ std::int64_t latency_ns(const Query& q) {
 constexpr std::string_view kReshaped[] = {"time", "type"};
 
 bool fill_span(const Row& row, otlp::SpanDraft& span) {
-  const Query* q = row.event<Query>();
+  const auto* q = row.event<Query>();
   if (q == nullptr || !is_lookup(*q) || latency_ns(*q) < 0) return false;  // without an answer it has no end
   set_owner(span, q->origin);
   const bool reverse = q->lookup.name.ends_with(".in-addr.arpa") || q->lookup.name.ends_with(".ip6.arpa");
@@ -66,7 +66,7 @@ constexpr otlp::Instrument kInstruments[] = {
 };
 
 void measure(const Row& row, otlp::Measures& measures) {
-  const Query* q = row.event<Query>();
+  const auto* q = row.event<Query>();
   if (q == nullptr || !is_lookup(*q)) return;
   const bool server = q->lookup.role == Role::server;
   otlp::AttributeSet count;

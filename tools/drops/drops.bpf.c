@@ -37,6 +37,7 @@ int on_kfree_skb(__u64 *ctx)
 	const struct sock *rx_sk = 0;
 	struct drops_event *e;
 
+	clear_ports(&seen.flow);
 	read_device(&seen.place, skb);
 
 	if (TELLS(kfree_skb, reason)) {
@@ -85,14 +86,14 @@ int on_kfree_skb(__u64 *ctx)
 }
 
 /* Namespace and flow of an event that belongs to a socket. */
-static __always_inline void take_socket(struct drops_seen *seen, const struct sock *sk, bool out)
+static __always_inline void take_socket(struct drops_seen *seen, const struct sock *sk, bool out, bool with_flow)
 {
 	seen->sk = sk;
 	seen->owner = owner_entry((struct sock *)sk);
 	seen->owner_source = OWNER_SOCKET;
 	seen->direction = out ? DIRECTION_OUT : DIRECTION_IN;
 	seen->place.netns = socket_netns(sk);
-	if (flow_needed()) {
+	if (with_flow && flow_needed()) {
 		struct endpoints ends;
 
 		read_socket_ends(&ends, sk);
@@ -127,7 +128,7 @@ int BPF_PROG(on_retransmit, const struct sock *sk, const struct sk_buff *skb)
 	struct drops_seen seen = {.type = DROPS_RETRANSMIT};
 	struct drops_event *e;
 
-	take_socket(&seen, sk, true);
+	take_socket(&seen, sk, true, true);
 	if (!netns_selected(seen.place.netns))
 		return 0;
 	seen.kind = retransmit_kind(sk);
@@ -156,7 +157,7 @@ int BPF_PROG(on_retransmit_synack, const struct sock *sk, const struct request_s
 	struct endpoints ends;
 	struct drops_event *e;
 
-	take_socket(&seen, sk, true);
+	take_socket(&seen, sk, true, true);
 	if (!netns_selected(seen.place.netns))
 		return 0;
 	read_socket_ends(&ends, half);
@@ -200,7 +201,10 @@ int on_send_reset(__u64 *ctx)
 	const struct sk_buff *skb = (const struct sk_buff *)ctx[1];
 	struct drops_seen seen = {.type = DROPS_RESET, .kind = KIND_SENT};
 	struct drops_event *e;
+	bool by_packet; /* a listener has no other end */
 
+	by_packet = skb && !is_connected(sk);
+	clear_ports(&seen.flow);
 	if (skb)
 		read_device(&seen.place, skb);
 	if (TELLS(tcp_send_reset, reason)) {
@@ -216,14 +220,14 @@ int on_send_reset(__u64 *ctx)
 	if (sk) {
 		struct place place = seen.place;
 
-		take_socket(&seen, sk, true);
+		take_socket(&seen, sk, true, !by_packet);
 		if (place.netns)
 			seen.place.netns = place.netns;
 	}
 	seen.direction = DIRECTION_OUT;
 	if (!netns_selected(seen.place.netns))
 		return 0;
-	if (!is_connected(sk) && skb) {
+	if (by_packet) {
 		seen.skb = skb;
 		seen.swapped = 1;
 		if (flow_needed()) {
@@ -247,7 +251,7 @@ int BPF_PROG(on_receive_reset, const struct sock *sk)
 	struct drops_seen seen = {.type = DROPS_RESET, .kind = KIND_RECEIVED};
 	struct drops_event *e;
 
-	take_socket(&seen, sk, false);
+	take_socket(&seen, sk, false, true);
 	if (!netns_selected(seen.place.netns))
 		return 0;
 	e = tell(ctx, &seen);

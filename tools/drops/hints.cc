@@ -95,7 +95,7 @@ constexpr Hint kReasons[] = {
     {"RECURSION_LIMIT", "packets went through too many nested devices or tunnels: a loop in the set-up"},
     // filters
     {"NETFILTER_DROP",
-     "a firewall rule dropped it; see nft list ruleset, and nft monitor trace for the rule"},
+     "a firewall rule dropped or rejected it; see nft list ruleset, and nft monitor trace for the rule"},
     {"TC_INGRESS", "a tc filter or BPF program on the way in dropped it; see tc filter show dev ... ingress"},
     {"TC_EGRESS", "a tc filter or BPF program on the way out dropped it; see tc filter show dev ... egress"},
     {"TC_COOKIE_ERROR", "traffic control met an internal error"},

@@ -294,6 +294,18 @@ static __always_inline void flow_of_ends(struct flow *flow, const struct endpoin
 	flow->has_ports = 1;
 }
 
+/* 0, but the verifier does not know. Nobody writes it. */
+volatile __u16 no_port;
+
+/* To be called first: what is 0 on one way and not known on another makes the verifier walk all that follows twice. */
+static __always_inline void clear_ports(struct flow *flow)
+{
+	__u16 none = no_port;
+
+	flow->src_port = none;
+	flow->dst_port = none;
+}
+
 static __always_inline void swap_flow(struct flow *flow)
 {
 	__u32 addr[4];

@@ -88,7 +88,7 @@ class SavedDropSums final : public Summary {
     t.dev = text(row, "dev");
     const auto directions = lines_.spec(lines_.find("direction")).values;
     if (const auto direction = value<Name>(row, "direction")) {
-      t.key.direction = static_cast<std::uint32_t>(
+      t.key.direction = static_cast<std::uint16_t>(
           1 + (std::ranges::find(directions, direction->text) - directions.begin()));
     }
     set_flow(row, t);

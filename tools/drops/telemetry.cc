@@ -29,7 +29,7 @@ std::string_view direction_name(const DropLine& l) {
 }
 
 void measure(const Row& row, otlp::Measures& measures) {
-  const DropLine* l = row.event<DropLine>();
+  const auto* l = row.event<DropLine>();
   if (l == nullptr) return;
   otlp::AttributeSet out;
   out.text("network.interface.name", l->dev);

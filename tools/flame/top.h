@@ -21,7 +21,7 @@ namespace plumb {
 // Where the table comes from while a capture runs. Without a capture it comes from saved rows.
 struct FunctionSource {
   std::function<void(FunctionTable&, bool interval)> update;  // brings the table up to date
-  std::function<std::string()> about;          // what is captured, and how well
+  std::function<std::string()> about;                         // what is captured, and how well
   std::function<profile::Description()> description;
 };
 

@@ -71,8 +71,8 @@ class Httptrace final : public Tool {
     if (!connections_) return;
     const http::Untold& untold = connections_->untold();
     if (untold.unpaired_responses > 0) {
-      say("plumb: {} responses whose requests were not seen (older than the trace)",
-          untold.unpaired_responses);
+      say("plumb: {} response{} whose request was not seen whole (older than the trace, or it never ended)",
+          untold.unpaired_responses, untold.unpaired_responses == 1 ? "" : "s");
     }
     if (untold.stray_bytes > 0) {
       say("plumb: {} bytes on HTTP connections that are no HTTP", untold.stray_bytes);

@@ -115,10 +115,14 @@ static __always_inline struct tcpconnect_summary *summary_of(const struct conn *
 static __always_inline void summarize_attempt(const struct conn *conn, enum tcpconnect_outcome outcome)
 {
 	struct tcpconnect_summary *summary = summary_of(conn);
+	__u64 place = outcome;
 
-	if (!summary || outcome >= OUTCOMES)
+	if (!summary || place >= OUTCOMES)
 		return;
-	__sync_fetch_and_add(&summary->outcomes[outcome], 1);
+	/* Up to Linux 6.12 the verifier forgets what was compared once the number was kept on the stack. */
+	barrier_var(place);
+	_Static_assert((OUTCOMES & (OUTCOMES - 1)) == 0, "a mask does");
+	__sync_fetch_and_add(&summary->outcomes[place & (OUTCOMES - 1)], 1);
 	if (outcome == OUTCOME_ESTABLISHED && (conn->known & KNOWN_LATENCY)) {
 		__u64 bucket = histogram_bucket(conn->latency_ns / 1000);
 

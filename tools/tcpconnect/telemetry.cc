@@ -24,7 +24,7 @@ constexpr std::string_view kReshaped[] = {"time", "type", "remote_name"};
 
 // The name of the other side where it is known, else its address: server.address of a client.
 bool fill_span(const Row& row, otlp::SpanDraft& span) {
-  const Connect* e = row.event<Connect>();
+  const auto* e = row.event<Connect>();
   if (e == nullptr || e->wire->type != TCPCONNECT_CONNECT || !e->knows(KNOWN_LATENCY)) return false;
   set_owner(span, e->origin);
   std::array<char, IpAddress::kMaxText> text;
@@ -100,7 +100,7 @@ void measure_close(const Connect& e, otlp::Measures& measures) {
 }
 
 void measure(const Row& row, otlp::Measures& measures) {
-  const Connect* e = row.event<Connect>();
+  const auto* e = row.event<Connect>();
   if (e == nullptr) return;
   if (e->wire->type == TCPCONNECT_CLOSE) return measure_close(*e, measures);
   otlp::AttributeSet attempt = service_of(*e);
