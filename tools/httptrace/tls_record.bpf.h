@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR MIT) */
 /* What of a connection's plaintext is recorded: nothing until it looks like HTTP, then each call's bytes up to
- * config.snaplen; of what goes on in one direction for long in HTTP/1 (a large body) only each call's end. */
+ * config.snaplen, of HTTP/2 up to HTTP2_CALL, since a gap may hide the header of a frame; of what goes on in one direction for long in HTTP/1 (a large body) only each call's end. */
 #ifndef PLUMB_HTTPTRACE_TLS_RECORD_H
 #define PLUMB_HTTPTRACE_TLS_RECORD_H
 
@@ -8,6 +8,9 @@
 
 #define BULK_BYTES (1 << 18) /* in one direction, before only the ends of calls are captured */
 #define BULK_TAIL  1024
+/* Servers hand over what they have for many streams at once. */
+#define HTTP2_CALL (1 << 18)
+#define PIECES_AT_ONCE 8
 
 #define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 
@@ -190,18 +193,36 @@ full:
 	return 0;
 }
 
-/* Captures up to config.snaplen of `left` bytes at `buffer`. */
-static __always_inline void record_from_beginning(__u64 object, __u64 time_ns, __u64 buffer, __u32 left, __u32 bits)
+/* Records as many bytes at `buffer` as PIECES_AT_ONCE records hold; returns how many. `sizes`: those that are left, and from
+ * bit 32 on how many of them are captured at most: the record that reaches this stands for all that are left. */
+__noinline int record_pieces(__u64 object, __u64 time_ns, __u64 buffer, __u64 sizes, __u32 bits)
 {
-	for (int i = 0; i < HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD && left; i++) {
-		bool last =
-			(i + 1) * HTTPTRACE_PAYLOAD >= config.snaplen || i + 1 == HTTPTRACE_SNAPLEN / HTTPTRACE_PAYLOAD;
-		__u32 captured = left < HTTPTRACE_PAYLOAD ? left : HTTPTRACE_PAYLOAD;
-		__u32 length = last ? left : captured;
+	__u32 left = sizes, most = sizes >> 32, done = 0;
 
-		record_piece(object, time_ns, buffer, (__u64)captured << 32 | length, bits);
+	for (int i = 0; i < PIECES_AT_ONCE && left; i++) {
+		__u32 captured = left < HTTPTRACE_PAYLOAD ? left : HTTPTRACE_PAYLOAD;
+		__u32 length = most <= HTTPTRACE_PAYLOAD ? left : captured;
+
+		record_piece(object, time_ns, buffer + done, (__u64)captured << 32 | length, bits);
 		left -= length;
-		buffer += length;
+		done += length;
+		most -= HTTPTRACE_PAYLOAD;
+		bits = (bits & 1) | HTTPTRACE_CONTINUES << PIECE_FLAGS;
+	}
+	return done;
+}
+
+static __always_inline void record_from_beginning(__u64 object, __u64 time_ns, __u64 buffer, __u32 left, __u32 bits,
+						  __u32 most)
+{
+	for (int i = 0; i < HTTP2_CALL / HTTPTRACE_PAYLOAD / PIECES_AT_ONCE && left; i++) {
+		__u32 done = record_pieces(object, time_ns, buffer, (__u64)most << 32 | left, bits);
+
+		if (done >= left)
+			break;
+		left -= done;
+		most -= done;
+		buffer += done;
 		bits = (bits & 1) | HTTPTRACE_CONTINUES << PIECE_FLAGS;
 	}
 }
@@ -239,7 +260,8 @@ __noinline int record_plaintext(__u64 object, __u64 time_ns, __u64 buffer, __u64
 
 		record_piece(object, time_ns, buffer + n - captured, captured << 32 | n, bits | PIECE_AT_END);
 	} else {
-		record_from_beginning(object, time_ns, buffer, n, bits);
+		record_from_beginning(object, time_ns, buffer, n, bits,
+				      c->protocol == PROTOCOL_HTTP2 ? HTTP2_CALL : config.snaplen);
 	}
 	c->one_direction += n;
 	return 0;

@@ -23,7 +23,7 @@ PLUMB = os.path.abspath(os.environ.get("PLUMB", os.path.join(HERE, "../../../bui
 sys.path.insert(0, os.path.join(HERE, "../httptrace"))
 from compare import CONF, cpu_seconds, requests_so_far  # noqa: E402
 
-PORT = 18082
+PORT, STATUS = 18082, 18083
 CASES = {"lines alone": None, "spans and metrics": {}, "with gzip": {"OTEL_EXPORTER_OTLP_COMPRESSION": "gzip"}, "receiver down": {}}
 
 
@@ -56,7 +56,7 @@ def resident_mb(pid):
 def run(case, seconds, rate):
     directory = tempfile.mkdtemp(prefix="plumb-bench-")
     with open(directory + "/conf", "w") as f:
-        f.write(CONF.format(dir=directory, port=PORT, body="x" * 200))
+        f.write(CONF.format(dir=directory, port=PORT, status=STATUS, tls="", body="x" * 200))
     nginx = subprocess.Popen(["nginx", "-c", directory + "/conf", "-p", directory])
     receiver = Receiver()
     with socket.socket() as s:
@@ -74,7 +74,7 @@ def run(case, seconds, rate):
             if plumb.poll() is not None:
                 raise RuntimeError(plumb.stderr.read())
             time.sleep(0.05)
-        first, cpu, memory = requests_so_far(PORT), cpu_seconds(plumb.pid), [resident_mb(plumb.pid)]
+        first, cpu, memory = requests_so_far(STATUS), cpu_seconds(plumb.pid), [resident_mb(plumb.pid)]
         clients = 10
         load = subprocess.Popen(["h2load", "--h1", f"-c{clients}", "-t1", f"-D{seconds}", f"--rps={rate // clients}",
                                  f"http://127.0.0.1:{PORT}/x"], stdout=subprocess.DEVNULL)
@@ -82,7 +82,7 @@ def run(case, seconds, rate):
             memory.append(resident_mb(plumb.pid))
             time.sleep(1)
         time.sleep(0.5)
-        count, cpu = requests_so_far(PORT) - first - 1, cpu_seconds(plumb.pid) - cpu
+        count, cpu = requests_so_far(STATUS) - first - 1, cpu_seconds(plumb.pid) - cpu
         plumb.send_signal(2)
         stderr = plumb.communicate(timeout=60)[1]
     finally:
@@ -103,7 +103,7 @@ def run(case, seconds, rate):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=8)
-    parser.add_argument("--down", type=int, default=60, help="seconds without a receiver")
+    parser.add_argument("--down", type=int, default=20, help="seconds without a receiver")
     parser.add_argument("--rate", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--check", action="store_true", help="fail beyond the limits; for a quiet machine")
