@@ -152,7 +152,8 @@ void judge(Diff& diff) {
   for (FunctionChange& f : diff.functions) {
     for (Change* c : {&f.self, &f.total}) {
       if (samples_in(*c) >= kLeastSamples) tested.push_back(c);
-      c->interval = {-1, 0, std::numeric_limits<double>::infinity()};
+      // Of the others the change is told as it was seen, and anything may be behind it.
+      c->interval = {-1, change_of(c->before, c->after, 1).change, std::numeric_limits<double>::infinity()};
     }
   }
   const bool counted = !diff.before_uncounted && !diff.after_uncounted;
@@ -226,11 +227,22 @@ Diff compare(const Profile& before, const Profile& after) {
   return diff;
 }
 
+namespace {
+
+bool is_named(std::string_view function, std::string_view name) {
+  return function == name || function.substr(0, function.find('(')) == name;
+}
+
+}  // namespace
+
+bool Diff::has(std::string_view name) const {
+  return std::ranges::any_of(names, [name](std::string_view function) { return is_named(function, name); });
+}
+
 Change Diff::of(std::string_view name, bool total, double z) const {
   Weights sums[2];
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string_view plain = std::string_view(names[i]).substr(0, names[i].find('('));
-    if (names[i] != name && plain != name) continue;
+    if (!is_named(names[i], name)) continue;
     for (std::size_t s = 0; s < 2; ++s) {
       const Weights& w = sides[s].functions[i];
       sums[s].self += w.self, sums[s].self_squares += w.self_squares;

@@ -61,6 +61,9 @@ struct Diff {
   // arguments means each function with that name. Nothing: no sample on either side has it.
   Change of(std::string_view name, bool total, double z) const;
 
+  // Whether a function of either side has that name, in that sense.
+  bool has(std::string_view name) const;
+
   // What of() adds up: per function its weight and squared weights.
   struct Weights {
     double self = 0, self_squares = 0, total = 0, total_squares = 0;

@@ -256,8 +256,20 @@ class Top(unittest.TestCase):
         self.assertIn("__schedule", rows)
         self.assertNotIn("NOW%", heading)
 
+    def test_by_process(self):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = os.path.join(folder, "saved.json")
+            run_plumb("flame", "-o", saved, "--event", "offcpu", "--", "sh", "-c", "sleep 0.3 & sleep 0.2; wait", timeout=60)
+            table = run_plumb("flame", "--top", "--once", "--by", "comm,pid", "--from", saved).stdout.decode()
+        self.assertRegex(table, r"PID +COMM +MODULE +FUNCTION")
+        rows = re.findall(r"(?m) (\d+) (\S+) +\S+ +__schedule$", table)
+        self.assertEqual(len(rows), len(set(rows)))
+        self.assertEqual(sorted(comm for _, comm in rows if comm == "sleep"), ["sleep", "sleep"])
+        live = run_plumb("flame", "--top", "--once", "--by", "comm", "--event", "offcpu", "--", "sleep", "0.3", timeout=60).stdout
+        self.assertRegex(live, rb"(?m)^ .* sleep .*__schedule$")
+
     def test_options_of_rows_are_refused(self):
-        self.assertIn(b"--by", run_plumb("flame", "--top", "--by", "comm", "-d", "1s").stderr)
+        self.assertIn(b"comm, pid", run_plumb("flame", "--top", "--by", "count", "-d", "1s").stderr)
         self.assertEqual(run_plumb("flame", "--top", "--where", "count > 1", "-d", "1s").returncode, 2)
 
 

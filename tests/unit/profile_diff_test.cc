@@ -144,6 +144,16 @@ TEST_CASE("diff: new and vanished functions") {
   CHECK(function(d, "new").self.verdict == ChangeVerdict::more);
   CHECK(function(d, "old").self.vanished());
   CHECK(function(d, "old").self.verdict == ChangeVerdict::not_more);
+  // Too few samples to test: told as they were seen.
+  const Diff few =
+      compare(one({{"old", 3}, {"less", 6}, {"rest", 5000}}), one({{"new", 3}, {"less", 1}, {"rest", 5000}}));
+  CHECK(std::isinf(function(few, "new").self.interval.change));
+  CHECK(function(few, "old").self.interval.change == -1);
+  CHECK(function(few, "less").self.interval.change == doctest::Approx(-5.0 / 6).epsilon(0.01));
+  for (const char* name : {"new", "old", "less"}) {
+    CHECK(function(few, name).self.verdict == ChangeVerdict::inconclusive);
+    CHECK(function(few, name).self.interval.low == -1);
+  }
 }
 
 TEST_CASE("diff: 100 comparisons of a program with itself give at most 5 \"more\"") {

@@ -146,3 +146,35 @@ TEST_CASE(
   CHECK(of("b").recent == 5);
   CHECK(table.recent() == 5);
 }
+
+TEST_CASE("the table of functions by process: a row for each function of each") {
+  profile::Profile p;
+  const auto a = p.frame({.function = "a"}), b = p.frame({.function = "b"});
+  p.add({.frames = std::array{a, b}, .value = 3, .comm = "make", .pid = 1});
+  p.add({.frames = std::array{a, b}, .value = 2, .comm = "make", .pid = 2});
+  p.add({.frames = std::array{a}, .value = 4, .comm = "sh", .pid = 3});
+  const auto naming = [](const profile::Frame& f, std::vector<profile::Frame>& out) { out.push_back(f); };
+  const auto rows = [&](FunctionTable table) {
+    table.update(p, naming);
+    std::vector<std::string> out;
+    for (const FunctionWeight& f : table.functions()) {
+      if (f.total != 0)
+        out.push_back(f.comm + "/" + std::to_string(f.pid) + "/" + f.name + " " + std::to_string(f.self) +
+                      " of " + std::to_string(f.total));
+    }
+    std::ranges::sort(out);
+    return out;
+  };
+  FunctionTable by_comm, by_both;
+  by_comm.group_by(true, false);
+  by_both.group_by(true, true);
+  using Rows = std::vector<std::string>;
+  CHECK(rows({}) == Rows{"/0/a 4 of 9", "/0/b 5 of 5"});
+  CHECK(rows(by_comm) == Rows{"make/0/a 0 of 5", "make/0/b 5 of 5", "sh/0/a 4 of 4"});
+  CHECK(rows(by_both) ==
+        Rows{"make/1/a 0 of 3", "make/1/b 3 of 3", "make/2/a 0 of 2", "make/2/b 2 of 2", "sh/3/a 4 of 4"});
+  const std::string_view stack[] = {"a", "b"};
+  by_comm.add(stack, "make", 9, 7);
+  CHECK(by_comm.functions().back().comm == "make");
+  CHECK(by_comm.functions().back().self == 7);
+}

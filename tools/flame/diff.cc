@@ -186,6 +186,14 @@ int judge(const DiffOptions& options, const Diff& diff) {
   for (const std::string& text : options.fail_if) {
     const auto threshold = profile::DiffThreshold::compile(text);
     if (!threshold) return kWrongCommandLine;  // it compiled before
+    if (const auto r = threshold->check_names(diff); !r) {
+      print_error(r.error(), false);
+      return kFailed;
+    }
+  }
+  for (const std::string& text : options.fail_if) {
+    const auto threshold = profile::DiffThreshold::compile(text);
+    if (!threshold) return kWrongCommandLine;
     const profile::DiffVerdict v = threshold->evaluate(diff);
     const bool open = v.verdict == ChangeVerdict::inconclusive;
     const bool failed = v.verdict == ChangeVerdict::more || (open && options.strict);

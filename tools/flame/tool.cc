@@ -59,10 +59,15 @@ class Flame final : public Tool {
 
   std::unique_ptr<TopSink> make_top(Screen& screen, const ClockSource& clock,
                                     const TopStyle& style) override {
-    if (common().from) return make_function_top(screen, clock, style, {});
+    const auto by = [this](std::string_view key) {
+      return std::ranges::find(common().by, key) != common().by.end();
+    };
+    const FunctionGroups groups{.comm = by("comm"), .pid = by("pid")};
+    if (common().from) return make_function_top(screen, clock, style, {}, groups);
     return make_function_top(screen, clock, style,
                              {[this](FunctionTable& table, bool interval) { update_top(table, interval); },
-                              [this] { return about_top(); }, [this] { return description(); }});
+                              [this] { return about_top(); }, [this] { return description(); }},
+                             groups);
   }
 
   Result<void> attach(Session& session) override {
@@ -141,9 +146,13 @@ class Flame final : public Tool {
   // Its table is of functions, not of rows.
   Result<void> check_top() const {
     if (!common().top) return {};
-    for (const auto& [option, given] : {std::pair{"--by", !common().by.empty()},
-                                        {"--where", !common().where.empty()},
-                                        {"--count", common().count.has_value()}}) {
+    for (const std::string& key : common().by) {
+      if (key != "comm" && key != "pid")
+        return Error{"flame --top does not group by " + key, "its rows are functions",
+                     "--by comm, pid or both"};
+    }
+    for (const auto& [option, given] :
+         {std::pair{"--where", !common().where.empty()}, {"--count", common().count.has_value()}}) {
       if (given)
         return Error{fmt::format("{} has no effect on flame --top", option), "its table is of functions"};
     }
