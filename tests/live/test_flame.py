@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+from flame_formats import firefox_faults, speedscope_faults
 from harness import EMULATED, HERE, PLUMB, compiled, core, hook, needs, run_plumb, _programs
 
 GO = """package main
@@ -183,6 +185,15 @@ class Cpu(unittest.TestCase):
         self.assertGreater(taken.total, 10)
         self.assertEqual({stack[0] for stack, _ in taken.stacks}, {"spin"})
         self.assertGreater(taken.share("work"), 80.0)
+
+    def test_viewers_get_whole_files(self):
+        """Of the whole machine: kernel, modules, names of all kinds."""
+        with tempfile.TemporaryDirectory() as folder:
+            names = {"speedscope.json": speedscope_faults, "firefox.json": firefox_faults}
+            run_plumb("flame", "-q", "-d", "1s", *(f"-o{folder}/x.{name}" for name in names), timeout=60)
+            for name, faults in names.items():
+                with open(f"{folder}/x.{name}", encoding="utf-8") as file:
+                    self.assertEqual(faults(json.load(file)), [], name)
 
     @needs("c++")
     def test_processes_that_are_gone_have_names(self):
