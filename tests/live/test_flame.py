@@ -203,7 +203,8 @@ class Cpu(unittest.TestCase):
 
     @needs("c++", "perf")
     def test_agrees_with_perf(self):
-        """Self shares of the top functions beside perf's, taken at the same time from the same process."""
+        """Self shares of the top functions beside perf's, taken at the same time from the same process. Of user code alone: on a
+        busy machine perf's own copying of stacks takes several percent of the process's time in the kernel."""
         data = os.path.join(_programs(), "perf.data")
         with subprocess.Popen([spin(), "60"]) as load:
             try:
@@ -215,12 +216,14 @@ class Cpu(unittest.TestCase):
             finally:
                 load.kill()
         report = subprocess.run(["perf", "report", "-i", data, "--no-children", "-g", "none", "--stdio", "-F",
-                                 "overhead,sym", "--percent-limit", "1"], capture_output=True, text=True, check=True)
+                                 "overhead,sym", "--percent-limit", "0"], capture_output=True, text=True, check=True)
         theirs = {}
         for line in report.stdout.splitlines():
             match = re.match(r"\s*([0-9.]+)%\s+\[\.\] (.+?)\s*$", line)
             if match:
                 theirs[match[2].split("(")[0]] = float(match[1])
+        user = sum(theirs.values())
+        theirs = {function: 100.0 * share / user for function, share in theirs.items() if share >= 1}
         ours = collections.Counter()
         for function, share in taken.self_shares().items():
             ours[function.split("(")[0]] += share
