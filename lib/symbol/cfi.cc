@@ -1,7 +1,5 @@
 #include "symbol/cfi.h"
 
-#include <elf.h>
-
 #include <algorithm>
 #include <iterator>
 #include <limits>
@@ -21,7 +19,7 @@ constexpr std::uint32_t kNoRule = std::numeric_limits<std::uint32_t>::max();
 }  // namespace
 
 UnwindTable UnwindTable::of(const ElfFile& file) {
-  if (file.machine() != EM_X86_64) return {};
+  if (file.machine() != kMachine) return {};
   if (const ElfSection* s = file.section(".eh_frame"); s != nullptr && s->size > 8) {
     CfiIndex index;
     if (const ElfSection* i = file.section(".eh_frame_hdr"); i != nullptr)
