@@ -1,8 +1,9 @@
 # Finds what packages.txt lists and the build uses. What is missing is said once, all of it, with the package names of
 # Debian 12.
 set(missing "")
-file(GLOB llvm /usr/lib/llvm-*)  # LLVM keeps each version in a folder of its own
+file(GLOB llvm RELATIVE "${CMAKE_SYSROOT}/" ${CMAKE_SYSROOT}/usr/lib/llvm-*)  # LLVM keeps each version in a folder of its own
 list(SORT llvm COMPARE NATURAL ORDER DESCENDING)
+list(TRANSFORM llvm PREPEND /)
 set(LINKED_PACKAGES "")  # what the executable is made of
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/packages.txt)
 file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/packages.txt lines REGEX "^[a-z]")

@@ -23,6 +23,7 @@ namespace {
 
 constexpr const char* kLicense = "Dual MIT/GPL";
 constexpr const char* kProbeName = "plumb_probe";
+constexpr int kNotSupported = 524;  // ENOTSUPP, which is the kernel's alone (include/linux/errno.h)
 
 // Instructions as the kernel's own macros write them (samples/bpf/bpf_insn.h).
 template <unsigned Register>
@@ -134,6 +135,16 @@ Feature Features::State::load_tracing(bpf_attach_type attach, const std::string&
   const int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, kProbeName, kLicense, kReturnNothing, 2, &options);
   if (fd < 0) return refused(what + " refused", -fd);
   const UniqueFd close_it(fd);
+#if defined(__aarch64__)
+  // Before Linux 6.4 these kernels take such programs and refuse to attach them: ENOTSUPP (commit 2aa6ac03516d).
+  if (attach == BPF_TRACE_FENTRY) {
+    const int link = bpf_raw_tracepoint_open(nullptr, fd);
+    if (link < 0)
+      return refused(what + " refused when attached, on arm64 before Linux 6.4",
+                     link == -kNotSupported ? EOPNOTSUPP : -link);
+    const UniqueFd detach_it(link);
+  }
+#endif
   return yes();
 }
 
@@ -158,7 +169,7 @@ Feature Features::fentry(std::string_view function) {
     return state_->load_tracing(BPF_TRACE_FENTRY, target, "fentry programs are",
                                 "no function " + target + " in this kernel's BTF");
   });
-  if (answer.error == EPERM) state_->no_fentry = answer;
+  if (answer.error == EPERM || answer.error == EOPNOTSUPP) state_->no_fentry = answer;
   return answer;
 }
 

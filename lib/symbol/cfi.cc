@@ -1,7 +1,5 @@
 #include "symbol/cfi.h"
 
-#include <elf.h>
-
 #include <algorithm>
 #include <iterator>
 #include <limits>
@@ -18,7 +16,7 @@ constexpr std::size_t kMaxFunctions = std::size_t{1} << 22;
 }  // namespace
 
 UnwindTable UnwindTable::of(const ElfFile& file) {
-  if (file.machine() != EM_X86_64) return {};
+  if (file.machine() != kMachine) return {};
   if (const ElfSection* s = file.section(".eh_frame"); s != nullptr && s->size > 8) {
     if (UnwindTable table(file.contents(*s), s->address, file.low_address(), false); !table.empty())
       return table;

@@ -10,7 +10,8 @@
 // hundred different ones) and kept once. Nothing is approximated: CFA expressions (PLT, realigned stacks,
 // signal frames, hand-written assembly) are kept as they are and evaluated.
 //
-// Sources: System V ABI AMD64 supplement 3.7 and 4.2; DWARF 5, 6.4; LSB 10.6 (.eh_frame). x86-64 only.
+// Sources: System V ABI AMD64 supplement 3.7 and 4.2; DWARF for the Arm 64-bit Architecture; DWARF 5, 6.4; LSB 10.6
+// (.eh_frame). Of the machine that plumb is built for (machine.h).
 #pragma once
 
 #include <cstddef>
@@ -21,12 +22,9 @@
 #include <vector>
 
 #include "symbol/elf.h"
+#include "symbol/machine.h"
 
 namespace plumb {
-
-// DWARF's numbers of x86-64 registers.
-inline constexpr std::size_t kRbx = 3, kRbp = 6, kRsp = 7, kReturn = 16;
-inline constexpr std::size_t kUnwindRegisters = 17;
 
 enum class CfaKind : std::uint8_t {
   unsupported,      // a form or a register that this does not know
@@ -56,7 +54,8 @@ struct UnwindRule {
   std::uint8_t cfa_register = 0;
   bool signal_frame = false;  // the frame below was interrupted: its address is no return address
   std::int32_t cfa_offset = 0;
-  std::span<const RegisterRule> registers;  // all others: same; rsp is the CFA. Valid as long as the table
+  std::span<const RegisterRule>
+      registers;  // all others: same; the stack pointer is the CFA. Valid as long as the table
 };
 
 class UnwindTable {

@@ -56,8 +56,8 @@ bool is_cie(const CfiSection& section, const Head& head) {
   return head.id == (head.wide ? ~std::uint64_t{0} : std::uint64_t{kLong});
 }
 
-// A pointer by its encoding. Those relative to anything but their own place do not occur here on x86-64 and
-// make the reader's caller give up.
+// A pointer by its encoding. Those relative to anything but their own place do not occur on the machines of machine.h
+// and make the reader's caller give up.
 std::optional<std::uint64_t> take_pointer(BytesReader& reader, std::uint8_t encoding, std::uint64_t address) {
   const std::uint64_t place = address + reader.position();
   std::uint64_t value = 0;

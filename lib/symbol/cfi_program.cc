@@ -39,6 +39,8 @@ enum : std::uint8_t {
   kValueOffset = 0x14,
   kValueOffsetSigned = 0x15,
   kValueExpression = 0x16,
+  kArmNegateSigned =
+      0x2d,  // DWARF for the Arm 64-bit Architecture: from here on the return address is signed, or no more
   kGnuArgumentsSize = 0x2e,
   kGnuNegativeOffset = 0x2f,
 };
@@ -179,6 +181,7 @@ bool CfiProgram::define_register(std::uint8_t operation, BytesReader& reader) {
 bool CfiProgram::simple(std::uint8_t operation, BytesReader& reader) {
   switch (operation) {
     case kNop:
+    case kArmNegateSigned:  // the bits of a signature are stripped from each address, signed or not
       return true;
     case kAdvance1:
       return advance(reader.take<std::uint8_t>());
@@ -199,7 +202,7 @@ bool CfiProgram::simple(std::uint8_t operation, BytesReader& reader) {
       remembered_.pop_back();
       return true;
     case kSetLocation:
-      return false;  // no compiler for x86-64 writes it
+      return false;  // no compiler for these machines writes it
     case kDefineCfa:
     case kDefineCfaSigned:
     case kDefineCfaRegister:
@@ -274,7 +277,7 @@ void CfiProgram::emit_row() {
 }
 
 void CfiProgram::run() {
-  if (fde_.cie.return_register != kReturn) return;  // not code of x86-64
+  if (fde_.cie.return_register != kReturnColumn) return;  // not code of this machine
   if (fde_.cie.program.size() > kMaxCieBytes || fde_.program.size() > kMaxFdeBytes) return;
   if (!execute(fde_.cie.program, false)) return;
   initial_ = state_;

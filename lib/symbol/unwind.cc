@@ -5,9 +5,6 @@
 namespace plumb {
 namespace {
 
-// psABI 3.2.1: what a function must keep for its caller.
-constexpr std::uint32_t kCalleeSaved = 1U << kRbx | 1U << kRbp | 1U << 12 | 1U << 13 | 1U << 14 | 1U << 15;
-
 class Unwinder {
  public:
   Unwinder(const Registers& sample, const StackCopy& stack, CodeFinder& code)
@@ -87,26 +84,40 @@ bool Unwinder::restore(const RegisterRule& rule, std::uint64_t cfa, const Unwind
     return true;
   }
   caller.forget(rule.reg);
-  if (rule.reg != kReturn) return true;
+  if (rule.reg != kReturnColumn) return true;
   return place ? lost_memory(*place) : stop(UnwindEnd::no_rule);
 }
 
 bool Unwinder::by_cfi(const UnwindRule& rule, const UnwindTable& table) {
   for (const RegisterRule& r : rule.registers) {
-    if (r.reg == kReturn && r.kind == RegisterKind::undefined) return stop(UnwindEnd::root);
+    if (r.reg == kReturnColumn && r.kind == RegisterKind::undefined) return stop(UnwindEnd::root);
   }
   const auto cfa = cfa_of(rule, table);
-  if (!cfa) return stop(UnwindEnd::no_rule);
+  if (!cfa) {
+    // Behind a frame that was left by its frame pointer; arm64's compilers keep it where they count from the stack
+    // pointer.
+    const bool lost = rule.cfa == CfaKind::register_offset && rule.cfa_register == kStackPointer;
+    return lost ? by_frame_pointer() : stop(UnwindEnd::no_rule);
+  }
   Registers caller = now_;
   if (!rule.signal_frame) caller.known &= kCalleeSaved;
-  caller.forget(kReturn);
-  caller.set(kRsp, *cfa);
+  if (kReturnColumn == kReturn) caller.forget(kReturn);
+  caller.set(kStackPointer, *cfa);
   for (const RegisterRule& r : rule.registers) {
     if (!restore(r, *cfa, table, caller)) return false;
   }
-  if (!caller.has(kReturn)) return stop(UnwindEnd::no_rule);
+  if (!caller.has(kReturnColumn)) return stop(UnwindEnd::no_rule);
+  const bool leaf =
+      kReturnColumn != kReturn && exact_;  // may have no frame at all: its return address is in a register
+  if (kReturnColumn != kReturn) {
+    caller.set(kReturn, caller.value[kReturnColumn]);
+    caller.forget(kReturnColumn);  // the call that led here overwrote it
+  }
   // A signal may have been taken on another stack.
-  if (!rule.signal_frame && caller.value[kRsp] <= now_.value[kRsp]) return stop(UnwindEnd::no_progress);
+  if (!rule.signal_frame && caller.value[kStackPointer] <= now_.value[kStackPointer] &&
+      !(leaf && caller.value[kStackPointer] == now_.value[kStackPointer])) {
+    return stop(UnwindEnd::no_progress);
+  }
   return arrive(caller, rule.signal_frame);
 }
 
@@ -117,38 +128,60 @@ bool Unwinder::by_go(const GoTable& table, std::uint64_t address) {
   if (function && function->root) return stop(UnwindEnd::root);
   const auto moved = table.stack_moved(address);
   if (!moved) return by_frame_pointer();
-  const std::uint64_t place = now_.value[kRsp] + static_cast<std::uint64_t>(*moved);
-  const auto return_address = stack_.read(place);
-  if (!return_address) return lost_memory(place);
+  const std::uint64_t sp = now_.value[kStackPointer];
+#if defined(__aarch64__)
+  // The link register is saved at the bottom of the frame and the frame pointer right below it
+  // (src/cmd/internal/obj/arm64/obj7.go, preprocess); without a frame both are where they were.
+  const bool frame = *moved != 0;
+  const std::uint64_t next = sp + static_cast<std::uint64_t>(*moved), place = sp, saved_pointer = sp - 8;
+#else
+  const bool frame = *moved >= 8;
+  const std::uint64_t place = sp + static_cast<std::uint64_t>(*moved), next = place + 8,
+                      saved_pointer = place - 8;
+#endif
+  std::optional<std::uint64_t> return_address;
+  if (!frame && kReturnColumn != kReturn) {
+    if (!now_.has(kReturnColumn)) return stop(UnwindEnd::no_rule);
+    return_address = now_.value[kReturnColumn];
+  } else {
+    return_address = stack_.read(place);
+    if (!return_address) return lost_memory(place);
+  }
   Registers caller = now_;
   caller.known = 0;
-  if (*moved >= 8) {
-    if (const auto saved = stack_.read(place - 8)) caller.set(kRbp, *saved);
-  } else if (now_.has(kRbp)) {
-    caller.set(kRbp, now_.value[kRbp]);
+  if (frame) {
+    // On arm64 it may lie below the stack pointer, outside of what was copied; then it still is in its register.
+    if (const auto saved = stack_.read(saved_pointer)) caller.set(kFramePointer, *saved);
+  } else if (now_.has(kFramePointer)) {
+    caller.set(kFramePointer, now_.value[kFramePointer]);
   }
   caller.set(kReturn, *return_address);
-  caller.set(kRsp, place + 8);
+  caller.set(kStackPointer, next);
   return arrive(caller, false);
 }
 
 bool Unwinder::by_frame_pointer() {
-  if (!now_.has(kRbp)) return stop(UnwindEnd::no_rule);
-  const std::uint64_t frame = now_.value[kRbp];
+  if (!now_.has(kFramePointer)) return stop(UnwindEnd::no_rule);
+  const std::uint64_t frame = now_.value[kFramePointer];
   if (frame == 0) return stop(UnwindEnd::root);  // psABI 3.4.1: marks the deepest frame
-  if (frame < now_.value[kRsp] || frame % 8 != 0) return stop(UnwindEnd::no_rule);
+  if (frame < now_.value[kStackPointer] || frame % 8 != 0) return stop(UnwindEnd::no_rule);
   const auto saved = stack_.read(frame);
   const auto return_address = stack_.read(frame + 8);
   if (!saved || !return_address) return lost_memory(frame + 8);
   Registers caller = now_;
   caller.known = 0;
-  caller.set(kRbp, *saved);
+  caller.set(kFramePointer, *saved);
   caller.set(kReturn, *return_address);
-  caller.set(kRsp, frame + 16);
+  caller.set(kStackPointer, frame + 16);
+#if defined(__aarch64__)
+  caller.forget(
+      kStackPointer);  // the record may lie anywhere in its frame (AAPCS64, 6.4.6): this is a lower bound
+#endif
   return arrive(caller, false);
 }
 
 bool Unwinder::arrive(Registers caller, bool exact) {
+  caller.value[kReturn] &= kAddressBits;
   if (caller.value[kReturn] == 0) return stop(UnwindEnd::root);
   now_ = caller;
   exact_ = exact;
@@ -172,7 +205,7 @@ void unwind(const Registers& sample, const StackCopy& stack, CodeFinder& code, s
             Unwound& out) {
   out.addresses.clear();
   out.end = UnwindEnd::no_rule;
-  if (!sample.has(kReturn) || !sample.has(kRsp)) return;
+  if (!sample.has(kReturn) || !sample.has(kStackPointer)) return;
   Unwinder unwinder(sample, stack, code);
   while (true) {
     if (out.addresses.size() == depth) {

@@ -4,7 +4,7 @@
 //  1. call-frame information of the file (cfi.h);
 //  2. Go's own tables (go_table.h), whose binaries need no call-frame information to be debuggable;
 //  3. the frame pointer, where neither covers the address: code that a JIT made, and V8's and others' own
-//     assembly, keep rbp.
+//     assembly, keep it.
 // A frame that none explains ends the stack, and why it ended is part of the answer: only a stack that reaches
 // the thread's first function (its return address is undefined by the call-frame information) is `rooted`.
 #pragma once
@@ -24,15 +24,16 @@ namespace plumb {
 class GoTable;
 
 struct Registers {
-  std::array<std::uint64_t, kUnwindRegisters> value{};  // by DWARF's numbers; [kReturn] is rip
-  std::uint32_t known = 0;                              // bit N: value[N] is known
+  std::array<std::uint64_t, kUnwindRegisters>
+      value{};              // by DWARF's numbers; [kReturn] is the program counter
+  std::uint64_t known = 0;  // bit N: value[N] is known
 
   bool has(std::size_t reg) const { return reg < kUnwindRegisters && (known >> reg & 1) != 0; }
   void set(std::size_t reg, std::uint64_t v) {
     value[reg] = v;
-    known |= 1U << reg;
+    known |= std::uint64_t{1} << reg;
   }
-  void forget(std::size_t reg) { known &= ~(1U << reg); }
+  void forget(std::size_t reg) { known &= ~(std::uint64_t{1} << reg); }
 };
 
 // A copy of memory from `base` on.

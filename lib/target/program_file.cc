@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "symbol/bytes_reader.h"
+#include "symbol/machine.h"
 #include "target/go_functions.h"
 
 namespace plumb {
@@ -111,7 +112,7 @@ std::optional<CodeRange> ProgramFile::function_at(std::uint64_t address) const {
   return std::nullopt;
 }
 
-// psABI: JUMP_SLOT and GLOB_DAT name a symbol; RELATIVE carries the address.
+// Both psABIs: JUMP_SLOT and GLOB_DAT name a symbol; RELATIVE carries the address.
 std::optional<std::uint64_t> ProgramFile::slot_target(std::uint64_t slot) const {
   if (!dynamic_) dynamic_ = symbols(".dynsym");
   for (const char* name : {".rela.plt", ".rela.dyn"}) {
@@ -119,7 +120,7 @@ std::optional<std::uint64_t> ProgramFile::slot_target(std::uint64_t slot) const 
     for (std::size_t at = 0; at + sizeof(Elf64_Rela) <= entries.size(); at += sizeof(Elf64_Rela)) {
       const auto rela = load<Elf64_Rela>(entries, at);
       if (rela.r_offset != slot) continue;
-      if (ELF64_R_TYPE(rela.r_info) == R_X86_64_RELATIVE) return static_cast<std::uint64_t>(rela.r_addend);
+      if (ELF64_R_TYPE(rela.r_info) == kRelative) return static_cast<std::uint64_t>(rela.r_addend);
       const std::uint64_t index = ELF64_R_SYM(rela.r_info);
       if (index >= count_of(dynamic_->entries)) return std::nullopt;
       const auto s = load<Elf64_Sym>(dynamic_->entries, index * sizeof(Elf64_Sym));

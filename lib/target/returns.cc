@@ -62,7 +62,7 @@ class Search {
       return refuse(fmt::format("there is no code at {:#x}", function.address));
     for (std::size_t at = 0; at < code.size();) {
       const std::uint64_t address = function.address + at;
-      const auto instruction = decode_x86_64(std::span(code).subspan(at));
+      const auto instruction = decode(std::span(code).subspan(at), address);
       if (!instruction) return unknown(address);
       starts_.insert(address);
       if (auto r = take(address, *instruction); !r) return r;
@@ -78,12 +78,12 @@ class Search {
     std::uint64_t base = address;
     while (!inside(address) && starts_.insert(address).second) {
       if (++followed_ > kMaxFollowed) return refuse("what it jumps to is too long");
-      if (address - base + 15 > code.size()) {
+      if (address - base + 16 > code.size()) {
         base = address;
         code = code_.read(base, kStep);
       }
       if (address - base >= code.size()) return refuse(fmt::format("there is no code at {:#x}", address));
-      const auto instruction = decode_x86_64(std::span(code).subspan(address - base));
+      const auto instruction = decode(std::span(code).subspan(address - base), address);
       if (!instruction) return unknown(address);
       if (instruction->flow == Flow::jump_register)
         return refuse(fmt::format("what it jumps to goes on through a register, at {:#x}", address));

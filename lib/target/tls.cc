@@ -6,6 +6,8 @@
 #include <array>
 #include <iterator>
 
+#include "symbol/machine.h"
+
 namespace plumb {
 namespace {
 
@@ -39,17 +41,18 @@ std::string_view basename(std::string_view path) {
   return path.substr(path.find_last_of('/') + 1);
 }
 
-// go1.17 was the first with the register ABI on x86-64; "go" alone is 1.17 or older, or a build without its version.
+// go1.17 was the first with the register ABI on x86-64, go1.18 on arm64; "go" alone is 1.17 or older, or a build without
+// its version.
 bool has_register_abi(std::string_view version) {
   return !version.starts_with("go1.") || version.size() < 6 || version[5] == '.' || version[5] < '0' ||
                  version[5] > '9'
              ? false
-             : !(version[4] == '1' && version[5] < '7');
+             : !(version[4] == '1' && version[5] < (kMachine == EM_AARCH64 ? '8' : '7'));
 }
 
 void add(const ProgramFile& file, const Known& known, CodeRange range, TlsFinding& out) {
   const auto refuse = [&](std::string why) { out.refused.push_back({known.name, std::move(why)}); };
-  if (file.machine() != EM_X86_64) return refuse("only x86-64 code is decoded");
+  if (file.machine() != kMachine) return refuse("it is code of another machine");
   const auto entry = file.file_offset(range.address);
   if (!entry) return refuse("its code is not in the file");
   if (known.call == TlsCall::freed || known.call == TlsCall::go_close) {

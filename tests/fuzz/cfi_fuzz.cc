@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t i = 0; i < plumb::kUnwindRegisters; ++i) registers.set(i, 0x7000 + 8 * i);
   for (std::uint64_t ip = 0; ip < 0x4000; ip += 0x400) {
     registers.set(plumb::kReturn, ip + data[0]);
-    registers.set(plumb::kRsp, 0x7000);
+    registers.set(plumb::kStackPointer, 0x7000);
     plumb::Unwound out;
     plumb::unwind(registers, {0x7000, stack, (data[0] & 2) != 0}, code, 32, out);
     require(!out.addresses.empty() && out.addresses.size() <= 32);

@@ -80,7 +80,7 @@ def forced_variants():
 
 
 def programs():
-    build = os.path.join(HERE, "../../build")
+    build = os.path.join(HERE, "../..", os.environ.get("BUILD", "build"))
     objects = sorted(glob.glob(os.path.join(build, "bpf/*.bpf.o")))
     done = subprocess.run([os.path.join(build, "tests/kernels/verify_programs"), *objects], text=True,
                           stdout=subprocess.PIPE)

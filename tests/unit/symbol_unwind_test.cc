@@ -17,6 +17,8 @@
 
 using namespace plumb;
 
+#if defined(__x86_64__)  // code of that machine; arm64's: symbol_unwind_arm64_test.cc
+
 namespace {
 
 using Bytes = std::vector<std::byte>;
@@ -78,8 +80,8 @@ struct Stack {
 Registers at(std::uint64_t ip, std::uint64_t sp = 0x7000) {
   Registers r;
   r.set(kReturn, ip);
-  r.set(kRsp, sp);
-  r.set(kRbp, 0x7010);
+  r.set(kStackPointer, sp);
+  r.set(kFramePointer, 0x7010);
   return r;
 }
 
@@ -98,11 +100,11 @@ TEST_CASE("rows hold from their address on") {
   REQUIRE(t.functions() == 1);
   CHECK(t.find(0x1000)->cfa_offset == 8);
   CHECK(t.find(0x1001)->cfa_offset == 16);
-  CHECK(t.find(0x1003)->cfa_register == kRsp);
-  CHECK(t.find(0x1004)->cfa_register == kRbp);
-  CHECK(t.find(0x1083)->cfa_register == kRbp);
-  CHECK(t.find(0x1084)->cfa_register == kRsp);
-  CHECK(t.find(0x10ff)->cfa_register == kRsp);
+  CHECK(t.find(0x1003)->cfa_register == kStackPointer);
+  CHECK(t.find(0x1004)->cfa_register == kFramePointer);
+  CHECK(t.find(0x1083)->cfa_register == kFramePointer);
+  CHECK(t.find(0x1084)->cfa_register == kStackPointer);
+  CHECK(t.find(0x10ff)->cfa_register == kStackPointer);
   CHECK_FALSE(t.find(0x1100));
   CHECK_FALSE(t.find(0xfff));
   CHECK(*t.function_start(0x10ff) == 0x1000);
@@ -210,7 +212,8 @@ TEST_CASE("damaged sections give no rules and no harm") {
   CHECK_FALSE(UnwindTable(section_of({}, 8), 0x10000, 0, false).find(0x1000));  // code of another machine
 }
 
-#if defined(__x86_64__)
+#endif
+
 namespace {
 
 struct Self final : CodeFinder {
@@ -260,16 +263,22 @@ struct Captured {
 [[gnu::noinline]] void capture_here(Captured& out, const std::vector<Mapping>& maps) {
   ucontext_t context;
   ::getcontext(&context);
+#if defined(__aarch64__)
+  for (std::size_t i = 19; i < 31; ++i) out.registers.set(i, context.uc_mcontext.regs[i]);
+  out.registers.set(kStackPointer, context.uc_mcontext.sp);
+  out.registers.set(kReturn, context.uc_mcontext.pc);
+#else
   const greg_t* g = context.uc_mcontext.gregs;
   out.registers.set(kRbx, static_cast<std::uint64_t>(g[REG_RBX]));
-  out.registers.set(kRbp, static_cast<std::uint64_t>(g[REG_RBP]));
-  out.registers.set(kRsp, static_cast<std::uint64_t>(g[REG_RSP]));
+  out.registers.set(kFramePointer, static_cast<std::uint64_t>(g[REG_RBP]));
+  out.registers.set(kStackPointer, static_cast<std::uint64_t>(g[REG_RSP]));
   out.registers.set(12, static_cast<std::uint64_t>(g[REG_R12]));
   out.registers.set(13, static_cast<std::uint64_t>(g[REG_R13]));
   out.registers.set(14, static_cast<std::uint64_t>(g[REG_R14]));
   out.registers.set(15, static_cast<std::uint64_t>(g[REG_R15]));
   out.registers.set(kReturn, static_cast<std::uint64_t>(g[REG_RIP]));
-  out.base = out.registers.value[kRsp];
+#endif
+  out.base = out.registers.value[kStackPointer];
   std::uint64_t end = 0;
   for (const Mapping& m : maps) {
     if (out.base >= m.start && out.base < m.end) end = m.end;
@@ -319,4 +328,3 @@ TEST_CASE("this program's own stack is walked to its first function") {
   for (std::size_t i = 0; i < 3; ++i)
     CHECK(function(out.addresses[i + 1]) == reinterpret_cast<std::uint64_t>(levels[i]));
 }
-#endif

@@ -6,6 +6,8 @@
 
 using namespace plumb;
 
+#if defined(__x86_64__)
+
 namespace {
 
 // Code laid out by hand.
@@ -90,3 +92,39 @@ TEST_CASE("returns: refused where a probe could be written into data, or a retur
   CHECK(says(refused(Code({0xff, 0x60, 0x18}), 3), "through a pointer"));
   CHECK(says(refused(Code(std::vector<std::uint8_t>(100, 0xc3)), 100), "too many"));
 }
+#endif
+
+#if defined(__aarch64__)
+namespace {
+
+struct Words final : CodeSource {
+  explicit Words(std::vector<std::uint32_t> w) : words(std::move(w)) {}
+  std::vector<std::byte> read(std::uint64_t address, std::size_t size) const override {
+    const auto all = std::as_bytes(std::span(words));
+    if (address < 0x1000 || address - 0x1000 >= all.size()) return {};
+    const auto rest = all.subspan(address - 0x1000);
+    const auto part = rest.first(std::min(size, rest.size()));
+    return {part.begin(), part.end()};
+  }
+  std::optional<CodeRange> function_at(std::uint64_t) const override { return std::nullopt; }
+  std::optional<std::uint64_t> slot_target(std::uint64_t slot) const override {
+    return slot == 0x6018 ? std::optional<std::uint64_t>(0x1018) : std::nullopt;
+  }
+  std::vector<std::uint32_t> words;
+};
+
+}  // namespace
+
+TEST_CASE("returns: of arm64 code, and where a jump leaves it") {
+  // cbz x0, +8; ret; b +8 (behind the function); then nop; ret
+  const Words code({0xb4000040, 0xd65f03c0, 0x14000002, 0xd503201f, 0xd65f03c0});
+  CHECK(*find_returns({0x1000, 12}, code) == std::vector<std::uint64_t>{0x1004, 0x1010});
+}
+
+TEST_CASE("returns: of arm64 code that ends in an entry of the linkage table") {
+  // b +8 (over the end); ret; adrp x16, 5 pages on; ldr x17, [x16, #24]; add; br x17
+  const Words code({0x14000002, 0xd65f03c0, 0xb0000030, 0xf9400e11, 0x91006210, 0xd61f0220, 0xd65f03c0});
+  CHECK_FALSE(find_returns({0x1000, 4}, Words({0x14000001, 0xd61f0220})).ok());  // through a register
+  CHECK(*find_returns({0x1000, 4}, code) == std::vector<std::uint64_t>{0x1018});
+}
+#endif

@@ -149,9 +149,9 @@ int main(int argc, char** argv) {
     std::vector<std::uint64_t> theirs;
     dwfl_getthread_frames(dwfl, pid, on_frame, &theirs);
     const Registers registers = registers_of(pid);
-    const auto stack = stack_of(pid, registers.value[kRsp]);
+    const auto stack = stack_of(pid, registers.value[kStackPointer]);
     Unwound ours;
-    unwind(registers, {registers.value[kRsp], stack, false}, process, 4'096, ours);
+    unwind(registers, {registers.value[kStackPointer], stack, false}, process, 4'096, ours);
     if (ours.addresses == theirs) {
       ++same;
     } else if (ours.end == UnwindEnd::root && ours.addresses.size() > theirs.size() &&

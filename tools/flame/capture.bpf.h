@@ -45,9 +45,9 @@ struct user_registers {
 };
 
 static __always_inline void take_registers(struct flame_sample* s, const struct user_registers* r) {
-  s->registers[6] = r->regs[29];
-  s->registers[7] = r->sp;
-  s->registers[16] = r->pc;
+  for (int i = 0; i < 31; i++) s->registers[i] = r->regs[i];
+  s->registers[31] = r->sp;
+  s->registers[32] = r->pc;
 }
 
 #endif
@@ -108,7 +108,7 @@ static __always_inline void take_user_stack(struct flame_sample* s, __u8* stack,
   if (!config.user || (BPF_CORE_READ(task, flags) & PF_KTHREAD) || !BPF_CORE_READ(task, mm)) return;
   if (read_registers(&registers)) return;
   take_registers(s, &registers);
-  sp = s->registers[7];
+  sp = s->registers[FLAME_STACK_POINTER];
   used = stack_in_use(task, sp);
   s->stack_bytes = copy_stack(stack, room, sp, used);
   s->flags |= FLAME_HAS_USER;

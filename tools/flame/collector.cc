@@ -38,9 +38,6 @@ std::string_view text_of(const char (&field)[TASK_COMM_LEN]) {
 Registers registers_of(const flame_sample& sample) {
   Registers r;
   for (std::size_t i = 0; i < FLAME_REGISTERS; ++i) r.set(i, sample.registers[i]);
-#if defined(__aarch64__)
-  r.known = 1U << kRbp | 1U << kRsp | 1U << kReturn;
-#endif
   return r;
 }
 
@@ -144,7 +141,7 @@ void Collector::add_frame(ProcessCode& process, std::uint64_t address, std::uint
 void Collector::walk_user(const flame_sample& sample, std::span<const std::byte> stack) {
   ProcessCode& process = processes_.sampled(sample.task.pid);
   ProcessFinder finder(process, modules_);
-  const StackCopy copy{sample.registers[kRsp], stack, (sample.flags & FLAME_STACK_CUT) != 0};
+  const StackCopy copy{sample.registers[kStackPointer], stack, (sample.flags & FLAME_STACK_CUT) != 0};
   unwind(registers_of(sample), copy, finder, options_.depth, unwound_);
   std::ranges::reverse(unwound_.addresses);
   for (const std::uint64_t address : unwound_.addresses) add_frame(process, address, sample.task.uid);

@@ -11,7 +11,6 @@
 #define FLAME_STACK_MOST 131072        /* --stack-size; a power of two */
 #define FLAME_BLOCKED_STACK_MOST 16384 /* of a thread that waits: kept for as long as it lives */
 #define FLAME_PAGE 4096
-#define FLAME_REGISTERS 17
 
 enum flame_flags {
   FLAME_HAS_USER = 1,    /* registers and stack are the thread's */
@@ -20,8 +19,16 @@ enum flame_flags {
   FLAME_STILL_WAITS = 8, /* at the end of the capture */
 };
 
-/* By DWARF's numbers of x86-64 registers: rax rdx rcx rbx rsi rdi rbp rsp r8..r15, then rip. On arm64 only those at
- * the places of rbp (the frame pointer), rsp and rip are filled. */
+/* By DWARF's numbers (lib/symbol/machine.h). x86-64: rax rdx rcx rbx rsi rdi rbp rsp r8..r15, then rip; arm64: x0..x30,
+ * sp, then pc. */
+#if defined(__TARGET_ARCH_arm64) || defined(__aarch64__)
+#define FLAME_STACK_POINTER 31
+#define FLAME_REGISTERS 33
+#else
+#define FLAME_STACK_POINTER 7
+#define FLAME_REGISTERS 17
+#endif
+
 struct flame_sample {
   __u64 time_ns; /* CLOCK_MONOTONIC, as the events about mappings have it */
   __u64 value;   /* weight: samples, nanoseconds or bytes; of a waker, when the wait began (its time_ns) */
@@ -50,10 +57,10 @@ struct flame_config {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(flame_sample) == 16 + 8 * 17 + 64 + 16 + 24 + 8 * 127);
+static_assert(sizeof(flame_sample) == 16 + 8 * FLAME_REGISTERS + 64 + 16 + 24 + 8 * 127);
 static_assert(sizeof(flame_config) == 24);
 #else
-_Static_assert(sizeof(struct flame_sample) == 16 + 8 * 17 + 64 + 16 + 24 + 8 * 127, "wire struct");
+_Static_assert(sizeof(struct flame_sample) == 16 + 8 * FLAME_REGISTERS + 64 + 16 + 24 + 8 * 127, "wire struct");
 _Static_assert(sizeof(struct flame_config) == 24, "shared with the user side");
 #endif
 

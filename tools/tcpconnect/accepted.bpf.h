@@ -6,27 +6,41 @@
 #ifndef PLUMB_TCPCONNECT_ACCEPTED_BPF_H
 #define PLUMB_TCPCONNECT_ACCEPTED_BPF_H
 
-/* The current task took `sk` from a listener's queue or uses it. Tells it, if it was not told before. When the peer
- * resets it at this very moment on another CPU, it may be told twice, once without its owner: atomic exchange needs
- * Linux 5.12, and the window is some tens of ns. */
+/* For the close, which may be told on another CPU right now and must not see half a name. */
+static __always_inline void keep_accepted(struct conn *conn, const struct conn *accepted)
+{
+	conn->accepted = 1;
+	conn->ends = accepted->ends;
+	conn->task = accepted->task;
+	barrier();
+	conn->known |= accepted->known & KNOWN_OWNER;
+}
+
+/* The current task took `sk` from a listener's queue or uses it. Tells it, if it was not told before. */
 static __always_inline void child_taken(const struct sock *sk)
 {
 	__u64 key = (__u64)sk;
 	struct conn *conn = bpf_map_lookup_elem(&conns, &key);
+	struct conn copy;
 
 	if (!conn || conn->role != ROLE_SERVER || conn->accepted)
 		return;
-	conn->accepted = 1;
-	if (!conn->ends.family) /* Fast Open: accepted before the handshake ended */
-		read_endpoints(&conn->ends, sk, false);
-	if (!ends_selected(&conn->ends, ROLE_SERVER) || !outcome_selected(conn, OUTCOME_ESTABLISHED) ||
-	    !take_owner(conn)) {
+	copy = *conn;
+	if (!copy.ends.family) /* Fast Open: accepted before the handshake ended */
+		read_endpoints(&copy.ends, sk, false);
+	if (!ends_selected(&copy.ends, ROLE_SERVER) || !outcome_selected(&copy, OUTCOME_ESTABLISHED) ||
+	    !take_owner(&copy)) {
 		forget_conn(sk);
 		return;
 	}
-	tell_attempt(conn, OUTCOME_ESTABLISHED, 0, bpf_ktime_get_boot_ns());
-	if (!config.life)
-		forget_conn(sk);
+	if (!claim_accept(sk))
+		return;
+	if (config.life) {
+		conn = bpf_map_lookup_elem(&conns, &key); /* the same entry, unless it is gone */
+		if (conn)
+			keep_accepted(conn, &copy);
+	}
+	tell_attempt(&copy, OUTCOME_ESTABLISHED, 0, bpf_ktime_get_boot_ns());
 }
 
 /* The current task accepted `sk`. Its handshake may have ended before the trace: then it waited in the listener's queue. */
@@ -46,7 +60,7 @@ static __always_inline void child_accepted(const struct sock *sk)
 		read_endpoints(&conn.ends, sk, false);
 		/* One that the filters rejected at the end of its handshake is rejected again. */
 		if (ends_selected(&conn.ends, ROLE_SERVER))
-			keep_conn(sk, &conn, BPF_NOEXIST);
+			keep_child(sk, &conn, BPF_NOEXIST);
 	}
 	child_taken(sk);
 }

@@ -31,7 +31,7 @@ struct conn {
 	__u8 known;     /* enum tcpconnect_known */
 	__u8 closed_by; /* who sent the first FIN */
 	__u8 bound;     /* the application had chosen the local port before it connected */
-	__u8 accepted;  /* the `accept` record is out */
+	__u8 accepted;  /* the `accept` record is out, or about to be */
 	__u8 padding[5];
 };
 
@@ -57,8 +57,7 @@ static __always_inline bool take_owner(struct conn *conn)
 	identify_current(&conn->task);
 	if (!task_selected(&conn->task))
 		return false;
-	barrier();
-	conn->known |= KNOWN_OWNER; /* last: a close on another CPU must not see half a name */
+	conn->known |= KNOWN_OWNER;
 	return true;
 }
 

@@ -95,8 +95,12 @@ Result<void> ConnectProbe::start(Session& session, const Wants& wants, OnEvent o
 Result<void> ConnectProbe::configure(const Wants& wants) {
   // Without closes and servers an entry lasts as long as a handshake; fewer buckets make the start 1 ms shorter.
   const bool brief = !wants.server && !wants.life;
+  const bool untold = wants.server && wants.life;
   if (const int e = bpf_map__set_max_entries(probe_->maps.conns, brief ? kHandshakes : kConnections);
       e != 0) {
+    return bpf_error("cannot size the table of connections", -e);
+  }
+  if (const int e = bpf_map__set_max_entries(probe_->maps.untold, untold ? kConnections : 1); e != 0) {
     return bpf_error("cannot size the table of connections", -e);
   }
   tcpconnect_config& config = probe_->rodata->config;

@@ -56,12 +56,35 @@ struct {
 	__type(value, struct conn);
 } conns SEC(".maps");
 
-static __always_inline void keep_conn(const struct sock *sk, const struct conn *conn, __u64 flags)
+/* False: it is not kept, or was there already. */
+static __always_inline bool keep_conn(const struct sock *sk, const struct conn *conn, __u64 flags)
 {
 	__u64 key = (__u64)sk;
 	long error = bpf_map_update_elem(&conns, &key, conn, flags);
 
 	if (error && error != -EEXIST)
+		count_loss(LOSS_MAP_FULL);
+	return !error;
+}
+
+/* --life only: servers' connections whose accept is still to be told. Key: as in conns; who inserts a server's there inserts
+ * here, too; who tells or drops it deletes. As large as conns, or one entry where it is not used. Full: the accept is not
+ * told, and counted as lost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u8);
+} untold SEC(".maps");
+
+/* A server's connection, whose accept is to be told once. */
+static __always_inline void keep_child(const struct sock *sk, const struct conn *conn, __u64 flags)
+{
+	__u64 key = (__u64)sk;
+	__u8 value = 0;
+
+	if (keep_conn(sk, conn, flags) && config.life && bpf_map_update_elem(&untold, &key, &value, BPF_ANY))
 		count_loss(LOSS_MAP_FULL);
 }
 
@@ -70,6 +93,18 @@ static __always_inline void forget_conn(const struct sock *sk)
 	__u64 key = (__u64)sk;
 
 	bpf_map_delete_elem(&conns, &key);
+	if (config.life && config.server)
+		bpf_map_delete_elem(&untold, &key);
+}
+
+/* The process that accepts and the packet that ends the connection may come at the same moment, on two CPUs or one on top of
+ * the other. Whoever deletes the entry tells the accept, from a copy made before: once deleted it may be another's. Atomic
+ * exchange would need Linux 5.12. */
+static __always_inline bool claim_accept(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return config.life ? !bpf_map_delete_elem(&untold, &key) : !bpf_map_delete_elem(&conns, &key);
 }
 
 /* A client's first SYN is about to be sent, by connect() or by a sendto() with Fast Open; `current` is the process that
@@ -260,7 +295,7 @@ static __always_inline void child_created(const struct sock *sk)
 	if (!netns_selected(conn.netns))
 		return;
 	conn.role = ROLE_SERVER;
-	keep_conn(sk, &conn, BPF_ANY);
+	keep_child(sk, &conn, BPF_ANY);
 }
 
 /* A listener's child has its handshake behind it. The round trip of the SYN-ACK was just measured, unless it had to be
@@ -333,9 +368,12 @@ static __always_inline void connection_closed(const struct sock *sk, struct conn
 	__u64 sent, again, received;
 
 	if (conn->role == ROLE_SERVER && !conn->accepted) {
-		if (owner_required() || !conn->established_ns)
+		struct conn copy = *conn;
+
+		if (owner_required() || !copy.established_ns)
 			return;
-		tell_attempt(conn, OUTCOME_ESTABLISHED, 0, now);
+		if (claim_accept(sk))
+			tell_attempt(&copy, OUTCOME_ESTABLISHED, 0, now);
 	}
 	if (!config.life || !tcp_of(sk, &tcp))
 		return;
