@@ -4,8 +4,9 @@
     sudo tests/bench/drops/compare.py [--rounds 5] [--drops 400000] [--check]
 
 `flood` sends datagrams to a port where nobody listens, as fast as two senders can; each is one drop. Every round runs
-each tracer once, so that what the machine does meanwhile meets all of them alike. "added" is the wall time of a drop
-above the untraced runs of the same rounds; "BPF ns" is the kernel's own account of the program (bpf_stats), which itself
+each tracer once, so that what the machine does meanwhile meets all of them alike. "ns/drop" is CPU time of the senders, in
+whose context the drops happen (their wall time is other programs', too); "added" what is above the untraced runs of the
+same rounds; "BPF ns" is the kernel's own account of the program (bpf_stats), which itself
 costs some 20 ns. The tracer's CPU is the scheduler's count of its threads during the flood, as a share of one core; "at
 500k/s" is that CPU time a drop, times 500,000. --check fails when plumb misses or invents a drop, when it takes 10 % of
 a core or more, or when a drop costs 1 us or more. PLUMB names the executable.
@@ -97,12 +98,16 @@ def with_tracefs():
 
 
 def flood(program, drops):
-    """Both senders in a namespace of their own; ns a drop of each, and how long it took in all."""
+    """Both senders in a namespace of their own; ns of CPU time a drop, and how long it took in all."""
     command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", program, str(drops // SENDERS)]
     started = time.perf_counter()
-    senders = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(SENDERS)]
-    ns = [float(s.communicate()[0]) for s in senders]
-    return statistics.mean(ns), time.perf_counter() - started
+    senders = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(SENDERS)]
+    seconds = 0
+    for sender in senders:
+        _, status, used = os.wait4(sender.pid, 0)
+        sender.returncode = os.waitstatus_to_exitcode(status)
+        seconds += used.ru_utime + used.ru_stime
+    return seconds * 1e9 / drops, time.perf_counter() - started
 
 
 def main():
