@@ -13,6 +13,7 @@
 #include "flame/event.h"
 #include "flame/files.h"
 #include "flame/inline_reader.h"
+#include "flame/kernel_names.h"
 #include "flame/names.h"
 #include "flame/options.h"
 #include "flame/probe.h"
@@ -87,6 +88,7 @@ class Flame final : public Tool {
       return true;
     };
     auto started = probe_.start(session, options_, keep);
+    if (started) kernel_->ask(probe_.kernel_names());
     started_ = session.clock.to_unix(session.clock.now());
     return started;
   }
@@ -226,7 +228,7 @@ class Flame final : public Tool {
   TargetFiles files_;
   InlineReader inlines_;
   FlameProbe probe_;
-  std::optional<KernelSymbols> kernel_;
+  std::optional<KernelNames> kernel_;
   std::optional<Collector> collector_;
   std::optional<FrameNames> names_;
   std::optional<NamedProfile> named_;
