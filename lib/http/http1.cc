@@ -56,6 +56,14 @@ void Http1Side::lose() {
   state_ = State::adrift;
 }
 
+bool Http1Side::give_up_head() {
+  if (state_ != State::start || head_.empty()) return false;
+  const std::string whole = std::move(head_);
+  head_.clear();
+  head_complete(whole, true);
+  return true;
+}
+
 void Http1Side::begin_body(const Framing& framing) {
   remaining_ = framing.length;
   chunked_ = false;
@@ -243,12 +251,8 @@ void Http1Side::skip(std::uint64_t n) {
         events_->stray(n);
         return;
       }
-      {
-        const std::string whole = std::move(head_);
-        head_.clear();
-        head_complete(whole, true);
-        if (state_ == State::guess) events_->body(n, {}, n);
-      }
+      give_up_head();
+      if (state_ == State::guess) events_->body(n, {}, n);
       return;
     case State::length: {
       const std::uint64_t part = std::min(n, remaining_);

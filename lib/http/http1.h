@@ -68,6 +68,9 @@ class Http1Side {
   }
   // Gives up the message under way and waits for the next piece that begins one.
   void lose();
+  // The rest of a head will not come, or not in time: what there is of it is told as one that was cut. False: none is
+  // under way.
+  bool give_up_head();
 
  private:
   enum class State : std::uint8_t {

@@ -68,6 +68,7 @@ void for_each_field(std::string_view lines, bool cut, Take take) {
 Http1Pairing::Http1Pairing(Surroundings& surroundings, Direction requester, bool joined)
     : surroundings_(&surroundings),
       requester_(requester),
+      asked_(!joined),
       request_side_(requests_, !joined),
       response_side_(responses_, !joined) {}
 
@@ -131,6 +132,7 @@ Framing Http1Pairing::request_head(std::string_view head, bool cut) {
   x.incomplete = cut;
   pending.is_head = x.method == "HEAD";
   pending.is_connect = x.method == "CONNECT";
+  asked_ = true;
   const std::size_t target_end = last > first ? last : line.size();
   take_target(trim(line.substr(first + 1, target_end - first - 1)), surroundings_->keep, x);
   MessageFields fields;
@@ -184,6 +186,8 @@ Framing Http1Pairing::response_head(std::string_view head, bool cut) {
   }
   synchronized_ = true;
   Pending* pending = answered();
+  // The answer to a request whose head has not ended, such as 408.
+  if (pending == nullptr && asked_ && status >= 200 && request_side_.give_up_head()) pending = answered();
   interim_ = status < 200 && status != 101;
   unpaired_ = pending == nullptr;
   MessageFields fields;
@@ -317,11 +321,18 @@ void Http1Pairing::fail_all(Failure failure, BootTime time) {
   }
 }
 
+// Nobody waits for their rest any more.
+void Http1Pairing::give_up_heads() {
+  request_side_.give_up_head();
+  response_side_.give_up_head();
+}
+
 void Http1Pairing::ended(End end, Failure failure, BootTime time) {
   if (http2_) return http2_->ended(end, failure, time);
   now_ = time;
   const End response_end = requester_ == Direction::sent ? End::received : End::sent;
   if (end == End::both || end == response_end) {
+    give_up_heads();
     if (failure == Failure::closed) response_side_.finish();
     fail_all(failure, time);
   }
@@ -330,7 +341,11 @@ void Http1Pairing::ended(End end, Failure failure, BootTime time) {
 void Http1Pairing::missed(BootTime time) {
   if (http2_) return http2_->missed(time);
   now_ = time;
-  if (!websocket_) fail_all(Failure::lost, time);
+  if (!websocket_) {
+    give_up_heads();
+    fail_all(Failure::lost, time);
+    asked_ = false;
+  }
   if (websocket_) {
     up_.skip(~0ULL);
     return;

@@ -70,6 +70,7 @@ class Http1Pairing final : public Engine {
   Pending* answered();  // the oldest request without its whole response
   void emit_front();
   void fail_all(Failure failure, BootTime time);
+  void give_up_heads();
   void start_http2(bool upgraded);
   void note_gap();
 
@@ -86,6 +87,7 @@ class Http1Pairing final : public Engine {
   bool interim_ = false;       // the response under way is a 1xx
   bool unpaired_ = false;      // the response under way has no request
   bool synchronized_ = false;  // once a message was seen
+  bool asked_;                 // no request went unseen that could still be answered
   FrameCounter up_{FrameCounter::Kind::websocket};
   FrameCounter down_{FrameCounter::Kind::websocket};
   EventCounter events_;

@@ -70,7 +70,7 @@ void Http2Side::lose() {
   if (state_ == State::adrift) return;
   state_ = State::adrift;
   have_ = 0;
-  in_block_ = false;
+  cut_block();
   block_.clear();
   hpack_ = Hpack(true);
   events_->frames_lost();
@@ -252,16 +252,34 @@ void Http2Side::block_frame_ends() {
   }
 }
 
-void Http2Side::decode_block(bool whole) {
-  events_->headers_begin(block_stream_, block_promised_);
-  if (whole) {
-    whole = hpack_.decode(
-        block_,
-        [](void* events, std::string_view name, std::string_view value) {
-          static_cast<FrameEvents*>(events)->header(name, value);
-        },
-        events_);
+void Http2Side::give_up_block() {
+  const auto type = static_cast<Type>(type_);
+  if (state_ == State::payload &&
+      (type == Type::headers || type == Type::push_promise || type == Type::continuation)) {
+    state_ = State::adrift;
+    flags_ &= static_cast<std::uint8_t>(~kEndHeaders);
+    block_frame_ends();
   }
+  cut_block();
+}
+
+// Tells the fields that a block without its end has. What comes later in this direction cannot be decoded as before.
+void Http2Side::cut_block() {
+  if (!in_block_) return;
+  in_block_ = false;
+  block_ends_stream_ = false;
+  decode_block(!block_missed_, false);
+}
+
+void Http2Side::decode_block(bool captured, bool ended) {
+  events_->headers_begin(block_stream_, block_promised_);
+  const bool decoded = captured && hpack_.decode(
+                                       block_,
+                                       [](void* events, std::string_view name, std::string_view value) {
+                                         static_cast<FrameEvents*>(events)->header(name, value);
+                                       },
+                                       events_);
+  const bool whole = decoded && ended;
   // What the block would have added to the dynamic table is not known: what is there now sits at wrong
   // places.
   if (!whole) hpack_ = Hpack(true);

@@ -43,6 +43,8 @@ class Http2Side {
 
   void take(std::span<const std::byte> bytes, bool begins);
   void skip(std::uint64_t n);
+  // The rest of a header block will not come: what there is of it is told as one that is not whole.
+  void give_up_block();
 
   bool adrift() const { return state_ == State::adrift; }
 
@@ -64,7 +66,8 @@ class Http2Side {
   void frame_begins();
   void frame_ends();
   void block_frame_ends();
-  void decode_block(bool whole);
+  void decode_block(bool captured, bool ended = true);
+  void cut_block();
   void lose();
 
   FrameEvents* events_;

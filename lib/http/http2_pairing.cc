@@ -255,11 +255,19 @@ void Http2Pairing::frames_lost() {
 void Http2Pairing::ended(End end, Failure failure, BootTime time) {
   now_ = time;
   const End response_end = requester_ == Direction::sent ? End::received : End::sent;
-  if (end == End::both || end == response_end) fail_all(failure);
+  if (end != End::both && end != response_end) return;
+  give_up_blocks();
+  fail_all(failure);
+}
+
+void Http2Pairing::give_up_blocks() {
+  sent_side_.give_up_block();
+  received_side_.give_up_block();
 }
 
 void Http2Pairing::missed(BootTime time) {
   now_ = time;
+  give_up_blocks();
   // Which frames are gone is not known, so neither side can be trusted to be at the beginning of one.
   fail_all(Failure::lost);
   sent_side_ = Http2Side(sent_, Http2Side::Start::joined);

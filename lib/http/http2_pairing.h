@@ -80,6 +80,7 @@ class Http2Pairing final : public Engine {
   void emit(Streams::iterator at);
   void fail(Streams::iterator at, Failure failure);
   void fail_all(Failure failure);
+  void give_up_blocks();
 
   Surroundings* surroundings_;
   Direction requester_;

@@ -378,6 +378,45 @@ class Endings(HttpTest):
         self.assertEqual(sorted((e["role"], e["status"], e["error"]) for e in self.mine(plumb.lines)),
                          [("client", None, "trace_ended"), ("server", None, "trace_ended")])
 
+    @core
+    def test_heads_that_never_end(self):
+        """What a slow or hostile client began: it has a line, with the status that it was given up with, if any."""
+        with self.ns.inside():
+            listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def pair():
+            with self.ns.inside():
+                client = socket.create_connection(listener.getsockname())
+            peer, _ = listener.accept()
+            for s in (client, peer):
+                self.addCleanup(s.close)
+            return client, peer
+
+        with httptrace() as plumb:
+            left, given_up, trickled, open_still = [pair() for _ in range(4)]
+            for (client, peer), path in ((left, b"/left"), (given_up, b"/given-up"), (open_still, b"/open")):
+                client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: h\r\n")
+                peer.recv(100)
+                client.sendall(b"X-1: 2\r\n")
+                peer.recv(100)
+            left[0].close()
+            left[1].close()
+            given_up[1].sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+            given_up[0].recv(100)
+            for byte in b"GET /trickled HTTP/1.1\r\nHost: h\r\n\r\n":
+                trickled[0].sendall(bytes([byte]))
+                trickled[1].recv(1)
+            for byte in b"HTTP/1.1 204 No Content\r\n\r\n":
+                trickled[1].sendall(bytes([byte]))
+                trickled[0].recv(1)
+            self.until_seen(plumb, 6)
+        for role in ("client", "server"):
+            self.assertEqual(sorted((e["path"], e["host"], e["status"], e["error"], e["incomplete"])
+                                    for e in self.mine(plumb.lines, role=role)),
+                             [("/given-up", "h", 408, None, True), ("/left", "h", None, "closed", True),
+                              ("/open", "h", None, "trace_ended", True), ("/trickled", "h", 204, None, False)], role)
+
     def test_other_protocols_are_left_alone(self):
         with self.ns.inside():
             listener = socket.create_server(("127.0.0.1", 0))

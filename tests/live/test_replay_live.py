@@ -86,6 +86,8 @@ class AsLive:
             wait_until(lambda: len(saved(self.path)) >= self.at_least, f"{self.at_least} lines")
         raw = saved(self.path)
         self.assertNothingLost([json.loads(line) for line in raw])
+        for other in others:
+            self.assertNothingLost(other.lines)
         self.assertGreater(len(raw), 5)
         return raw
 

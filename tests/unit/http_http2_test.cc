@@ -116,6 +116,22 @@ TEST_CASE("http2: continuation, padding and priority") {
   }
 }
 
+TEST_CASE("http2: a header block that never ends") {
+  H2Writer client;
+  const std::string whole =
+      client.block({{":method", "GET"}, {":scheme", "http"}, {":path", "/slow"}, {"x-a", "b"}});
+  const std::string headers = H2Writer::frame(1, 1, 1, whole);  // without END_HEADERS
+  CHECK(hear({{Direction::received, H2Writer::preface() + headers}}).lines ==
+        Lines{"server GET /slow - 0/0 h2 incomplete closed"});
+  for (std::size_t n = 1; n < 9 + whole.size(); ++n) {
+    CAPTURE(n);
+    const Heard heard = hear({{Direction::received, H2Writer::preface() + headers.substr(0, n)}});
+    CHECK(heard.lines.size() == (n < 9 ? 0 : 1));
+    if (n >= 9) CHECK(heard.lines[0].ends_with("h2 incomplete closed"));
+    CHECK(heard.last.path == (n >= 9 + whole.size() - 5 ? "/slow" : heard.last.path.empty() ? "" : "/slow"));
+  }
+}
+
 TEST_CASE("http2: reset, goaway, push") {
   H2Writer client;
   H2Writer server;

@@ -191,6 +191,29 @@ static __always_inline void tell_head(__u32 direction)
 	}
 }
 
+/* Tells the first bytes of a message, those of earlier calls that did not tell what it is. */
+__noinline int tell_begun(__u32 direction)
+{
+	struct workspace *ws = workspace_of(direction);
+	__u32 dir = direction & 1, n;
+	struct connection *c;
+
+	if (!ws)
+		return 0;
+	c = &ws->connection;
+	n = c->begun_size;
+	c->begun_size = 0;
+	ws->call.continues = 0;
+	__builtin_memcpy(ws->data, c->begun, sizeof(c->begun));
+	if (c->kind == KIND_HTTP1) {
+		c->head_left[dir] = config.snaplen;
+		c->matched[dir] = 0;
+		c->waiting = dir == c->requester;
+	}
+	send_piece(direction, n, n, 0, 0);
+	return 0;
+}
+
 /* Tells the bytes of workspace.call, of workspace.connection, which lie at workspace.source. */
 __noinline int tell_bytes(__u32 direction)
 {
@@ -213,7 +236,9 @@ __noinline int tell_bytes(__u32 direction)
 			return 0;
 		}
 		ws->call.have = have;
-		if (!c->head_left[dir] && have >= 12 && message_begins(direction, 0)) {
+		/* Of a response twelve are looked at. */
+		if (!c->head_left[dir] && have >= (dir == c->requester ? DECISIVE : 12) &&
+		    message_begins(direction, 0)) {
 			c->head_left[dir] = config.snaplen;
 			c->matched[dir] = 0;
 		}

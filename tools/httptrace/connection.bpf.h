@@ -26,6 +26,9 @@ enum connection_kind {
 	KIND_HTTP2,
 };
 
+/* So many bytes tell whether it is HTTP. */
+#define DECISIVE 8
+
 struct connection {
 	__u64 since_ns;	    /* its key's second half; 0: nothing told yet */
 	__u32 pid;	    /* process that used it last */
@@ -42,6 +45,8 @@ struct connection {
 	__u8 last;	/* direction of the last call + 1 */
 	__u8 ended;
 	__u8 error; /* errno with which the socket closed; all are below 256 */
+	__u8 begun_size; /* bytes with which a direction began, fewer than tell what it is */
+	__u8 begun[DECISIVE];
 };
 
 /* Messages in one call that are told apart; a call with more is captured from there on. */

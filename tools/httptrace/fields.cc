@@ -48,6 +48,7 @@ constexpr auto kOwnFields = std::to_array<Field<Request>>({
       .heading = "ROLE",
       .type = FieldType::enumeration,
       .width = 6,
+      .group = true,
       .shown = true,
       .rank = 7,
       .values = kRoles,

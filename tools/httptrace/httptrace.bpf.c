@@ -195,7 +195,7 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 	if (!c->started[dir])
 		first = went_first(sk, dir, length);
 	c->started[dir] = 1;
-	if (!connection_wanted(c, direction, length, first))
+	if (!connection_wanted(ws, c, direction, length, first))
 		return 0;
 	now = bpf_ktime_get_boot_ns();
 	if ((!c->told || c->pid != pid) && !tell_owner(c, sk, direction, pid, now))
@@ -205,7 +205,9 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 	ws->call.now = now;
 	ws->call.length = length;
 	ws->call.library = LIBRARY_NONE;
-	ws->call.first = first;
+	ws->call.first = first || c->begun_size;
+	if (c->begun_size)
+		tell_begun(direction);
 	tell_bytes(direction);
 	*c = ws->connection;
 	/* No change of state will come any more. */
@@ -226,9 +228,15 @@ static __always_inline int tcp_traffic(struct sock *sk, __u32 direction, int ret
 	struct connection *c;
 
 	socket_used(sk);
-	/* Nothing to read yet, or it broke, which socket_state() tells. */
-	if (ret < 0)
+	/* Nothing to read yet, or it broke, which socket_state() tells, unless the kernel skipped its run. */
+	if (ret < 0) {
+		if (ret != -ECONNRESET && ret != -ETIMEDOUT)
+			return 0;
+		c = connection_of(sk, false);
+		if (c && !c->error)
+			c->error = -ret;
 		return 0;
+	}
 	c = connection_of(sk, ret > 0);
 	if (!c || c->kind == KIND_FOREIGN)
 		return 0;

@@ -87,21 +87,45 @@ __noinline int kind_of_bytes(__u32 direction, __u32 size, __u32 first)
 	return first && size >= 8 ? KIND_FOREIGN : KIND_UNKNOWN;
 }
 
-/* Whether the connection's bytes are told. An unknown one is looked at when its direction turns, which is where messages
- * begin. `first`: nothing went in this direction before. */
-static __always_inline bool connection_wanted(struct connection *c, __u32 direction, __u32 length, bool first)
+/* What an unknown connection is by the first bytes of a call, behind those of earlier ones that did not tell. */
+static __always_inline __u32 look_at_call(struct workspace *ws, struct connection *c, __u32 direction, __u32 length,
+					  bool first)
 {
-	__u32 dir = direction & 1;
+	__u32 size = length < 16 ? length : 16, had = c->begun_size, found;
+
+	if (had) {
+		__builtin_memcpy(ws->data, c->begun, sizeof(c->begun));
+		first = true;
+	}
+	if (copy_bytes(direction, 0, had, size))
+		return KIND_UNKNOWN;
+	size += had;
+	found = kind_of_bytes(direction, size, first);
+	if (found == KIND_UNKNOWN)
+		c->begun_size = 0;
+	if (found == KIND_UNKNOWN && first && size < DECISIVE) {
+		__builtin_memcpy(c->begun, ws->data, sizeof(c->begun));
+		c->begun_size = size;
+	}
+	return found;
+}
+
+/* Whether the connection's bytes are told. An unknown one is looked at when its direction turns, which is where messages
+ * begin, and until the first bytes of a direction are enough. `first`: nothing went in this direction before. */
+static __always_inline bool connection_wanted(struct workspace *ws, struct connection *c, __u32 direction, __u32 length,
+					      bool first)
+{
+	__u32 dir = direction & 1, found;
 	bool turned = c->last != dir + 1;
-	__u32 size = length < 16 ? length : 16, found = KIND_UNKNOWN;
 
 	if (c->kind >= KIND_HTTP1)
 		return true;
 	c->last = dir + 1;
-	if (c->kind != KIND_UNKNOWN || !(first || turned))
+	if (turned)
+		c->begun_size = 0;
+	if (c->kind != KIND_UNKNOWN || !(first || turned || c->begun_size))
 		return false;
-	if (!copy_bytes(direction, 0, 0, size))
-		found = kind_of_bytes(direction, size, first);
+	found = look_at_call(ws, c, direction, length, first);
 	if (found == KIND_UNKNOWN && ++c->tries > MAX_TRIES)
 		found = KIND_FOREIGN;
 	c->kind = found & ~BY_REQUESTER;

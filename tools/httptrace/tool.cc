@@ -118,7 +118,8 @@ const ToolInfo kHttptrace{
     .summary = "every HTTP request, who sent or answered it, its status and latency",
     .description =
         "Shows every HTTP request of the host, in all network namespaces, once its response is complete: "
-        "HTTP/1.0, HTTP/1.1 and HTTP/2, gRPC, server-sent events and WebSocket among them.",
+        "HTTP/1.0, HTTP/1.1 and HTTP/2, gRPC, server-sent events and WebSocket among them. A request within this host "
+        "is shown, and counted, for each of its sides: ROLE says which.",
     .schema = &kRequestSchema,
     .summary_schema = nullptr,
     .examples = kExamples,
