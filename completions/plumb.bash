@@ -275,7 +275,7 @@ _plumb_flame_diff_options() {
 # $1 with the names of the fields.
 _plumb_dnsx_fields() {
     case $fields in
-        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'name' 'qtype' 'outcome' 'cached' 'search_of' 'rcode' 'latency_ms' 'pickup_ms' 'attempts' 'transport' 'server' 'server_port' 'client' 'local_port' 'txid' 'flags' 'edns_udp_bytes' 'request_bytes' 'response_bytes' 'misfits' 'answer_count' 'ttls' 'answers' ;;
+        *) "$1" 'time' 'type' 'pid' 'tid' 'comm' 'exe' 'parent_pid' 'parent_comm' 'uid' 'container' 'pod' 'namespace' 'netns' 'role' 'name' 'qtype' 'outcome' 'cached' 'function' 'error' 'call_ms' 'caller_pid' 'caller_comm' 'search_of' 'rcode' 'latency_ms' 'pickup_ms' 'attempts' 'transport' 'server' 'server_port' 'client' 'local_port' 'txid' 'flags' 'edns_udp_bytes' 'request_bytes' 'response_bytes' 'misfits' 'answer_count' 'ttls' 'answers' ;;
     esac
 }
 
@@ -318,7 +318,7 @@ _plumb_dnsx_value() {
 }
 
 _plumb_dnsx_options() {
-    _plumb_values --role --port --timeout --pid -p --comm --uid -u --cgroup --container --pod \
+    _plumb_values --role --port --libc --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
         --wide --time --names --color --summary --by --sort --histogram --top --once --interval \
         --otlp --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline \

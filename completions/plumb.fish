@@ -570,8 +570,8 @@ function __plumb_dnsx_fields
     $argv[1] \
         time\t'When the first query was sent; with role server: when it came in' \
         type\t'query: a lookup ended' \
-        pid\t'The process that owns the socket; null when that is not known' \
-        tid\t'The thread that sent the query, or the answer; null when that is not known' \
+        pid\t'The process that owns the socket, or that called; null when that is not known' \
+        tid\t'The thread that sent the query, or the answer, or that called; null when that is not known' \
         comm\t'The owner\'s command name' \
         exe\t'The path of the owner\'s executable, in its own mount namespace; null when it ended at once and had started before the trace' \
         parent_pid\t'The owner\'s parent when the event happened' \
@@ -583,9 +583,14 @@ function __plumb_dnsx_fields
         netns\t'The network namespace\'s inode number, as lsns(8) shows it' \
         role\t'client: this side asked; server: it answered' \
         name\t'The name, as it is on the wire, special bytes as RFC 4343 writes them; null without a question' \
-        qtype\t'The type of record that was asked for, such as AAAA; TYPE4711 for one without a name' \
-        outcome\t'answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; pending: none when the trace ended' \
-        cached\t'Whether a cache answered; null: only the wire was watched' \
+        qtype\t'The type of record that was asked for, such as AAAA; TYPE4711 for one without a name; null for a call that takes any address' \
+        outcome\t'answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; unreachable: ICMP said that there is no server; encrypted: a connection for lookups that are not decoded; failed: of a call, an error that says nothing about the name; pending: the trace ended first' \
+        cached\t'Of a call: whether it knew without a query on the wire, from a cache or the hosts file; null for lookups, and when it does not know' \
+        function\t'What was called; gethostbyname stands for all of its kind' \
+        error\t'Why it has no answer, as netdb.h names it: EAI_NONAME; null when it has one' \
+        call_ms\t'How long it took the application; null when the trace ended first' \
+        caller_pid\t'With --libc: the process whose call led to the lookup, also where another one, such as systemd-resolved, asked for it; null when that is not known, or there are several' \
+        caller_comm\t'Its command name' \
         search_of\t'The name that was wanted, where a resolver tried a search list\'s suffixes on it; null otherwise' \
         rcode\t'The server\'s response code, such as NXDOMAIN; null without an answer' \
         latency_ms\t'On the wire, from the first query until the answer; null without one' \
@@ -596,10 +601,10 @@ function __plumb_dnsx_fields
         server_port\t'Its port' \
         client\t'The address that asked' \
         local_port\t'This side\'s port: with role server the server\'s, otherwise the one that asked' \
-        txid\t'The transaction id of the query that was answered or, without an answer, was the last' \
+        txid\t'The transaction id of the query that was answered or, without an answer, was the last; null of an encrypted connection' \
         flags\t'Those of AA TC RD RA AD CD that are set in the answer or, without one, in the query' \
         edns_udp_bytes\t'The largest answer over UDP that the query allows by EDNS; null without EDNS' \
-        request_bytes\t'Size of the first query\'s message' \
+        request_bytes\t'Size of the first query\'s message; null of an encrypted connection' \
         response_bytes\t'Size of the answer\'s message; null without an answer' \
         misfits\t'Answers to its port from another server, or with another id or question: forged, or too late' \
         answer_count\t'How many records the answer section has; null without an answer' \
@@ -611,6 +616,7 @@ end
 function __plumb_dnsx
     complete -c $argv[1] -n $argv[2] -l role -fr -a '\'client\' \'server\' \'both\'' -d 'client (default): lookups made from here; server: queries answered here; both'
     complete -c $argv[1] -n $argv[2] -l port -fr -d 'Ports that servers answer at, instead of 53; at most 8'
+    complete -c $argv[1] -n $argv[2] -l libc -f -d 'Also what applications ask their C library for (getaddrinfo, gethostbyname): a line for each call, cached or not, and for each lookup whose call led to it'
     complete -c $argv[1] -n $argv[2] -l timeout -fr -d 'How long after its last query a lookup without an answer ends as a timeout; 5s without it'
     complete -c $argv[1] -n $argv[2] -s p -l pid -fr -a '(__plumb_pids)' -d 'Only these processes'
     complete -c $argv[1] -n $argv[2] -l comm -fr -a '(__plumb_comms)' -d 'Only processes with these command names, as ps -o comm shows them (at most 15 bytes)'

@@ -20,17 +20,21 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
-enum class Transport : std::uint8_t { udp, tcp };
+// The last two: DNS over TLS and over HTTPS (RFC 7858, RFC 8484), connections that are not decoded.
+enum class Transport : std::uint8_t { udp, tcp, dot, doh };
 enum class Direction : std::uint8_t { sent, received };
 // Who asks, and who answers. On one host both may be seen of one lookup.
 enum class Role : std::uint8_t { client, server };
 
 enum class Outcome : std::uint8_t {
   answered,
-  nodata,   // NOERROR without an answer of the type that was asked for
-  timeout,  // no answer in time
-  late,     // an answer, after the same lookup was told as a timeout
-  pending,  // the trace ended first
+  nodata,       // NOERROR without an answer of the type that was asked for
+  timeout,      // no answer in time
+  late,         // an answer, after the same lookup was told as a timeout
+  pending,      // the trace ended first
+  unreachable,  // ICMP says that there is no server, and nobody else was asked
+  encrypted,    // not a lookup but a connection for them
+  failed,       // of an application's call: an error that says nothing about the name
 };
 
 // The process behind a socket. Nothing here looks into `identity`: the caller puts in what it wants to find again.
@@ -58,6 +62,15 @@ struct Sighting {
   bool syn = false;              // TCP
   std::span<const std::byte> payload;
   std::uint32_t length = 0;  // UDP: of the whole payload, of which less may be here
+};
+
+// ICMP says that a query over UDP did not reach its server.
+struct Unreachable {
+  BootTime time;
+  std::uint32_t netns = 0;
+  Endpoint client;
+  Endpoint server;
+  std::optional<std::uint16_t> id;  // of the query; nothing: ICMP brought too little of it
 };
 
 // The application has read from a socket.
@@ -91,6 +104,7 @@ struct Lookup {
   std::uint32_t response_bytes = 0;  // 0: no answer
   std::string name;                  // as the query has it
   std::string search_of;             // the wanted name, where a search list made `name` from it; else empty
+  Owner caller;                      // the process whose call led to it; pid 0: not known
   Message answer;
 };
 

@@ -1,6 +1,7 @@
 #include "dns/matcher.h"
 
 #include <algorithm>
+#include <span>
 
 #include "dns/hashes.h"
 #include "dns/names.h"
@@ -58,10 +59,14 @@ void Matcher::message(const Sighting& s, const Owner* owner, std::span<const std
   }
 }
 
+std::uint64_t Matcher::client_hash(std::uint32_t netns, Role role, Transport transport,
+                                   const Endpoint& client) {
+  const auto kind = static_cast<std::uint64_t>(role) << 1U | static_cast<std::uint64_t>(transport);
+  return hash_endpoint(mix(netns, kind), client);
+}
+
 std::uint64_t Matcher::client_hash(const Place& p) const {
-  const auto kind =
-      static_cast<std::uint64_t>(p.role) << 1U | static_cast<std::uint64_t>(p.sighting.transport);
-  return hash_endpoint(mix(p.sighting.netns, kind), p.client);
+  return client_hash(p.sighting.netns, p.role, p.sighting.transport, p.client);
 }
 
 std::uint64_t Matcher::question_hash(const Place& p) const {
@@ -107,9 +112,11 @@ std::uint32_t Matcher::find_earlier(const Place& p) const {
       return false;
     }
     if (slot.state == State::truncated) return p.sighting.transport == Transport::tcp;
-    if (slot.state != State::asking) return false;
+    if (slot.state != State::asking && slot.state != State::refused) return false;
+    const bool goes_on =
+        slot.state == State::refused || since(slot.last_query, p.sighting.time) >= kFallOverNs;
     return slot.attempt[slot.attempts - 1].id == message_.id() ||
-           (slot.lookup.owner.tid == p.owner->tid && since(slot.last_query, p.sighting.time) >= kFallOverNs);
+           (slot.lookup.owner.tid == p.owner->tid && goes_on);
   });
 }
 
@@ -117,7 +124,7 @@ void Matcher::query(const Place& p) {
   const Attempt* attempt = nullptr;
   std::uint32_t number = find_asked(p, attempt);
   const State state = number == kNoSlot ? State::free : slots_[number].state;
-  if (state == State::asking) {
+  if (state == State::asking || state == State::refused) {
     set_owner(number, p.owner, p.sighting.time);
     if (attempt != nullptr && attempt->ifindex != p.sighting.ifindex &&
         since(attempt->time, p.sighting.time) < kSamePacketNs) {
@@ -135,7 +142,13 @@ void Matcher::query(const Place& p) {
     }
   }
   add_attempt(number, p);
+  tell_callers(number, p);
   try_strays(p);
+}
+
+void Matcher::tell_callers(std::uint32_t number, const Place& p) {
+  if (options_.callers != nullptr && p.role == Role::client)
+    options_.callers->asked(slots_[number].lookup, p.sighting.time);
 }
 
 void Matcher::begin(const Place& p) {
@@ -147,7 +160,7 @@ void Matcher::begin(const Place& p) {
   l.outcome = Outcome::pending;
   l.truncated = false;
   l.netns = p.sighting.netns;
-  l.owner.pid = 0;
+  l.owner.pid = l.caller.pid = 0;
   l.asked = p.sighting.time;
   l.answered.reset();
   l.picked_up.reset();
@@ -169,6 +182,7 @@ void Matcher::begin(const Place& p) {
     by_orphan_.add(slot.orphan_socket, number);
   }
   set_owner(number, p.owner, p.sighting.time);
+  tell_callers(number, p);
   try_strays(p);
 }
 
@@ -176,12 +190,14 @@ void Matcher::add_attempt(std::uint32_t number, const Place& p) {
   Slot& slot = slots_[number];
   if (slot.attempts == kMaxAttempts) remove_attempt(number, 0);
   Attempt& a = slot.attempt[slot.attempts++];
-  a = {p.sighting.time, p.sighting.transport, message_.id(), p.sighting.ifindex, p.sighting.socket, p.client,
-       p.server,        question_hash(p),     client_hash(p)};
+  a = {p.sighting.time,    p.sighting.transport, false,    message_.id(),
+       p.sighting.ifindex, p.sighting.socket,    p.client, p.server,
+       question_hash(p),   client_hash(p)};
   by_question_.add(a.question_hash, number);
   by_client_.add(a.client_hash, number);
   Lookup& l = slot.lookup;
   ++l.attempts;
+  l.outcome = Outcome::pending;
   l.answered.reset();  // a truncated answer
   l.response_bytes = 0;
   l.transport = a.transport;
@@ -240,7 +256,8 @@ bool Matcher::response(const Place& p) {
     return false;
   }
   Slot& slot = slots_[number];
-  if (slot.state == State::asking || slot.state == State::told) answer(number, *attempt, p);
+  if (slot.state == State::asking || slot.state == State::told || slot.state == State::refused)
+    answer(number, *attempt, p);
   return true;
 }
 
@@ -339,8 +356,33 @@ void Matcher::see(const Pickup& p) {
   }
 }
 
+// A lookup has lost once all the servers that it asked are not there: of two that were asked at the same time, as musl does
+// it, the other one may answer.
+void Matcher::see(const Unreachable& e) {
+  const auto about = [&](const Attempt& a) {
+    return !a.refused && a.client == e.client && a.server == e.server && a.transport == Transport::udp &&
+           a.id == e.id.value_or(a.id);
+  };
+  for (;;) {
+    const std::uint32_t number =
+        by_client_.find(client_hash(e.netns, Role::client, Transport::udp, e.client), [&](std::uint32_t i) {
+          const Slot& slot = slots_[i];
+          const auto end = slot.attempt.begin() + static_cast<std::ptrdiff_t>(slot.attempts);
+          return slot.state == State::asking && slot.lookup.role == Role::client &&
+                 slot.lookup.netns == e.netns && std::any_of(slot.attempt.begin(), end, about);
+        });
+    if (number == kNoSlot) return;
+    Slot& slot = slots_[number];
+    const auto attempts = std::span(slot.attempt).first(slot.attempts);
+    for (Attempt& a : attempts) a.refused = a.refused || about(a);
+    if (std::ranges::all_of(attempts, &Attempt::refused))
+      enter(number, State::refused, after(e.time, kNextServerNs));
+  }
+}
+
 void Matcher::advance(BootTime now) {
-  for (const State state : {State::asking, State::truncated, State::answered, State::missed, State::told}) {
+  for (const State state :
+       {State::asking, State::truncated, State::answered, State::missed, State::refused, State::told}) {
     const SlotList& list = lists_[static_cast<std::size_t>(state)];
     while (list.front() != kNoSlot && slots_[list.front()].deadline <= now) expire(list.front());
   }
@@ -356,6 +398,11 @@ void Matcher::expire(std::uint32_t number) {
       }
       slot.lookup.outcome = Outcome::timeout;
       enter(number, State::told, after(slot.deadline, (kLateTimeouts - 1) * options_.timeout_ns));
+      queue(number);
+      return;
+    case State::refused:
+      slot.lookup.outcome = Outcome::unreachable;
+      enter(number, State::told, after(slot.deadline, kLateTimeouts * options_.timeout_ns));
       queue(number);
       return;
     case State::answered:
@@ -380,7 +427,7 @@ void Matcher::expire(std::uint32_t number) {
 
 void Matcher::finish() {
   // In this order: what is answered may be a miss.
-  for (const State state : {State::truncated, State::answered, State::missed}) {
+  for (const State state : {State::truncated, State::answered, State::missed, State::refused}) {
     SlotList& list = lists_[static_cast<std::size_t>(state)];
     while (list.front() != kNoSlot) expire(list.front());
   }

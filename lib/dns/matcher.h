@@ -4,6 +4,7 @@
 //
 //   asking ----- answer ------------> answered ------ read or out of time ------> (missed, waits for its successor) -> told
 //      |  \----- truncated answer --> truncated ----- same question over TCP ---> asking
+//      |  \----- ICMP unreachable --> refused ------- another query ------------> asking, or out of time -> told
 //      \-------- out of time -------> told as a timeout, but an answer may still come: late
 //
 // What makes an answer one: same network namespace, transport, both ends, transaction id and question (in whatever letter
@@ -35,6 +36,14 @@ class SearchLists {
   virtual const ResolvConf& of(const Owner& owner) = 0;
 };
 
+// Who wants to know of each query of a client as it is sent, such as the calls that led to it.
+class Callers {
+ public:
+  virtual ~Callers() = default;
+  // May fill in the lookup's caller.
+  virtual void asked(Lookup& lookup, BootTime time) = 0;
+};
+
 class Matcher {
  public:
   struct Options {
@@ -44,11 +53,13 @@ class Matcher {
     bool pickup = true;  // reads are seen: an answered lookup waits for one
     std::size_t max_lookups = 65536;
     SearchLists* search = nullptr;  // must outlive the Matcher; nullptr: search lists are not followed
+    Callers* callers = nullptr;     // must outlive the Matcher
   };
   explicit Matcher(const Options& options);
 
   void see(const Sighting& sighting);
   void see(const Pickup& pickup);
+  void see(const Unreachable& error);
   // What is out of time by `now`, ends.
   void advance(BootTime now);
   // The trace ends: everything ends, and what has no answer yet is `pending`.
@@ -69,18 +80,21 @@ class Matcher {
   // How much longer than the timeout a lookup without an answer is kept, so that a resolver with the same timeout may go
   // on to its next server first.
   static constexpr std::int64_t kGraceNs = 500'000'000;
+  // A resolver that learns that its server is not there goes on to the next one at once.
+  static constexpr std::int64_t kNextServerNs = 100'000'000;
   // How long an answer may come late, in timeouts.
   static constexpr std::int64_t kLateTimeouts = 6;
 
  private:
-  enum class State : std::uint8_t { free, asking, truncated, answered, missed, told, done };
-  static constexpr std::size_t kStates = 7;
+  enum class State : std::uint8_t { free, asking, truncated, answered, missed, told, done, refused };
+  static constexpr std::size_t kStates = 8;
   static constexpr std::size_t kMaxAttempts = 8;  // that an answer may still come to
   static constexpr std::size_t kMaxStrays = 64;
 
   struct Attempt {
     BootTime time;
     Transport transport = Transport::udp;
+    bool refused = false;  // ICMP says that its server is not there
     std::uint16_t id = 0;
     std::uint32_t ifindex = 0;
     std::uint64_t socket = 0;
@@ -125,6 +139,8 @@ class Matcher {
   void query(const Place& place);
   bool response(const Place& place);
   std::uint64_t question_hash(const Place& place) const;
+  static std::uint64_t client_hash(std::uint32_t netns, Role role, Transport transport,
+                                   const Endpoint& client);
   std::uint64_t client_hash(const Place& place) const;
   std::uint64_t owner_hash(std::uint32_t pid) const;
   bool same_question(const Lookup& lookup) const;
@@ -133,6 +149,7 @@ class Matcher {
   std::uint32_t find_asked(const Place& place, const Attempt*& attempt) const;
   void count_misfit(const Place& place);
   void begin(const Place& place);
+  void tell_callers(std::uint32_t number, const Place& place);
   void add_attempt(std::uint32_t number, const Place& place);
   void remove_attempt(std::uint32_t number, std::size_t i);
   void set_owner(std::uint32_t number, const Owner* owner, BootTime now);

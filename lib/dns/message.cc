@@ -23,6 +23,12 @@ bool same_name(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
+std::optional<std::uint16_t> id_of(std::span<const std::byte> bytes) {
+  if (bytes.size() < 2) return std::nullopt;
+  return static_cast<std::uint16_t>(std::to_integer<unsigned>(bytes[0]) << 8U |
+                                    std::to_integer<unsigned>(bytes[1]));
+}
+
 // FNV-1a.
 std::uint64_t hash_name(std::string_view name) {
   std::uint64_t hash = 0xcbf29ce484222325;

@@ -103,6 +103,9 @@ class Message {
   std::vector<std::string_view> ttls_;
 };
 
+// The transaction id alone, of a message that may be cut short.
+std::optional<std::uint16_t> id_of(std::span<const std::byte> bytes);
+
 // A name without regard to letter case, as DNS compares them (RFC 4343). Escapes hold digits only.
 bool same_name(std::string_view a, std::string_view b);
 std::uint64_t hash_name(std::string_view name);

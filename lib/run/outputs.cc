@@ -221,7 +221,9 @@ Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool,
                                               const CommonOptions& options) {
   if (!options.summary) return std::unique_ptr<Summary>{};
   auto summary = unsorted_summary(info, tool, options);
-  if (summary && !options.sort.empty()) summary = sort_summary(*std::move(summary), options.sort);
+  if (!summary) return summary;
+  summary = tool.count_along(*std::move(summary));
+  if (!options.sort.empty()) summary = sort_summary(*std::move(summary), options.sort);
   if (!summary || !options.histogram) return summary;
   return with_histogram(*std::move(summary), *info.schema, tool.judged_types() & tool.counted_types());
 }

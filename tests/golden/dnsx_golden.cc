@@ -81,6 +81,42 @@ Bytes chain() {
   return b;
 }
 
+// With --libc, and what is no lookup of our own.
+void feed_calls(Sink& sink, const BootClock& clock, const dns::Owner& who) {
+  dns::Lookup lookup;
+  lookup.outcome = dns::Outcome::unreachable;
+  lookup.attempts = 2;
+  lookup.owner = owner(53, "systemd-resolve");
+  lookup.caller = who;
+  lookup.name = "behind.example";
+  lookup.type = 1;
+  lookup.asked = {9'000'000'000};
+  CHECK(sink.row(Row(kQuerySchema, Query(lookup, clock))).ok());
+  dns::Lookup connection;
+  connection.outcome = dns::Outcome::encrypted;
+  connection.transport = dns::Transport::doh;
+  connection.attempts = 1;
+  connection.owner = who;
+  connection.server = {*IpAddress::parse("9.9.9.9"), 443};
+  connection.asked = {9'100'000'000};
+  CHECK(sink.row(Row(kQuerySchema, Query(connection, clock))).ok());
+  dns::Call call;
+  call.owner = who;
+  call.name = "behind.example";
+  call.began = {8'999'000'000};
+  call.ended = BootTime{9'000'500'000};
+  call.error = -3;
+  call.attempts = 2;
+  CHECK(sink.row(Row(kQuerySchema, Query(call, clock))).ok());
+  call.function = dns::CallFunction::gethostbyname;
+  call.type = 28;
+  call.name = "printer\x1b.example";
+  call.error = 0;
+  call.attempts = 0;
+  call.set_answers({*IpAddress::parse("2001:db8::7")});
+  CHECK(sink.row(Row(kQuerySchema, Query(call, clock))).ok());
+}
+
 // Every kind of line; names and texts are hostile where they can be.
 void feed(Sink& sink) {
   const StoppedClock source;
@@ -144,6 +180,7 @@ void feed(Sink& sink) {
   wire.ask(dns_build::query(9, "pending.example"), &curl);
   wire.matcher.finish();
   drain();
+  feed_calls(sink, clock, curl);
 }
 
 }  // namespace

@@ -12,66 +12,8 @@ import threading
 import time
 import unittest
 
-from harness import APART_MS, HERE, SHARED_KEYS, LiveTest, Plumb, core, hook, needs, wait_until
-
-KEYS = {"query": SHARED_KEYS | {
-    "role", "name", "qtype", "outcome", "cached", "search_of", "rcode", "answers", "answer_count", "ttls", "latency_ms",
-    "pickup_ms", "attempts", "transport", "server", "server_port", "client", "local_port", "txid", "flags",
-    "edns_udp_bytes", "request_bytes", "response_bytes", "misfits"}}
-TYPES = {"A": 1, "MX": 15, "TXT": 16, "AAAA": 28}
-COMM = open("/proc/self/comm").read().strip()
-
-
-def dnsx(*args, **options):
-    return Plumb("dnsx", *args, keys=KEYS, **options)
-
-
-def query(name, kind="A", ident=0x1234, edns=None):
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    message = struct.pack("!HHHHHH", ident, 0x0100, 1, 0, 0, 1 if edns else 0) + labels + b"\0"
-    message += struct.pack("!HH", TYPES[kind], 1)
-    return message + (b"\0" + struct.pack("!HHIH", 41, edns, 0, 0) if edns else b"")
-
-
-def framed(s):
-    """The next message of a TCP connection."""
-    def exactly(size):
-        data = b""
-        while len(data) < size:
-            data += s.recv(size - len(data)) or sys.exit("the connection ended")
-        return data
-    return exactly(struct.unpack("!H", exactly(2))[0])
-
-
-class DnsTest(LiveTest):
-    def server(self, address="127.0.0.53", port=53):
-        process = self.ns.popen(sys.executable, os.path.join(HERE, "nameserver.py"), address, str(port),
-                                stdout=subprocess.PIPE, text=True)
-        self.addCleanup(lambda: (process.kill(), process.wait(), process.stdout.close()))
-        self.assertEqual(process.stdout.readline(), "ready\n")
-        return process
-
-    def socket(self, kind=socket.SOCK_DGRAM, family=socket.AF_INET):
-        with self.ns.inside():
-            s = socket.socket(family, kind)
-        self.addCleanup(s.close)
-        s.settimeout(20)
-        return s
-
-    def ask(self, name, kind="A", address="127.0.0.53", port=53, connect=True, **more):
-        """One query over UDP; the answer and the socket."""
-        s = self.socket(family=socket.AF_INET6 if ":" in address else socket.AF_INET)
-        if connect:
-            s.connect((address, port))
-            s.send(query(name, kind, **more))
-        else:
-            s.sendto(query(name, kind, **more), (address, port))
-        return s.recv(65535), s
-
-    def told(self, plumb, count=1, **fields):
-        """The lines about this test, once there are so many."""
-        wait_until(lambda: len(self.mine(plumb.so_far(), **fields)) >= count, f"{count} lines")
-        return self.mine(plumb.so_far(), **fields)
+from dnsx import COMM, TYPES, DnsTest, dnsx, framed, query
+from harness import APART_MS, HERE, core, hook, needs, wait_until
 
 
 class Outcomes(DnsTest):
@@ -216,6 +158,7 @@ class Attempts(DnsTest):
 
     def test_another_server_is_another_attempt(self):
         self.server()
+        self.ns.drop("ip daddr 127.0.0.99 udp dport 53")
         with dnsx() as plumb:
             dead = self.socket()
             dead.connect(("127.0.0.99", 53))
@@ -225,6 +168,64 @@ class Attempts(DnsTest):
             self.told(plumb)
         line = self.one(plumb.lines)
         self.assertEqual((line["outcome"], line["attempts"], line["server"]), ("answered", 2, "127.0.0.53"))
+
+    @core
+    def test_no_server_there_is_unreachable_at_once(self):
+        """ICMP says so; it is no timeout, and nobody waits for one."""
+        s = self.socket()
+        s.connect(("127.0.0.53", 53))
+        with dnsx("--timeout", "600s") as plumb:
+            s.send(query("a.example"))
+            self.assertRaises(ConnectionRefusedError, s.recv, 9999)
+            self.told(plumb)
+        line = self.one(plumb.lines)
+        self.assertEqual((line["outcome"], line["rcode"], line["latency_ms"], line["attempts"], line["pid"]),
+                         ("unreachable", None, None, 1, os.getpid()))
+
+    @core
+    def test_no_server_there_over_ipv6(self):
+        s = self.socket(family=socket.AF_INET6)
+        s.connect(("::1", 53))
+        with dnsx("--timeout", "600s") as plumb:
+            s.send(query("a.example"))
+            self.assertRaises(ConnectionRefusedError, s.recv, 9999)
+            self.told(plumb)
+        self.assertEqual(self.one(plumb.lines)["outcome"], "unreachable")
+
+    def test_a_dead_server_and_then_another_is_one_lookup(self):
+        """As glibc does it that learns of it by ICMP."""
+        self.server()
+        path = os.path.join(tempfile.mkdtemp(prefix="plumb-dns-"), "resolv.conf")
+        self.addCleanup(shutil.rmtree, os.path.dirname(path))
+        with open(path, "w") as f:
+            f.write("nameserver 127.0.0.99\nnameserver 127.0.0.53\n")
+        with dnsx() as plumb:
+            subprocess.run([*self.ns.prefix(), "unshare", "--mount", "--propagation", "private", "sh", "-c",
+                            f"mount --bind {path} $(readlink -f /etc/resolv.conf) && exec \"$@\"", "sh", "/usr/bin/python3",
+                            "-c", "import socket; socket.gethostbyname('a.example')"], check=True)
+            self.told(plumb)
+        line = self.one(plumb.lines)
+        self.assertEqual((line["outcome"], line["attempts"], line["server"]), ("answered", 2, "127.0.0.53"))
+
+    def connected(self, address, port):
+        self.ns.run("ip", "addr", "replace", f"{address}/32", "dev", "lo")
+        listener = self.socket(socket.SOCK_STREAM)
+        listener.bind((address, port))
+        listener.listen()
+        client = self.socket(socket.SOCK_STREAM)
+        client.connect((address, port))
+
+    @core
+    def test_encrypted_lookups_are_connections(self):
+        with dnsx() as plumb:
+            self.connected("10.9.8.7", 443)  # of anybody
+            self.connected("10.9.8.7", 853)
+            self.connected("9.9.9.9", 443)
+            self.told(plumb, 2)
+        lines = self.mine(plumb.lines)
+        self.assertEqual([(e["transport"], e["server"], e["server_port"], e["outcome"], e["name"], e["pid"]) for e in lines],
+                         [("dot", "10.9.8.7", 853, "encrypted", None, os.getpid()),
+                          ("doh", "9.9.9.9", 443, "encrypted", None, os.getpid())])
 
     def tcp(self, name, pieces, ident=0x1234, kind="A"):
         """One query over TCP, sent in pieces of these sizes."""
@@ -327,16 +328,6 @@ class Roles(DnsTest):
 
 
 class Resolvers(DnsTest):
-    def resolver(self, search="", extra=()):
-        """A directory with a resolv.conf, and a command prefix that sees it as its own /etc/resolv.conf."""
-        directory = tempfile.mkdtemp(prefix="plumb-dns-")
-        self.addCleanup(shutil.rmtree, directory)
-        path = os.path.join(directory, "resolv.conf")
-        with open(path, "w") as f:
-            f.write("".join(f"nameserver {a}\n" for a in ("127.0.0.53", *extra)) + search)
-        return [*self.ns.prefix(), "unshare", "--mount", "--propagation", "private", "sh", "-c",
-                f"mount --bind {path} $(readlink -f /etc/resolv.conf) && exec \"$@\"", "sh"]
-
     def test_getaddrinfo_of_python(self):
         self.server()
         prefix = self.resolver()
@@ -376,6 +367,19 @@ class Resolvers(DnsTest):
         self.assertEqual({e["search_of"] for e in lines}, {"nxdomain"}, lines)
         self.assertEqual({e["name"] for e in lines},
                          {"nxdomain.nxdomain.one.example", "nxdomain.nxdomain.two.example", "nxdomain"})
+
+
+    def test_a_summary_counts_what_search_lists_waste(self):
+        self.server()
+        prefix = self.resolver("search nxdomain.one.example nxdomain.two.example\noptions ndots:3\n")
+        program = ("import socket, time\n"
+                   "try: socket.gethostbyname('nxdomain')\n"
+                   "except OSError: pass\n"
+                   "socket.gethostbyname('a.example.')\n"
+                   "time.sleep(0.5)")  # its resolv.conf is read while it is there
+        with dnsx("--summary", "--netns", self.ns.path, json_lines=False) as plumb:
+            subprocess.run([*prefix, "/usr/bin/python3", "-c", program], check=True)
+        self.assertIn("plumb: 2 of 4 lookups were search-list misses\n", plumb.stderr)
 
 
 @needs("dnsmasq", "tshark", "dig")

@@ -75,10 +75,14 @@ struct Host {
     s.destination = client;
     matcher.see(s);
   }
+  void refuse(std::uint64_t at, std::optional<std::uint16_t> id = std::nullopt) {
+    matcher.see(Unreachable{ms(at), netns, client, server, id});
+  }
   void read(std::uint64_t at) { matcher.see(Pickup{ms(at), socket, &owner, transport}); }
 
   static std::string_view name(Outcome o) {
-    constexpr std::string_view kNames[] = {"answered", "nodata", "timeout", "late", "pending"};
+    constexpr std::string_view kNames[] = {"answered", "nodata",      "timeout",  "late",
+                                           "pending",  "unreachable", "encrypted"};
     return kNames[static_cast<std::size_t>(o)];
   }
   std::string told() {
@@ -430,4 +434,81 @@ TEST_CASE("dns matcher: any order of the same sightings tells the same") {
     CAPTURE(order[0] * 1000 + order[1] * 100 + order[2] * 10 + order[3]);
     CHECK(told.starts_with("a.example answered x1 4ms; "));
   } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST_CASE("dns matcher: a server that is not there") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.ask(0, dns_build::query(2, "b.example"));
+  h.refuse(1, 1);
+  h.matcher.advance(ms(100));
+  CHECK(h.told().empty());  // another server may be asked yet
+  h.matcher.advance(ms(101));
+  CHECK(h.told() == "a.example unreachable x1; ");
+  h.refuse(102);  // whose it is, is not known: of all that went there
+  h.matcher.finish();
+  CHECK(h.told() == "b.example unreachable x1; ");
+}
+
+TEST_CASE("dns matcher: after a server that is not there, the next one") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.refuse(1, 1);
+  h.client.port = 40001;
+  h.socket = 0xdef;
+  h.server = end("10.0.0.54", 53);
+  h.ask(2, dns_build::query(1, "a.example"));
+  // The first one's error once more says nothing about the second.
+  h.matcher.see(Unreachable{ms(3), h.netns, end("10.0.0.2", 40000), end("10.0.0.53", 53), 1});
+  h.matcher.advance(ms(200));
+  CHECK(h.told().empty());
+  h.answer(300, a(1, "a.example"));
+  CHECK(h.told() == "a.example answered x2 300ms; ");
+  CHECK(h.matcher.size() == 0);
+}
+
+TEST_CASE("dns matcher: of two servers that are asked at once, one is not there") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.server = end("10.0.0.54", 53);
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.refuse(1, 1);
+  h.matcher.advance(ms(1000));
+  CHECK(h.told().empty());
+  h.server = end("10.0.0.53", 53);
+  SUBCASE("the other one answers") {
+    h.answer(1001, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x2 1001ms; ");
+  }
+  SUBCASE("nor is the other one") {
+    h.refuse(1002, 1);
+    h.matcher.advance(ms(1102));
+    CHECK(h.told() == "a.example unreachable x2; ");
+  }
+}
+
+TEST_CASE("dns matcher: an error is about what it quotes") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.refuse(1, 2);
+  h.netns = 7;
+  h.refuse(1, 1);
+  h.netns = 1;
+  h.matcher.advance(ms(1000));
+  CHECK(h.told().empty());
+  h.answer(1001, a(1, "a.example"));
+  CHECK(h.told() == "a.example answered x1 1001ms; ");
+}
+
+TEST_CASE("dns matcher: asked again over TCP when the trace ends is no answer") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  h.answer(1, dns_build::response(1, "a.example", kA, {}, 0x8380));
+  h.transport = Transport::tcp;
+  Bytes query;
+  const Bytes q = dns_build::query(1, "a.example");
+  query.u16(static_cast<unsigned>(q.size())).raw(q);
+  h.ask(2, query);
+  h.matcher.finish();
+  CHECK(h.told() == "a.example pending x2 tcp TC; ");
 }

@@ -19,6 +19,12 @@ enum {
 	TCP_RST = 4,
 	DNS_HEADER = 12,
 	UDP_HEADER = 8,
+	ICMP_HEADER = 8, /* the same for ICMPv6 (RFC 792, RFC 4443) */
+	ICMP_UNREACHABLE = 3,
+	ICMP_TOO_LARGE = 4,
+	ICMPV6_UNREACHABLE = 1,
+	DOT_PORT = 853,
+	HTTPS_PORT = 443,
 	STACK_SIZE = 16384, /* of a task, x86-64 */
 	SOFTIRQ_RUNS = 0x100, /* include/linux/preempt.h: SOFTIRQ_OFFSET */
 };
@@ -33,12 +39,17 @@ struct {
 	__type(value, __u8);
 } askers SEC(".maps");
 
+/* With a single port, as mostly, the verifier removes all but the first comparison. */
 static __always_inline bool is_port(__u16 port)
 {
+	if (port == config.ports[0])
+		return true;
+	if (config.port_count > 1) {
 #pragma unroll
-	for (int i = 0; i < DNSX_MAX_PORTS; i++) {
-		if (i < config.port_count && port == config.ports[i])
-			return true;
+		for (int i = 1; i < DNSX_MAX_PORTS; i++) {
+			if (i < config.port_count && port == config.ports[i])
+				return true;
+		}
 	}
 	return false;
 }
@@ -49,23 +60,43 @@ static __always_inline bool ports_wanted(__u16 local, __u16 remote)
 	return (config.client && is_port(remote)) || (config.server && is_port(local));
 }
 
+enum wanted {
+	NOT_WANTED,
+	BY_PORT,
+	BY_ERROR, /* ICMP's, which may be about a query */
+};
+
+/* What came behind an IP header without options: an error that says that a packet did not reach its end? */
+static __always_inline enum wanted error_wanted(const unsigned char *ip)
+{
+	if (!config.client)
+		return NOT_WANTED;
+	if (ip[0] == 0x45 && ip[9] == IPPROTO_ICMP)
+		return ip[20] == ICMP_UNREACHABLE && ip[21] != ICMP_TOO_LARGE ? BY_ERROR : NOT_WANTED;
+	if (ip[0] >> 4 == 6 && ip[6] == IPPROTO_ICMPV6)
+		return ip[20] == ICMPV6_UNREACHABLE ? BY_ERROR : NOT_WANTED;
+	return NOT_WANTED;
+}
+
 /* Whether a packet is to be looked at, by its ports: all that most packets pay for. */
-static __always_inline bool packet_wanted(const unsigned char *network, bool sent)
+static __always_inline enum wanted packet_wanted(const unsigned char *network, bool sent)
 {
 	unsigned char ip[24]; /* IPv4's header without options, and the ports behind it */
 	__u16 source, destination;
 	__u32 header;
 
 	if (bpf_probe_read_kernel(ip, sizeof(ip), network))
-		return false;
+		return NOT_WANTED;
 	if (ip[0] != 0x45) {
 		header = ip[0] >> 4 == 6 ? 40 : (ip[0] & 15) * 4;
 		if (bpf_probe_read_kernel(ip + 20, 4, network + header))
-			return false;
+			return NOT_WANTED;
 	}
 	source = ip[20] << 8 | ip[21];
 	destination = ip[22] << 8 | ip[23];
-	return sent ? ports_wanted(source, destination) : ports_wanted(destination, source);
+	if (sent)
+		return ports_wanted(source, destination) ? BY_PORT : NOT_WANTED;
+	return ports_wanted(destination, source) ? BY_PORT : error_wanted(ip);
 }
 
 /* Addresses and protocol. *total: the packet's length as its header has it; 0: not said. The length of the network header;
@@ -151,6 +182,26 @@ __noinline int read_headers(__u32 at, __u32 length)
 	return true;
 }
 
+/* The same for an ICMP error, of the query that it quotes: a UDP header at least. `whole`: of the query what there is. */
+__noinline int read_error(__u32 at, __u32 length)
+{
+	__u32 zero = 0, outer = 40 + ICMP_HEADER;
+	struct record *r = bpf_map_lookup_elem(&room, &zero);
+	__u8 version = 0;
+
+	if (!r || bpf_probe_read_kernel(&version, 1, (void *)r->network))
+		return false;
+	if (version >> 4 == 4)
+		outer = (version & 15) * 4 + ICMP_HEADER;
+	if (length < outer)
+		return false;
+	r->network += outer;
+	/* A TCP connection that cannot be made is told by its own. */
+	if (!read_headers(at + outer, length - outer) || r->packet.protocol != IPPROTO_UDP)
+		return false;
+	return ports_wanted(r->packet.src_port, r->packet.dst_port);
+}
+
 static __always_inline void submit(struct record *r, __u32 captured)
 {
 	if (captured > DNSX_MAX_PAYLOAD)
@@ -212,17 +263,23 @@ static __always_inline bool in_task(struct record *r, void *context)
 #endif
 }
 
-/* Fills in who sends. False: known, and not wanted. */
-static __always_inline bool take_sender(struct record *r, void *context)
+/* Fills in who sends. */
+static __always_inline void take_sender(struct record *r, void *context)
 {
 	r->packet.has_task = 0;
 	if (!in_task(r, context))
-		return true;
+		return;
 	identify_current(&r->packet.task);
 	r->packet.mount_ns =
 		BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nsproxy, mnt_ns, ns.inum);
 	r->packet.has_task = 1;
-	return task_selected(&r->packet.task);
+}
+
+/* Whether the filters take it, or the user side wants to know of what they do not. */
+static __always_inline bool take_selection(struct record *r)
+{
+	r->packet.selected = netns_selected(r->packet.netns) && (!r->packet.has_task || task_selected(&r->packet.task));
+	return r->packet.selected || config.everybody;
 }
 
 static __always_inline void remember_asker(const struct sock *sk)
@@ -251,7 +308,7 @@ static __always_inline int sent(void *context, struct sk_buff *skb, const enum p
 	if (remote && !ports_wanted(sk->__sk_common.skc_num, remote))
 		return 0;
 	network = skb->head + skb->network_header;
-	if (!packet_wanted(network, true))
+	if (packet_wanted(network, true) != BY_PORT)
 		return 0;
 	/* A request for a connection (SYN-ACK) is no full socket. */
 	if (sk->__sk_common.skc_state == TCP_NEW_SYN_RECV)
@@ -268,7 +325,8 @@ static __always_inline int sent(void *context, struct sk_buff *skb, const enum p
 	if (!read_headers(at, skb->len - at))
 		return 0;
 	r->packet.netns = BPF_CORE_READ(net, ns.inum);
-	if (!netns_selected(r->packet.netns) || !take_sender(r, context))
+	take_sender(r, context);
+	if (!take_selection(r))
 		return 0;
 	r->packet.kind = DNSX_SENT;
 	r->packet.ifindex = BPF_CORE_READ(skb, dev, ifindex);
@@ -283,6 +341,7 @@ static __always_inline int received(struct sk_buff *skb, const enum payload_by b
 {
 	__u16 type = skb->protocol;
 	struct net_device *dev;
+	enum wanted wanted;
 	struct record *r;
 	__u32 zero = 0;
 	__u32 at = 0;
@@ -291,23 +350,70 @@ static __always_inline int received(struct sk_buff *skb, const enum payload_by b
 		at = 4; /* a tag that the card left in place */
 	else if (type != bpf_htons(ETH_P_IP) && type != bpf_htons(ETH_P_IPV6))
 		return 0;
-	if (!packet_wanted(skb->data + at, false))
+	wanted = packet_wanted(skb->data + at, false);
+	if (wanted == NOT_WANTED)
 		return 0;
 	r = bpf_map_lookup_elem(&room, &zero);
 	if (!r)
 		return 0;
 	r->network = (__u64)(skb->data + at);
-	if (!read_headers(at, skb->len - at))
+	if (!(wanted == BY_PORT ? read_headers(at, skb->len - at) : read_error(at, skb->len - at)))
 		return 0;
 	dev = BPF_CORE_READ(skb, dev);
 	r->packet.netns = BPF_CORE_READ(dev, nd_net.net, ns.inum);
-	if (!netns_selected(r->packet.netns))
+	r->packet.has_task = 0;
+	if (!take_selection(r))
 		return 0;
-	r->packet.kind = DNSX_RECEIVED;
+	r->packet.kind = wanted == BY_PORT ? DNSX_RECEIVED : DNSX_UNREACHABLE;
 	r->packet.ifindex = BPF_CORE_READ(dev, ifindex);
 	r->packet.socket = 0;
-	r->packet.has_task = 0;
 	tell(r, skb, by);
+	return 0;
+}
+
+/* Hook: a socket changes its state. Context: to SYN_SENT the process that connects, which is `current`. Which address of the
+ * HTTPS port is a resolver's, the user side knows. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connect_started, const struct sock *sk, int oldstate, int newstate)
+{
+	struct task_identity task = {};
+	struct dnsx_packet *p;
+	__u16 port, family;
+	__u32 netns;
+
+	if (newstate != TCP_SYN_SENT || sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	port = bpf_ntohs(sk->__sk_common.skc_dport);
+	if (port != DOT_PORT && port != HTTPS_PORT)
+		return 0;
+	identify_current(&task);
+	netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (!netns_selected(netns) || !task_selected(&task))
+		return 0;
+	p = reserve_record(sizeof(*p));
+	if (!p)
+		return 0;
+	__builtin_memset(p, 0, sizeof(*p));
+	p->time_ns = bpf_ktime_get_boot_ns();
+	p->socket = (__u64)sk;
+	p->task = task;
+	p->has_task = p->selected = 1;
+	p->kind = DNSX_CONNECT;
+	p->protocol = IPPROTO_TCP;
+	p->netns = netns;
+	family = sk->__sk_common.skc_family;
+	p->family = family;
+	p->dst_port = port;
+	if (family == AF_INET) {
+		__be32 from = sk->__sk_common.skc_rcv_saddr, to = sk->__sk_common.skc_daddr;
+
+		__builtin_memcpy(p->src, &from, sizeof(from));
+		__builtin_memcpy(p->dst, &to, sizeof(to));
+	} else {
+		BPF_CORE_READ_INTO(&p->src, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&p->dst, sk, __sk_common.skc_v6_daddr);
+	}
+	submit_record(p);
 	return 0;
 }
 
@@ -343,11 +449,13 @@ static __always_inline int was_read(const struct sock *sk, __u16 remote, __u8 pr
 	struct task_identity task = {};
 	struct dnsx_packet *p;
 	__u64 key = (__u64)sk;
+	bool selected;
 
 	if (remote ? !is_port(remote) : protocol == IPPROTO_TCP || !bpf_map_lookup_elem(&askers, &key))
 		return 0;
 	identify_current(&task);
-	if (!task_selected(&task))
+	selected = task_selected(&task);
+	if (!selected && !config.everybody)
 		return 0;
 	p = reserve_record(sizeof(*p));
 	if (!p)
@@ -357,6 +465,7 @@ static __always_inline int was_read(const struct sock *sk, __u16 remote, __u8 pr
 	p->socket = key;
 	p->task = task;
 	p->has_task = 1;
+	p->selected = selected;
 	p->kind = DNSX_READ;
 	p->protocol = protocol;
 	submit_record(p);

@@ -40,6 +40,15 @@ constexpr auto kOptions = std::to_array<Option<DnsxOptions>>({
       .group = "dnsx",
       .help = "Ports that servers answer at, instead of 53; at most 8."},
      add_dns_ports},
+    {{.name = "libc",
+      .group = "dnsx",
+      .help =
+          "Also what applications ask their C library for (getaddrinfo, gethostbyname): a line for each call, cached "
+          "or not, and for each lookup whose call led to it."},
+     [](DnsxOptions& o, std::string_view) -> Result<void> {
+       o.libc = true;
+       return {};
+     }},
     {{.name = "timeout",
       .metavar = "TIME",
       .group = "dnsx",

@@ -11,6 +11,7 @@ namespace plumb {
 struct DnsxOptions {
   bool client = true;
   bool server = false;
+  bool libc = false;
   std::int64_t timeout_ns = 5'000'000'000;
   std::vector<std::uint16_t> ports;  // empty: 53
 };

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "dns/resolvers.h"
+
 namespace plumb {
 namespace {
 
@@ -41,13 +43,19 @@ Feature packets(Features& f) {
 }
 
 dns::Owner owner_of(const dnsx_packet& p) {
-  const dnsx_owner identity{p.task, p.kind == DNSX_SENT ? p.mount_ns : 0, 0};
+  const dnsx_owner identity{p.task, p.kind == DNSX_SENT ? p.mount_ns : 0, p.selected};
   static_assert(sizeof identity <= dns::Owner::kIdentityBytes);
   dns::Owner owner;
   owner.pid = p.task.pid;
   owner.tid = p.task.tid;
   std::memcpy(owner.identity.data(), &identity, sizeof identity);
   return owner;
+}
+
+dnsx_owner identity_of(const dns::Owner& owner) {
+  dnsx_owner identity{};
+  std::memcpy(&identity, owner.identity.data(), sizeof identity);
+  return identity;
 }
 
 }  // namespace
@@ -64,6 +72,14 @@ std::vector<Hook> DnsProbe::hooks(const Wants& wants) {
              },
              "each packet takes longer"},
             {"pages", {"packet_sent_pages", "packet_received_pages"}, packets, "each packet takes longer"}}},
+      {.name = "encrypted",
+       .purpose = "connections for DNS over TLS or HTTPS",
+       .variants = {{"tp_btf",
+                     {"connect_started"},
+                     [](Features& f) { return f.tracepoint("inet_sock_set_state"); },
+                     "a glance at each new TCP connection"}},
+       .required = false,
+       .wanted = wants.encrypted},
       {.name = "read",
        .purpose = "when an application reads its answer",
        .variants =
@@ -83,8 +99,19 @@ std::vector<Hook> DnsProbe::hooks(const Wants& wants) {
 }
 
 Result<void> DnsProbe::start(Session& session, const Wants& wants, OnLookup on_lookup) {
-  session_ = &session;
   on_lookup_ = std::move(on_lookup);
+  return start(session, wants);
+}
+
+Result<void> DnsProbe::start(Session& session, const Wants& wants, AnyProbe& call_probe, dns::Calls& calls,
+                             OnLookup on_lookup) {
+  call_probe_ = &call_probe;
+  calls_ = &calls;
+  return start(session, wants, std::move(on_lookup));
+}
+
+Result<void> DnsProbe::start(Session& session, const Wants& wants) {
+  session_ = &session;
   if (!wants.executables) probe_.leave_executables_to_others();
   if (auto r = probe_.open(session.features, session.filter, hooks(wants)); !r) return r;
   configure(wants);
@@ -92,6 +119,7 @@ Result<void> DnsProbe::start(Session& session, const Wants& wants, OnLookup on_l
   options.timeout_ns = wants.timeout_ns;
   options.client = wants.client;
   options.server = wants.server;
+  options.callers = calls_;
   options.max_lookups = wants.max_lookups;
   options.pickup = probe_.choices().back().variant != nullptr;
   if (wants.search_lists && wants.client) {
@@ -106,6 +134,7 @@ void DnsProbe::configure(const Wants& wants) {
   dnsx_config& config = probe_->rodata->config;
   config.client = wants.client;
   config.server = wants.server;
+  config.everybody = calls_ != nullptr;  // a resolver may ask for the processes that are wanted
   config.port_count = static_cast<std::uint8_t>(std::min<std::size_t>(wants.ports.size(), DNSX_MAX_PORTS));
   std::copy_n(wants.ports.begin(), config.port_count, config.ports);
   if (!probe_.choices().front().uses(kByPages)) return;
@@ -117,11 +146,22 @@ bool DnsProbe::record(std::span<const std::byte> bytes) {
   if (bytes.size() < sizeof(dnsx_packet)) return true;
   const auto& p = *reinterpret_cast<const dnsx_packet*>(bytes.data());
   if (p.kind >= DNSX_KINDS || p.captured > bytes.size() - sizeof p) return true;
+  if (p.kind == DNSX_CONNECT) return connection(p);
+  if (calls_ != nullptr) learn_calls({p.time_ns});
   const auto transport = p.protocol == kTcp ? dns::Transport::tcp : dns::Transport::udp;
   dns::Owner owner;
   if (p.has_task != 0) owner = owner_of(p);
   if (p.kind == DNSX_READ) {
     matcher_->see(dns::Pickup{{p.time_ns}, p.socket, &owner, transport});
+    return give();
+  }
+  const std::span<const std::byte> payload = bytes.subspan(sizeof p, p.captured);
+  if (p.kind == DNSX_UNREACHABLE) {
+    matcher_->see(dns::Unreachable{{p.time_ns},
+                                   p.netns,
+                                   {IpAddress::of(p.family, p.src), p.src_port},
+                                   {IpAddress::of(p.family, p.dst), p.dst_port},
+                                   dns::id_of(payload)});
     return give();
   }
   dns::Sighting s;
@@ -136,16 +176,41 @@ bool DnsProbe::record(std::span<const std::byte> bytes) {
   s.owner = p.has_task != 0 ? &owner : nullptr;
   s.sequence = p.sequence;
   s.syn = (p.tcp_flags & kSyn) != 0;
-  s.payload = bytes.subspan(sizeof p, p.captured);
+  s.payload = payload;
   s.length = p.length;
   matcher_->see(s);
   return give();
 }
 
-// With a filter of processes, a lookup whose process is not known is not wanted: it may be anybody's.
+// Every call that began before `until` is known.
+void DnsProbe::learn_calls(BootTime until) {
+  if (until < calls_until_) return;
+  calls_until_ = session_->clock.now();
+  (void)call_probe_->drain();  // what fails here fails in the run's next turn
+}
+
+bool DnsProbe::connection(const dnsx_packet& p) {
+  dns::Lookup& l = connection_;
+  l.server = {IpAddress::of(p.family, p.dst), p.dst_port};
+  if (p.dst_port == dns::kHttpsPort && !dns::is_known_resolver(l.server.address)) return true;
+  l.outcome = dns::Outcome::encrypted;
+  l.attempts = 1;
+  l.transport = p.dst_port == dns::kHttpsPort ? dns::Transport::doh : dns::Transport::dot;
+  l.netns = p.netns;
+  l.owner = owner_of(p);
+  l.asked = {p.time_ns};
+  l.client = {IpAddress::of(p.family, p.src), p.src_port};
+  return on_lookup_(l);
+}
+
+// With a filter of processes, a lookup whose process is not known is not wanted: it may be anybody's. What led from a call
+// of a wanted process is.
 bool DnsProbe::wanted(const dns::Lookup& lookup) const {
   const TaskFilter& f = session_->filter;
-  return lookup.owner.pid != 0 || (f.pids.empty() && f.comms.empty() && !f.uid && f.cgroups.empty());
+  if (lookup.caller.pid != 0) return true;
+  if (f.netns != 0 && f.netns != lookup.netns) return false;
+  if (lookup.owner.pid != 0) return identity_of(lookup.owner).selected != 0;
+  return f.pids.empty() && f.comms.empty() && !f.uid && f.cgroups.empty();
 }
 
 bool DnsProbe::give() {
@@ -157,6 +222,7 @@ bool DnsProbe::give() {
 
 Result<void> DnsProbe::drain() {
   const BootTime now = session_->clock.now();  // before: all that is older is in the buffer
+  seen_until_ = std::exchange(drained_, now);  // but for what another CPU was just about to put there
   if (auto r = probe_.drain(); !r) return r;
   matcher_->advance(now);
   give();

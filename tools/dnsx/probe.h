@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bpf/filter_config.h"
+#include "dns/calls.h"
 #include "dns/matcher.h"
 #include "dnsx/search_lists.h"
 #include "dnsx/wire.h"
@@ -25,6 +26,7 @@ class DnsProbe final : public AnyProbe {
     bool server = false;
     bool pickup = true;        // when an application reads its answer
     bool search_lists = true;  // resolv.conf of the processes that ask
+    bool encrypted = false;    // connections for DNS over TLS and HTTPS
     bool executables = true;   // what the processes run; else another probe knows
     std::uint32_t ring_bytes = 1 << 22;
     std::size_t max_lookups = dns::Matcher::Options{}.max_lookups;  // under way at one time
@@ -38,8 +40,14 @@ class DnsProbe final : public AnyProbe {
 
   // Every program is attached when it returns. `session` outlives the probe.
   Result<void> start(Session& session, const Wants& wants, OnLookup on_lookup);
+  // The same, and every query is joined with the calls that led to it. The probe knows each of them once it is drained.
+  Result<void> start(Session& session, const Wants& wants, AnyProbe& call_probe, dns::Calls& calls,
+                     OnLookup on_lookup);
   // The trace is over: what has no answer yet is told as pending.
   void finish();
+
+  // All packets from before were seen.
+  BootTime seen_until() const { return seen_until_; }
 
   Result<void> drain() override;
   int poll_fd() const override { return probe_.poll_fd(); }
@@ -52,7 +60,10 @@ class DnsProbe final : public AnyProbe {
   const std::vector<HookChoice>& choices() const override { return probe_.choices(); }
 
  private:
+  Result<void> start(Session& session, const Wants& wants);
   void configure(const Wants& wants);
+  void learn_calls(BootTime until);
+  bool connection(const dnsx_packet& packet);
   bool record(std::span<const std::byte> bytes);
   bool give();
   bool wanted(const dns::Lookup& lookup) const;
@@ -62,6 +73,12 @@ class DnsProbe final : public AnyProbe {
   OnLookup on_lookup_;
   std::optional<SearchListsOfProcesses> search_;
   std::optional<dns::Matcher> matcher_;
+  AnyProbe* call_probe_ = nullptr;
+  dns::Calls* calls_ = nullptr;
+  BootTime calls_until_;  // calls that began before are known
+  BootTime drained_;
+  BootTime seen_until_;
+  dns::Lookup connection_;
 };
 
 }  // namespace plumb

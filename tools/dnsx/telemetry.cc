@@ -14,16 +14,23 @@ using dns::Outcome;
 using dns::Role;
 
 // Of dns::Outcome, by its order.
-constexpr std::string_view kOutcomes[] = {"answered", "nodata", "timeout", "late", "pending"};
+constexpr std::string_view kOutcomes[] = {"answered", "nodata",      "timeout",   "late",
+                                          "pending",  "unreachable", "encrypted", "failed"};
 
 std::string_view outcome_of(const Query& q) {
   return kOutcomes[static_cast<std::size_t>(q.lookup.outcome)];
 }
 
-// error.type: the server's code when it is not NOERROR, or that none came in time; empty: no error.
+// error.type: the server's code when it is not NOERROR, or that none came, in time or at all; empty: no error.
 std::string_view error_type(const Query& q) {
   if (q.lookup.outcome == Outcome::timeout || q.lookup.outcome == Outcome::late) return kOutcomes[2];
+  if (q.lookup.outcome == Outcome::unreachable) return outcome_of(q);
   return q.rcode == "NOERROR" ? std::string_view{} : q.rcode;
+}
+
+// A call is told by the lookups that it led to, and what an encrypted connection carries is not known.
+bool is_lookup(const Query& q) {
+  return q.call == nullptr && q.lookup.outcome != Outcome::encrypted;
 }
 
 std::int64_t latency_ns(const Query& q) {
@@ -35,7 +42,7 @@ constexpr std::string_view kReshaped[] = {"time", "type"};
 
 bool fill_span(const Row& row, otlp::SpanDraft& span) {
   const auto* q = row.event<Query>();
-  if (q == nullptr || latency_ns(*q) < 0) return false;  // without an answer it has no end
+  if (q == nullptr || !is_lookup(*q) || latency_ns(*q) < 0) return false;  // without an answer it has no end
   set_owner(span, q->origin);
   const bool reverse = q->lookup.name.ends_with(".in-addr.arpa") || q->lookup.name.ends_with(".ip6.arpa");
   span.name = span.keep((reverse ? "DNS reverse lookup " : "DNS lookup ") + q->lookup.name);
@@ -60,7 +67,7 @@ constexpr otlp::Instrument kInstruments[] = {
 
 void measure(const Row& row, otlp::Measures& measures) {
   const auto* q = row.event<Query>();
-  if (q == nullptr) return;
+  if (q == nullptr || !is_lookup(*q)) return;
   const bool server = q->lookup.role == Role::server;
   otlp::AttributeSet count;
   count.text("plumb.role", server ? "server" : "client");

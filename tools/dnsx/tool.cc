@@ -1,7 +1,12 @@
 // dnsx: every DNS lookup, whose, how long, how it ended.
+#include <algorithm>
+
+#include "base/say.h"
 #include "dnsx/event.h"
+#include "dnsx/libc_probe.h"
 #include "dnsx/options.h"
 #include "dnsx/probe.h"
+#include "dnsx/search_misses.h"
 #include "dnsx/telemetry.h"
 
 namespace plumb {
@@ -16,41 +21,90 @@ class Dnsx final : public Tool {
     std::vector<std::string> names{"time", "pid", "comm"};
     if (options_.server && options_.client) names.emplace_back("role");
     if (options_.server) names.emplace_back("client");
-    names.insert(names.end(), {"name", "qtype", "outcome", "rcode", "latency_ms", "answers"});
+    if (options_.libc) names.emplace_back("type");
+    names.insert(names.end(), {"name", "qtype", "outcome", "rcode", "latency_ms"});
+    if (options_.libc) names.insert(names.end(), {"caller_comm", "call_ms", "cached", "error"});
+    names.emplace_back("answers");
     return names;
   }
+  // A call and the lookups that it led to are the same wish.
+  TypeMask judged_types() const override { return kQueryRows; }
+  TypeMask counted_types() const override { return kQueryRows; }
 
-  std::vector<Hook> hooks() const override { return DnsProbe::hooks(wants()); }
+  std::vector<Hook> hooks() const override {
+    std::vector<Hook> hooks = DnsProbe::hooks(wants());
+    for (Hook& hook : LibcProbe::hooks(options_.libc)) hooks.push_back(std::move(hook));
+    return hooks;
+  }
 
   Result<void> attach(Session& session) override {
-    return lookups_.start(session, wants(), [&session](const dns::Lookup& lookup) {
-      Query query(lookup, session.clock);
-      enrich(query, session.processes);
-      return session.out.push(Row(kQuerySchema, query));
-    });
+    session_ = &session;
+    const auto on_lookup = [this](const dns::Lookup& lookup) { return push(Query(lookup, session_->clock)); };
+    if (!options_.libc) return lookups_.start(session, wants(), on_lookup);
+    if (auto r = libc_.start(session, calls_); !r) return r;
+    return lookups_.start(session, wants(), libc_.probe(), calls_, on_lookup);
+  }
+  Result<void> confined() override {
+    if (!options_.libc) return {};
+    if (auto r = libc_.attach_running(); !r) return r;
+    if (common().verbose) {
+      for (const std::string& line : libc_.report()) say("libc: {}", line);
+    }
+    return {};
+  }
+  std::vector<AnyProbe*> probes() override {
+    if (options_.libc) return {&lookups_, &libc_.probe()};
+    return {&lookups_};
   }
   std::string_view unpaired() const override { return "outcome == timeout"; }
-  std::vector<AnyProbe*> probes() override { return {&lookups_}; }
   bool opens_in_other_roots() const override { return true; }  // for search lists
 
+  Result<void> drained() override {
+    while (const dns::Call* call = calls_.next(lookups_.seen_until())) {
+      if (!push(Query(*call, session_->clock))) break;
+    }
+    return {};
+  }
   Result<void> finish() override {
     lookups_.finish();
+    while (const dns::Call* call = calls_.rest()) push(Query(*call, session_->clock));
     return {};
   }
 
+  std::unique_ptr<Summary> count_along(std::unique_ptr<Summary> summary) override {
+    return std::make_unique<SearchMisses>(std::move(summary), misses_);
+  }
+  void remark() override {
+    if (misses_.misses > 0) {
+      say("plumb: {} of {} lookup{} {} search-list misses", misses_.misses, misses_.lookups,
+          misses_.lookups == 1 ? "" : "s", misses_.misses == 1 ? "was" : "were");
+    }
+    if (calls_.lost() > 0) say("plumb: {} calls were more than are followed at one time", calls_.lost());
+  }
+
  private:
+  bool push(Query&& query) {
+    enrich(query, session_->processes);
+    return session_->out.push(Row(kQuerySchema, query));
+  }
+
   DnsProbe::Wants wants() const {
     DnsProbe::Wants wants;
     wants.client = options_.client;
     wants.server = options_.server;
     wants.pickup = options_.client;
+    wants.encrypted = options_.client;
     wants.timeout_ns = options_.timeout_ns;
     if (!options_.ports.empty()) wants.ports = options_.ports;
     return wants;
   }
 
   DnsxOptions options_;
+  Session* session_ = nullptr;
+  dns::Calls calls_;
+  LibcProbe libc_;
   DnsProbe lookups_;
+  SearchMissCounts misses_;
 };
 
 constexpr Example kExamples[] = {
@@ -59,6 +113,8 @@ constexpr Example kExamples[] = {
     {"plumb dnsx -p 4711 --wide", "what process 4711 looks up, with servers, TTLs, attempts and flags"},
     {"plumb dnsx --top --by name", "the names looked up most, live"},
     {"plumb dnsx --role server", "what the servers on this host answer, and how fast"},
+    {"plumb dnsx --libc -- curl -s https://example.org",
+     "what a program asks its C library for, and what becomes of it"},
     {"plumb dnsx --json -d 60s | jq -r 'select(.latency_ms > 100) | .name'", "slow names, for a script"},
     {"plumb dnsx -- curl -s https://example.org", "the lookups of one command and its children"},
 };

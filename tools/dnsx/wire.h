@@ -16,6 +16,8 @@ enum dnsx_kind {
 	DNSX_SENT,     /* a packet leaves through a device, from a socket of the same network namespace */
 	DNSX_RECEIVED, /* a packet comes in through a device */
 	DNSX_READ,     /* an application has read from a socket; no payload */
+	DNSX_UNREACHABLE, /* ICMP says that a query did not reach its server: addresses, ports, payload are the query's */
+	DNSX_CONNECT,	  /* a TCP connection begins that may carry DNS encrypted; no payload, source port not chosen yet */
 	DNSX_KINDS,
 };
 
@@ -25,7 +27,8 @@ struct dnsx_config {
 	__u8 port_count;
 	__u8 client; /* roles wanted */
 	__u8 server;
-	__u8 padding[5];
+	__u8 everybody; /* what the filters leave out is recorded as well, marked as not `selected` */
+	__u8 padding[4];
 	/* Addresses of the kernel's page_offset_base and vmemmap_base: where it maps all memory, and its array of struct
 	 * page. Only for kernels whose BPF cannot read a packet's fragments; 0: the kernel has its fixed places. */
 	__u64 page_offset_at;
@@ -51,7 +54,8 @@ struct dnsx_packet {
 	__u8 tcp_flags;
 	__u8 kind;       /* enum dnsx_kind */
 	__u8 has_task;
-	__u8 padding[7];
+	__u8 selected; /* the filters take its process and its network namespace */
+	__u8 padding[6];
 };
 
 #ifdef __cplusplus
@@ -59,7 +63,7 @@ struct dnsx_packet {
 struct dnsx_owner {
 	task_identity task;
 	__u32 mount_ns; /* 0: not known */
-	__u32 padding;
+	__u32 selected;
 };
 static_assert(sizeof(dnsx_config) == 40);
 static_assert(sizeof(dnsx_packet) == 152);

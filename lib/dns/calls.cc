@@ -1,0 +1,223 @@
+#include "dns/calls.h"
+
+#include <algorithm>
+
+namespace plumb::dns {
+namespace {
+
+struct ErrorName {
+  CallFunction function;
+  std::int32_t error;
+  std::string_view name;
+  bool no_name;  // it says that the name, or an address of it, does not exist
+};
+
+// netdb.h of glibc and musl, which agree.
+constexpr ErrorName kErrors[] = {
+    {CallFunction::getaddrinfo, -1, "EAI_BADFLAGS", false},
+    {CallFunction::getaddrinfo, -2, "EAI_NONAME", true},
+    {CallFunction::getaddrinfo, -3, "EAI_AGAIN", false},
+    {CallFunction::getaddrinfo, -4, "EAI_FAIL", false},
+    {CallFunction::getaddrinfo, -5, "EAI_NODATA", true},
+    {CallFunction::getaddrinfo, -6, "EAI_FAMILY", false},
+    {CallFunction::getaddrinfo, -7, "EAI_SOCKTYPE", false},
+    {CallFunction::getaddrinfo, -8, "EAI_SERVICE", false},
+    {CallFunction::getaddrinfo, -9, "EAI_ADDRFAMILY", true},
+    {CallFunction::getaddrinfo, -10, "EAI_MEMORY", false},
+    {CallFunction::getaddrinfo, -11, "EAI_SYSTEM", false},
+    {CallFunction::getaddrinfo, -12, "EAI_OVERFLOW", false},
+    {CallFunction::gethostbyname, -1, "NETDB_INTERNAL", false},
+    {CallFunction::gethostbyname, 1, "HOST_NOT_FOUND", true},
+    {CallFunction::gethostbyname, 2, "TRY_AGAIN", false},
+    {CallFunction::gethostbyname, 3, "NO_RECOVERY", false},
+    {CallFunction::gethostbyname, 4, "NO_DATA", true},
+};
+
+const ErrorName* known_error(const Call& call) {
+  const auto* found = std::ranges::find_if(
+      kErrors, [&](const ErrorName& e) { return e.function == call.function && e.error == call.error; });
+  return found == std::end(kErrors) ? nullptr : found;
+}
+
+std::uint64_t thread_key(const Owner& owner) {
+  return mix(owner.pid, owner.tid) | 1U;
+}
+
+bool same_thread(const Owner& a, const Owner& b) {
+  return a.pid == b.pid && a.tid == b.tid;
+}
+
+}  // namespace
+
+Outcome Call::outcome() const {
+  if (!ended) return Outcome::pending;
+  if (error == 0) return Outcome::answered;
+  const ErrorName* known = known_error(*this);
+  return known != nullptr && known->no_name ? Outcome::nodata : Outcome::failed;
+}
+
+std::optional<bool> Call::cached() const {
+  if (attempts > 0) return false;
+  const Outcome o = outcome();
+  return o == Outcome::answered || o == Outcome::nodata ? std::optional(true) : std::nullopt;
+}
+
+std::string_view Call::error_name(std::string& room) const {
+  if (!ended || error == 0) return {};
+  if (const ErrorName* known = known_error(*this)) return known->name;
+  room = std::to_string(error);
+  return room;
+}
+
+void Call::set_answers(const std::vector<IpAddress>& addresses) {
+  text.clear();
+  answers.clear();
+  text.reserve(addresses.size() * IpAddress::kMaxText);  // so that the views stay
+  for (auto a = addresses.begin(); a != addresses.end(); ++a) {
+    if (std::find(addresses.begin(), a, *a) != a) continue;
+    char out[IpAddress::kMaxText];
+    const std::size_t size = a->format(out);
+    const std::size_t at = text.size();
+    text.append(out, size);
+    answers.emplace_back(text.data() + at, size);
+  }
+}
+
+void Calls::begin(const Begin& b) {
+  release_given();
+  const std::uint64_t thread = thread_key(b.owner);
+  // The thread's last one never returned: it was cancelled, or jumped out.
+  const std::uint32_t old =
+      by_thread_.find(thread, [&](std::uint32_t i) { return same_thread(slots_[i].call.owner, b.owner); });
+  if (old != kNoSlot) release(old);
+  if (free_.empty() && slots_.size() >= kMaxCalls) {
+    ++lost_;
+    return;
+  }
+  if (free_.empty()) {
+    slots_.emplace_back();
+    free_.push_back(static_cast<std::uint32_t>(slots_.size() - 1));
+  }
+  const std::uint32_t number = free_.back();
+  free_.pop_back();
+  Slot& slot = slots_[number];
+  Call& call = slot.call;
+  call.function = b.function;
+  call.owner = b.owner;
+  call.netns = b.netns;
+  call.began = b.time;
+  call.ended.reset();
+  call.type = b.type;
+  call.error = 0;
+  call.attempts = 0;
+  call.name = b.name.size() > 1 && b.name.ends_with('.') ? b.name.substr(0, b.name.size() - 1) : b.name;
+  call.answers.clear();
+  slot.used = true;
+  slot.name_hash = hash_name(call.name);
+  slot.thread = thread;
+  enter_names(number);
+  by_thread_.add(thread, number);
+}
+
+void Calls::end(const Owner& owner, BootTime time, std::int32_t error,
+                const std::vector<IpAddress>& addresses) {
+  const std::uint64_t thread = thread_key(owner);
+  const std::uint32_t number =
+      by_thread_.find(thread, [&](std::uint32_t i) { return same_thread(slots_[i].call.owner, owner); });
+  if (number == kNoSlot) return;
+  Slot& slot = slots_[number];
+  by_thread_.remove(thread, number);
+  slot.thread = 0;
+  slot.call.ended = time;
+  slot.call.error = error;
+  slot.call.set_answers(addresses);
+  ended_.push_back(number);
+}
+
+// take(call): of all calls under way at that time for a name that `name` is, or was made from by a suffix.
+template <class Take>
+void Calls::for_each_that_waits(std::string_view name, BootTime time, Take take) {
+  for (std::size_t end = name.find('.');; end = name.find('.', end + 1)) {
+    const std::string_view wanted = name.substr(0, end);
+    for (std::uint32_t i = first_of(hash_name(wanted)); i != kNoSlot; i = slots_[i].same_hash.after) {
+      Call& call = slots_[i].call;
+      if (call.began <= time && (!call.ended || time <= *call.ended) && same_name(call.name, wanted))
+        take(call);
+    }
+    if (end == std::string_view::npos) return;
+  }
+}
+
+void Calls::asked(Lookup& lookup, BootTime time) {
+  const Owner& asker = lookup.owner;
+  Call* own = nullptr;
+  bool of_process = false;
+  for_each_that_waits(lookup.name, time, [&](Call& call) {
+    if (asker.pid == 0 || call.owner.pid != asker.pid) return;
+    of_process = true;
+    if (call.owner.tid == asker.tid) own = &call;
+  });
+  if (own != nullptr) {
+    ++own->attempts;
+    lookup.caller = own->owner;
+    return;
+  }
+  // Whoever waits had it asked, but with several of them nobody can say for whom it was.
+  Owner caller;
+  bool several = false;
+  for_each_that_waits(lookup.name, time, [&](Call& call) {
+    if (of_process && call.owner.pid != asker.pid) return;
+    ++call.attempts;
+    several = several || (caller.pid != 0 && caller.pid != call.owner.pid);
+    caller = call.owner;
+  });
+  if (caller.pid != 0 && !several && lookup.caller.pid == 0) lookup.caller = caller;
+}
+
+const Call* Calls::next(BootTime seen) {
+  release_given();
+  if (ended_.empty() || *slots_[ended_.front()].call.ended >= seen) return nullptr;
+  given_ = ended_.front();
+  ended_.pop_front();
+  return &slots_[given_].call;
+}
+
+const Call* Calls::rest() {
+  release_given();
+  if (!ended_.empty()) return next({~std::uint64_t{0}});
+  const auto left = std::ranges::find_if(slots_, [](const Slot& s) { return s.used; });
+  if (left == slots_.end()) return nullptr;
+  given_ = static_cast<std::uint32_t>(left - slots_.begin());
+  return &left->call;
+}
+
+void Calls::release_given() {
+  if (given_ != kNoSlot) release(given_);
+  given_ = kNoSlot;
+}
+
+void Calls::enter_names(std::uint32_t number) {
+  Slot& slot = slots_[number];
+  std::uint32_t& first = first_of(slot.name_hash);
+  slot.same_hash = {kNoSlot, first};
+  if (first != kNoSlot) slots_[first].same_hash.before = number;
+  first = number;
+}
+
+void Calls::leave_names(std::uint32_t number) {
+  const Slot& slot = slots_[number];
+  const auto [before, after] = slot.same_hash;
+  (before == kNoSlot ? first_of(slot.name_hash) : slots_[before].same_hash.after) = after;
+  if (after != kNoSlot) slots_[after].same_hash.before = before;
+}
+
+void Calls::release(std::uint32_t number) {
+  Slot& slot = slots_[number];
+  leave_names(number);
+  if (slot.thread != 0) by_thread_.remove(slot.thread, number);
+  slot.thread = 0;
+  slot.used = false;
+  free_.push_back(number);
+}
+
+}  // namespace plumb::dns

@@ -1,0 +1,108 @@
+// Calls of the C library's resolver (getaddrinfo and its like), joined with the queries on the wire that they led to.
+// A resolver asks in the thread of the caller, or another process does it: nscd, systemd-resolved, a forwarder. So a query
+// belongs
+//
+//   to the call of its own thread, if there is one for that name (or for one that a search list made it from),
+//   else to those of its own process, else to all that wait for that name.
+//
+// A call without a query was answered from this host: a cache, the hosts file, a name service of another kind.
+//
+// Calls and packets come from two buffers, each in its own order, so a call is told once all packets of its time were seen.
+// Bounded: kMaxCalls at one time. Used again, so that in the steady state nothing is allocated.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "dns/lookup.h"
+#include "dns/matcher.h"
+#include "dns/slots.h"
+
+namespace plumb::dns {
+
+enum class CallFunction : std::uint8_t { getaddrinfo, gethostbyname };
+
+struct Call {
+  CallFunction function = CallFunction::getaddrinfo;
+  Owner owner;
+  std::uint32_t netns = 0;
+  BootTime began;
+  std::optional<BootTime> ended;  // nothing: the trace ended first
+  std::uint16_t type = 0;         // the only kind of address that it wants, as a record's type; 0: any
+  std::int32_t error = 0;         // what getaddrinfo returned, or h_errno; 0: none
+  std::uint32_t attempts = 0;     // queries that it led to
+  std::string name;
+  std::vector<std::string_view> answers;  // addresses, each once
+  std::string text;                       // that they are views of
+
+  // Pending without an end; nodata: no such name or no address of it.
+  Outcome outcome() const;
+  // Whether no query followed although it knows of the name; nothing: it ended without knowing.
+  std::optional<bool> cached() const;
+  // "EAI_NONAME", as netdb.h has it; empty: no error. `room` for an unknown one.
+  std::string_view error_name(std::string& room) const;
+  void set_answers(const std::vector<IpAddress>& addresses);
+};
+
+class Calls final : public Callers {
+ public:
+  static constexpr std::size_t kMaxCalls = 16384;
+
+  Calls() : by_name_(kMaxCalls, kNoSlot), by_thread_(kMaxCalls) {}
+
+  struct Begin {
+    CallFunction function = CallFunction::getaddrinfo;
+    BootTime time;
+    std::uint32_t netns = 0;
+    std::uint16_t type = 0;
+    const Owner& owner;
+    std::string_view name;
+  };
+  void begin(const Begin& begin);
+  // The call of that thread. One whose begin was not seen is not known.
+  void end(const Owner& owner, BootTime time, std::int32_t error, const std::vector<IpAddress>& addresses);
+
+  // A query was sent. Every call that began before must be known.
+  void asked(Lookup& lookup, BootTime time) override;
+
+  // The next call of those that ended before `seen`; all packets until then were seen. nullptr: none. Valid until the
+  // next call of a function that is not const.
+  const Call* next(BootTime seen);
+  // The trace is over: what waits is told as it is.
+  const Call* rest();
+
+  std::uint64_t lost() const { return lost_; }
+
+ private:
+  struct Slot {
+    Call call;
+    bool used = false;
+    std::uint64_t name_hash = 0;
+    SlotLinks same_hash;       // in the list of by_name_
+    std::uint64_t thread = 0;  // 0: not in by_thread_: it ended
+  };
+  template <class Take>
+  void for_each_that_waits(std::string_view name, BootTime time, Take take);
+  std::uint32_t& first_of(std::uint64_t name_hash) { return by_name_[name_hash % kMaxCalls]; }
+  void enter_names(std::uint32_t number);
+  void leave_names(std::uint32_t number);
+  void release(std::uint32_t number);
+  void release_given();
+
+  std::deque<Slot> slots_;
+  std::vector<std::uint32_t> free_;
+  // By the name's hash, the newest first; linked both ways, since a busy program may ask for one name all the time.
+  std::vector<std::uint32_t> by_name_;
+  SlotIndex by_thread_;
+  std::deque<std::uint32_t> ended_;  // in this order
+  std::uint32_t given_ = kNoSlot;
+  std::uint64_t lost_ = 0;
+};
+
+}  // namespace plumb::dns
