@@ -6,31 +6,31 @@ namespace plumb::dns {
 namespace {
 
 struct ErrorName {
-  CallFunction function;
-  std::int32_t error;
   std::string_view name;
+  std::int32_t error;
+  CallFunction function;
   bool no_name;  // it says that the name, or an address of it, does not exist
 };
 
 // netdb.h of glibc and musl, which agree.
 constexpr ErrorName kErrors[] = {
-    {CallFunction::getaddrinfo, -1, "EAI_BADFLAGS", false},
-    {CallFunction::getaddrinfo, -2, "EAI_NONAME", true},
-    {CallFunction::getaddrinfo, -3, "EAI_AGAIN", false},
-    {CallFunction::getaddrinfo, -4, "EAI_FAIL", false},
-    {CallFunction::getaddrinfo, -5, "EAI_NODATA", true},
-    {CallFunction::getaddrinfo, -6, "EAI_FAMILY", false},
-    {CallFunction::getaddrinfo, -7, "EAI_SOCKTYPE", false},
-    {CallFunction::getaddrinfo, -8, "EAI_SERVICE", false},
-    {CallFunction::getaddrinfo, -9, "EAI_ADDRFAMILY", true},
-    {CallFunction::getaddrinfo, -10, "EAI_MEMORY", false},
-    {CallFunction::getaddrinfo, -11, "EAI_SYSTEM", false},
-    {CallFunction::getaddrinfo, -12, "EAI_OVERFLOW", false},
-    {CallFunction::gethostbyname, -1, "NETDB_INTERNAL", false},
-    {CallFunction::gethostbyname, 1, "HOST_NOT_FOUND", true},
-    {CallFunction::gethostbyname, 2, "TRY_AGAIN", false},
-    {CallFunction::gethostbyname, 3, "NO_RECOVERY", false},
-    {CallFunction::gethostbyname, 4, "NO_DATA", true},
+    {"EAI_BADFLAGS", -1, CallFunction::getaddrinfo, false},
+    {"EAI_NONAME", -2, CallFunction::getaddrinfo, true},
+    {"EAI_AGAIN", -3, CallFunction::getaddrinfo, false},
+    {"EAI_FAIL", -4, CallFunction::getaddrinfo, false},
+    {"EAI_NODATA", -5, CallFunction::getaddrinfo, true},
+    {"EAI_FAMILY", -6, CallFunction::getaddrinfo, false},
+    {"EAI_SOCKTYPE", -7, CallFunction::getaddrinfo, false},
+    {"EAI_SERVICE", -8, CallFunction::getaddrinfo, false},
+    {"EAI_ADDRFAMILY", -9, CallFunction::getaddrinfo, true},
+    {"EAI_MEMORY", -10, CallFunction::getaddrinfo, false},
+    {"EAI_SYSTEM", -11, CallFunction::getaddrinfo, false},
+    {"EAI_OVERFLOW", -12, CallFunction::getaddrinfo, false},
+    {"NETDB_INTERNAL", -1, CallFunction::gethostbyname, false},
+    {"HOST_NOT_FOUND", 1, CallFunction::gethostbyname, true},
+    {"TRY_AGAIN", 2, CallFunction::gethostbyname, false},
+    {"NO_RECOVERY", 3, CallFunction::gethostbyname, false},
+    {"NO_DATA", 4, CallFunction::gethostbyname, true},
 };
 
 const ErrorName* known_error(const Call& call) {
