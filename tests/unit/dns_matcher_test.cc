@@ -69,6 +69,31 @@ struct Host {
     s.owner = owner.pid == 0 ? nullptr : &owner;
     matcher.see(s);
   }
+  // It leaves, at the same time or later, for its neighbour's address came: ask().
+  void wait(std::uint64_t at, const Bytes& bytes) {
+    Sighting s = sighting(at, Direction::sent, bytes);
+    s.waits = true;
+    s.socket = socket;
+    s.source = client;
+    s.destination = server;
+    s.owner = &owner;
+    matcher.see(s);
+  }
+  // The server's side of the same.
+  void arrive(std::uint64_t at, const Bytes& bytes) {
+    Sighting s = sighting(at, Direction::received, bytes);
+    s.source = client;
+    s.destination = server;
+    matcher.see(s);
+  }
+  void reply(std::uint64_t at, const Bytes& bytes, const Owner& by) {
+    Sighting s = sighting(at, Direction::sent, bytes);
+    s.socket = 0xdef;
+    s.source = server;
+    s.destination = client;
+    s.owner = &by;
+    matcher.see(s);
+  }
   void answer(std::uint64_t at, const Bytes& bytes) {
     Sighting s = sighting(at, Direction::received, bytes);
     s.source = server;
@@ -81,8 +106,8 @@ struct Host {
   void read(std::uint64_t at) { matcher.see(Pickup{ms(at), socket, &owner, transport}); }
 
   static std::string_view name(Outcome o) {
-    constexpr std::string_view kNames[] = {"answered", "nodata",      "timeout",  "late",
-                                           "pending",  "unreachable", "encrypted"};
+    constexpr std::string_view kNames[] = {"answered",    "nodata",    "timeout", "late",     "pending",
+                                           "unreachable", "encrypted", "failed",  "malformed"};
     return kNames[static_cast<std::size_t>(o)];
   }
   std::string told() {
@@ -320,9 +345,11 @@ TEST_CASE("dns matcher: both roles on one host") {
   CHECK(h.told() == "a.example answered x1 2ms server; ");
   h.answer(4, r);
   CHECK(h.told() == "a.example answered x1 4ms; ");
-  h.matcher.see(in);  // never answered: whether a server runs here is not known
+  in.time = ms(5);
+  h.matcher.see(in);  // never answered
   h.matcher.advance(ms(60'000));
-  CHECK(h.told().empty());
+  CHECK(h.told() == "a.example timeout x1 server; ");
+  h.matcher.advance(ms(60'001));
   CHECK(h.matcher.size() == 0);
 }
 
@@ -498,6 +525,97 @@ TEST_CASE("dns matcher: an error is about what it quotes") {
   CHECK(h.told().empty());
   h.answer(1001, a(1, "a.example"));
   CHECK(h.told() == "a.example answered x1 1001ms; ");
+}
+
+TEST_CASE("dns matcher: a query that waits for its neighbour") {
+  Host h(no_pickup());
+  SUBCASE("is no other attempt once it is sent") {
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.ask(900, dns_build::query(1, "a.example"));
+    h.answer(910, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x1 10ms; ");
+  }
+  SUBCASE("whatever came first") {
+    h.ask(1, dns_build::query(1, "a.example"));
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.answer(2, a(1, "a.example"));
+    h.wait(0, dns_build::query(1, "a.example"));
+    CHECK(h.told() == "a.example answered x1 1ms; ");
+  }
+  SUBCASE("twice, and then both are sent") {
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.wait(2500, dns_build::query(1, "a.example"));
+    h.ask(2600, dns_build::query(1, "a.example"));
+    h.ask(2600, dns_build::query(1, "a.example"));
+    h.answer(2610, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x2 2610ms; ");
+  }
+  SUBCASE("that is not there") {
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.refuse(3000, 1);
+    h.matcher.advance(ms(3200));
+    CHECK(h.told() == "a.example unreachable x1; ");
+  }
+}
+
+TEST_CASE("dns matcher: a server of this host that does not answer") {
+  Matcher::Options options = no_pickup();
+  options.client = false;
+  options.server = true;
+  Host h(options);
+  h.arrive(0, dns_build::query(1, "forwarded.example"));
+  h.matcher.advance(ms(6000));
+  CHECK(h.told().empty());  // perhaps to another host
+  h.arrive(6001, dns_build::query(2, "a.example"));
+  h.reply(6003, a(2, "a.example"), owner_of(53));
+  CHECK(h.told() == "a.example answered x1 2ms server; ");
+  h.arrive(6004, dns_build::query(3, "silent.example"));
+  h.matcher.advance(ms(12000));
+  const Lookup* l = h.matcher.next();
+  REQUIRE(l != nullptr);
+  CHECK(l->outcome == Outcome::timeout);
+  CHECK(l->owner.pid == 53);
+  CHECK(h.told().empty());
+  h.reply(12001, a(3, "silent.example"), owner_of(53));
+  CHECK(h.told() == "silent.example late x1 5997ms server; ");
+  h.arrive(12002, dns_build::query(4, "last.example"));
+  h.matcher.finish();
+  CHECK(h.told() == "last.example pending x1 server; ");
+}
+
+TEST_CASE("dns matcher: an answer that is no DNS message to its end") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  SUBCASE("its answer section is cut") {
+    Bytes cut = a(1, "a.example");
+    cut.data().pop_back();
+    h.answer(1, cut);
+    CHECK(h.told() == "a.example malformed x1 1ms; ");
+  }
+  SUBCASE("its question is none") {
+    Bytes junk = dns_build::response(1, "a.example", kA, {}, 0x8180);
+    std::fill(junk.data().begin() + 12, junk.data().end(), std::byte{0xff});
+    h.answer(1, junk);
+    CHECK(h.told() == "a.example malformed x1 1ms; ");
+  }
+  SUBCASE("and somebody else's") {
+    Bytes junk = dns_build::response(2, "a.example", kA, {}, 0x8180);
+    std::fill(junk.data().begin() + 12, junk.data().end(), std::byte{0xff});
+    h.answer(1, junk);
+    h.answer(2, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x1 2ms misfits1; ");
+  }
+  SUBCASE("only the first of its fragments was there") {
+    const Bytes whole = a(1, "a.example");
+    Bytes cut = whole;
+    cut.data().pop_back();
+    Sighting s = h.sighting(1, Direction::received, cut);
+    s.length = static_cast<std::uint32_t>(whole.size());
+    s.source = h.server;
+    s.destination = h.client;
+    h.matcher.see(s);
+    CHECK(h.told() == "a.example answered x1 1ms; ");
+  }
 }
 
 TEST_CASE("dns matcher: asked again over TCP when the trace ends is no answer") {
