@@ -151,8 +151,7 @@ void Matcher::query(const Place& p) {
   try_strays(p);
 }
 
-// Whether a query is a packet that was seen: at another device, or while it waited for its neighbour's address. `attempt` is
-// the last of those that are alike.
+// Whether a query is a packet that was seen: at another device, or while it waited. `attempt`: the last that is alike.
 bool Matcher::sent_before(Slot& slot, const Attempt& attempt, const Sighting& s) {
   const bool just_now = since(attempt.time, s.time) < kSamePacketNs;
   if (s.waits) return just_now && !attempt.waiting;  // the two sightings change places between CPUs
@@ -432,15 +431,11 @@ Matcher::Answering* Matcher::server_here(const Lookup& l) {
   return found == servers_.end() ? nullptr : &*found;
 }
 
-// A query that came in and is not answered: may be forwarded to another host, which only a server that has answered before
-// is not.
+// A query that came in without an answer may be forwarded to another host; to a server that has answered it is not.
 void Matcher::expire_served(std::uint32_t number) {
   Slot& slot = slots_[number];
   const Answering* server = server_here(slot.lookup);
-  if (server == nullptr) {
-    release(number);
-    return;
-  }
+  if (server == nullptr) return release(number);
   set_owner(number, &server->owner, slot.deadline);
   enter(number, State::told, after(slot.deadline, (kLateTimeouts - 1) * options_.timeout_ns));
   queue(number);
