@@ -54,9 +54,9 @@ _plumb_tcpconnect_options() {
         --min-latency --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from \
         --duration -d --count -n --format -f --json -j --output -o --columns --wide --time --names \
         --color --summary --by --sort --histogram --top --once --interval --otlp --otlp-signals \
-        --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --otlp-spans --otlp-url-template --otlp-profiles --otlp-dry-run --fail-if --baseline \
+        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
+        --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -115,9 +115,9 @@ _plumb_httptrace_options() {
         --no-query --snaplen --pid -p --comm --uid -u --cgroup --container --pod --netns --where \
         --from --duration -d --count -n --format -f --json -j --output -o --columns --wide --time \
         --names --color --summary --by --sort --histogram --top --once --interval --otlp \
-        --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict \
-        --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --otlp-signals --otlp-spans --otlp-url-template --otlp-profiles --otlp-dry-run --fail-if \
+        --baseline --strict --report --list-fields --json-schema --ready-file --stats --quiet -q \
+        --verbose -v --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -175,9 +175,9 @@ _plumb_drops_options() {
         --pid -p --comm --uid -u --cgroup --container --pod --netns --where --from --duration -d \
         --count -n --format -f --json -j --output -o --columns --wide --time --names --color \
         --summary --by --sort --histogram --top --once --interval --otlp --otlp-signals \
-        --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report \
-        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
-        --version --
+        --otlp-spans --otlp-url-template --otlp-profiles --otlp-dry-run --fail-if --baseline \
+        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
+        --help -h --version --
 }
 
 # $1 with the names of the fields.
@@ -232,9 +232,9 @@ _plumb_flame_options() {
         --min-block --wakers --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u \
         --cgroup --container --pod --netns --where --from --duration -d --count -n --format -f \
         --json -j --output -o --columns --wide --time --names --color --summary --by --sort \
-        --histogram --top --once --interval --otlp --otlp-signals --otlp-spans --otlp-profiles \
-        --otlp-dry-run --fail-if --baseline --strict --report --list-fields --json-schema \
-        --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --histogram --top --once --interval --otlp --otlp-signals --otlp-spans --otlp-url-template \
+        --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report --list-fields \
+        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.
@@ -321,9 +321,9 @@ _plumb_dnsx_options() {
     _plumb_values --role --port --libc --timeout --pid -p --comm --uid -u --cgroup --container --pod \
         --netns --where --from --duration -d --count -n --format -f --json -j --output -o --columns \
         --wide --time --names --color --summary --by --sort --histogram --top --once --interval \
-        --otlp --otlp-signals --otlp-spans --otlp-profiles --otlp-dry-run --fail-if --baseline \
-        --strict --report --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v \
-        --help -h --version --
+        --otlp --otlp-signals --otlp-spans --otlp-url-template --otlp-profiles --otlp-dry-run \
+        --fail-if --baseline --strict --report --list-fields --json-schema --ready-file --stats \
+        --quiet -q --verbose -v --help -h --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

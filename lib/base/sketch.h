@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/quantiles.h"
+#include "base/stretches.h"
 
 namespace plumb {
 
@@ -14,6 +15,7 @@ struct Sketch {
   std::uint64_t rows = 0;  // that could have counted
   std::uint64_t held = 0;  // for which the condition held
   Quantiles values;        // of a field
+  Stretches stretches;  // the same in the order in which they came; of a condition: 1 where it held, else 0
 };
 
 }  // namespace plumb

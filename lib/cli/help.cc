@@ -32,6 +32,17 @@ void append_wrapped(std::string& out, std::string_view text, std::size_t indent,
   out += '\n';
 }
 
+// Paragraphs stand apart by an empty line.
+void append_paragraphs(std::string& out, std::string_view text) {
+  constexpr std::string_view kBetween = "\n\n";
+  for (std::size_t end = text.find(kBetween); end != std::string_view::npos; end = text.find(kBetween)) {
+    append_wrapped(out, text.substr(0, end), 0, 0);
+    out += '\n';
+    text.remove_prefix(end + kBetween.size());
+  }
+  append_wrapped(out, text, 0, 0);
+}
+
 void append_entry(std::string& out, const std::string& head, std::string_view text, std::size_t indent) {
   out += "  " + head;
   std::size_t column = head.size() + 2;
@@ -109,7 +120,7 @@ std::string general_help(std::span<const CommandInfo> table) {
 std::string command_help(const CommandInfo& command) {
   std::string out =
       fmt::format("plumb {0}: {1}\n\nUsage: plumb {0} {2}\n\n", command.name, command.summary, command.usage);
-  append_wrapped(out, command.description, 0, 0);
+  append_paragraphs(out, command.description);
   CommandOptions options = options_of(command);
   std::vector<OptionSpec> all = std::move(options.own);
   all.insert(all.end(), options.common.begin(), options.common.end());

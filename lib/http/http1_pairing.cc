@@ -333,6 +333,7 @@ void Http1Pairing::ended(End end, Failure failure, BootTime time) {
   const End response_end = requester_ == Direction::sent ? End::received : End::sent;
   if (end == End::both || end == response_end) {
     give_up_heads();
+    if (http2_) return http2_->ended(end, failure, time);  // its 101 was cut
     if (failure == Failure::closed) response_side_.finish();
     fail_all(failure, time);
   }
@@ -343,6 +344,7 @@ void Http1Pairing::missed(BootTime time) {
   now_ = time;
   if (!websocket_) {
     give_up_heads();
+    if (http2_) return http2_->missed(time);
     fail_all(Failure::lost, time);
     asked_ = false;
   }

@@ -65,6 +65,7 @@ struct Config {
   bool delta = false;                         // temporality of metrics
   std::int64_t interval_ns = 60'000'000'000;  // of metrics
   bool dry_run = false;                       // print instead of sending
+  bool url_template = false;                  // spans of clients have one
   std::vector<std::string> warnings;          // settings that were ignored, and why
 };
 

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <exception>
+#include <fstream>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -39,20 +40,28 @@ constexpr const char* kArchitecture = "amd64";
 constexpr const char* kArchitecture = "arm64";
 #endif
 
+// host.id is the machine's id (semantic conventions, docs/resource/host.md), which a container has not. Empty: none.
+std::string machine_id() {
+  for (const char* path : {"/etc/machine-id", "/var/lib/dbus/machine-id"}) {
+    std::string id;
+    std::ifstream file(path);
+    if (std::getline(file, id) && id.size() == 32 &&
+        id.find_first_not_of("0123456789abcdef") == std::string::npos)
+      return id;
+  }
+  return {};
+}
+
 // What the user says of the resource overrules what plumb says.
 Source source_of(const Config& config, const std::string& version) {
   Source source{config.resource, version};
   utsname machine{};
   ::uname(&machine);
-  const Pair own[] = {{"service.name", "plumb"},
-                      {"service.version", version},
-                      {"host.name", machine.nodename},
-                      {"host.arch", kArchitecture},
-                      {"os.type", "linux"},
-                      {"os.version", machine.release},
-                      {"telemetry.sdk.name", "plumb"},
-                      {"telemetry.sdk.language", "cpp"},
-                      {"telemetry.sdk.version", version}};
+  const Pair own[] = {{"service.name", "plumb"},         {"service.version", version},
+                      {"host.name", machine.nodename},   {"host.id", machine_id()},
+                      {"host.arch", kArchitecture},      {"os.type", "linux"},
+                      {"os.version", machine.release},   {"telemetry.sdk.name", "plumb"},
+                      {"telemetry.sdk.language", "cpp"}, {"telemetry.sdk.version", version}};
   for (const Pair& p : own) {
     const bool said = std::any_of(config.resource.begin(), config.resource.end(),
                                   [&](const Pair& q) { return q.key == p.key; });
@@ -160,7 +169,7 @@ std::unique_ptr<Sink> Push::make_sink(const Schema& schema, const std::string& t
       const bool by_owner = std::none_of(config.resource.begin(), config.resource.end(), names_service);
       return make_span_sink(*telemetry, config.sampler,
                             Batcher(*state_->encoding, state_->queue, clock, limits), random_bits(),
-                            state_->spans, by_owner);
+                            state_->spans, {by_owner, config.url_template});
     }
     case Signal::metrics:
       return make_metric_sink(*telemetry, {config.delta, config.interval_ns, outcomes_of(all)},

@@ -36,6 +36,8 @@ struct SpanDraft {
   std::vector<Attribute> attributes;
   // Of the process that did it, for the resource: service.name and the like; empty: plumb's own resource.
   std::vector<Attribute> owner;
+  // Whether spans of clients are to have url.template; clear() leaves it.
+  bool url_template = false;
 
   // Room for text that the row has not: it stays where it is until clear().
   std::string_view keep(std::string text);

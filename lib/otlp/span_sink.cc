@@ -27,13 +27,15 @@ bool read_hex(std::string_view text, std::array<std::byte, N>& out) {
 class SpanSink final : public Sink {
  public:
   SpanSink(const Telemetry& telemetry, Sampler sampler, Batcher batcher, RandomBits random,
-           SpanCounts& counts, bool by_owner)
+           SpanCounts& counts, SpanChoices choices)
       : telemetry_(&telemetry),
         sampler_(sampler),
         batcher_(std::move(batcher)),
         random_(std::move(random)),
         counts_(&counts),
-        by_owner_(by_owner) {}
+        by_owner_(choices.by_owner) {
+    draft_.url_template = choices.url_template;
+  }
 
   Result<void> row(const Row& row) override {
     draft_.clear();
@@ -112,9 +114,9 @@ RandomBits random_bits() {
 }
 
 std::unique_ptr<Sink> make_span_sink(const Telemetry& telemetry, Sampler sampler, Batcher batcher,
-                                     RandomBits random, SpanCounts& counts, bool by_owner) {
+                                     RandomBits random, SpanCounts& counts, SpanChoices choices) {
   return std::make_unique<SpanSink>(telemetry, sampler, std::move(batcher), std::move(random), counts,
-                                    by_owner);
+                                    choices);
 }
 
 }  // namespace plumb::otlp

@@ -21,8 +21,13 @@ using RandomBits = std::function<std::uint64_t()>;
 // Seeded by the kernel.
 RandomBits random_bits();
 
-// The references outlive the sink. `by_owner`: spans go under the resources of the processes that did them.
+struct SpanChoices {
+  bool by_owner = true;       // spans go under the resources of the processes that did them
+  bool url_template = false;  // SpanDraft::url_template
+};
+
+// The references outlive the sink.
 std::unique_ptr<Sink> make_span_sink(const Telemetry& telemetry, Sampler sampler, Batcher batcher,
-                                     RandomBits random, SpanCounts& counts, bool by_owner = true);
+                                     RandomBits random, SpanCounts& counts, SpanChoices choices = {});
 
 }  // namespace plumb::otlp

@@ -150,6 +150,24 @@ Counters read_counters(std::uint32_t pid, const ProcFs& procfs) {
   return out;
 }
 
+std::optional<bool> has_device(std::string_view name, std::uint32_t only, const ProcFs& procfs) {
+  const auto namespaces = net_namespaces(procfs);
+  for (const auto& [inode, pid] : namespaces) {
+    if (only != 0 && inode != only) continue;
+    Counters counters;
+    read_file(procfs, "/proc/" + std::to_string(pid) + "/net/dev", parse_net_dev, counters);
+    for (const auto& [key, value] : counters) {
+      if (key.dev == name) return true;
+    }
+  }
+  for (const std::uint32_t inode : mounted_namespaces(procfs)) {
+    const bool seen =
+        std::ranges::find(namespaces, inode, [](const auto& n) { return n.first; }) != namespaces.end();
+    if (!seen && (only == 0 || inode == only)) return std::nullopt;
+  }
+  return false;
+}
+
 Counters read_host_counters(const ProcFs& procfs) {
   Counters out;
   read_file(procfs, "/proc/net/softnet_stat", parse_softnet, out);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,6 +50,11 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> net_namespaces(const ProcFs
 // The network namespaces that are mounted somewhere, as ip-netns(8) does, by inode number: they may have no
 // process.
 std::vector<std::uint32_t> mounted_namespaces(const ProcFs& procfs = system_procfs());
+
+// Whether a network namespace has a device of this name: `only`, or if it is 0 any. Nothing: none that can be looked into
+// has, and some cannot, for no process is in them.
+std::optional<bool> has_device(std::string_view name, std::uint32_t only,
+                               const ProcFs& procfs = system_procfs());
 
 // Losses in queueing disciplines, asked by rtnetlink. The sockets are opened in every namespace at the start,
 // because entering a namespace takes CAP_SYS_ADMIN, which plumb gives up; later ones are not seen.

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,15 +23,23 @@ struct ProcessKey {
   friend bool operator==(const ProcessKey&, const ProcessKey&) = default;
 };
 
+// What a process calls itself for OpenTelemetry: attributes of its resource.
+struct ResourceAttribute {
+  std::string key;
+  std::string value;
+  friend bool operator==(const ResourceAttribute&, const ResourceAttribute&) = default;
+};
+using ProcessResource = std::vector<ResourceAttribute>;
+
 // Views into the cache: valid until the next call of ProcessCache::find.
 struct ProcessNames {
   // The runtime's name where known (in a pod: the container's name in the pod), otherwise the first 12 digits
   // of the id; empty: not in a container, or not known.
   std::string_view container;
-  std::string_view pod;           // Kubernetes pod name; empty: unknown or none
-  std::string_view namespace_;    // Kubernetes namespace
-  std::string_view exe = {};      // path of its executable, as in its own mount namespace; empty: not known
-  std::string_view service = {};  // what read_environments() made of its environment
+  std::string_view pod;         // Kubernetes pod name; empty: unknown or none
+  std::string_view namespace_;  // Kubernetes namespace
+  std::string_view exe = {};    // path of its executable, as in its own mount namespace; empty: not known
+  std::span<const ResourceAttribute> resource = {};  // what read_resources() found
 };
 
 // The seam: files below /proc, /sys/fs/cgroup and the container runtimes' own. Nothing here blocks or follows
@@ -54,6 +63,8 @@ class ProcFs {
   // The inode number of a network namespace's file; an Error when the file is something else (a name below
   // /run/netns whose namespace is gone is an ordinary empty file).
   virtual Result<std::uint64_t> network_namespace(const std::string& path) const { return inode(path); }
+  // So many bytes of a process's memory, or an Error: it may be gone, privileges may not do, or nothing is mapped there.
+  virtual Result<std::string> read_memory(std::uint32_t pid, std::uint64_t address, std::size_t size) const;
   // The path below `mount` of the cgroup v2 directory with this id, without a walk over the tree. An Error
   // where that cannot be asked (it takes CAP_DAC_READ_SEARCH) or the cgroup is gone.
   virtual Result<std::string> cgroup_path(const std::string& mount, std::uint64_t id) const;
@@ -82,10 +93,15 @@ class ProcessCache {
   using ExeOfGone = std::function<std::string(const ProcessKey&)>;
   void ask_of_gone(ExeOfGone exe);
 
-  // From here on the environment of each process that lives when it is first asked for is read, if that is allowed, and
-  // `names` says what it is called there; it must not throw. The environment itself is not kept.
-  using ServiceOf = std::string (*)(std::string_view environment);
-  void read_environments(ServiceOf names);
+  // From here on the context that each process publishes of itself (otel_context.h) is read, if that is allowed, and
+  // without one the environment, of a process that lives when it is first asked for; the two functions, which must not
+  // throw, say what resource that makes. A context may come later or change: it is read again when the process is asked
+  // for the second time, the fourth, the eighth and so on. Neither is kept.
+  struct ResourceReaders {
+    ProcessResource (*of_context)(std::string_view payload) = nullptr;
+    ProcessResource (*of_environment)(std::string_view environment) = nullptr;
+  };
+  void read_resources(ResourceReaders readers);
 
   std::size_t size() const;
 

@@ -10,6 +10,7 @@
 // Cgroup ids are never used twice while the kernel runs (kernfs counts generations), so 2 needs no expiry.
 #include <unistd.h>
 
+#include <bit>
 #include <charconv>
 #include <unordered_map>
 
@@ -18,6 +19,7 @@
 #include "proc/cgroup_tree.h"
 #include "proc/container_names.h"
 #include "proc/mounts.h"
+#include "proc/otel_context.h"
 #include "proc/process.h"
 
 namespace plumb {
@@ -75,8 +77,9 @@ struct ProcessCache::State {
     std::uint64_t cgroup_id = 0;
     KnownPtr known;  // null: in no container, or not known
     std::string exe;
-    std::string service;
-    bool recent = false;  // asked for since the hand passed
+    ProcessResource resource;
+    std::uint64_t asked = 0;  // how often
+    bool recent = false;      // asked for since the hand passed
   };
 
   State(const ProcFs& procfs, std::size_t max) : fs(procfs), max_entries(std::max<std::size_t>(max, 1)) {}
@@ -87,7 +90,7 @@ struct ProcessCache::State {
   KnownPtr by_walk(std::uint64_t cgroup_id);
   bool still_there(const ProcessKey& key) const;
   std::string exe_of(const ProcessKey& key) const;
-  std::string service_of(const ProcessKey& key) const;
+  void read_resource(Slot& slot) const;
   KnownPtr known_container(CgroupContainer container);
   KnownPtr with_names(const KnownPtr& known);
   void remember(std::uint64_t cgroup_id, const KnownPtr& known);
@@ -95,7 +98,7 @@ struct ProcessCache::State {
 
   const ProcFs& fs;
   std::size_t max_entries;
-  ServiceOf service_of_environment = nullptr;
+  ResourceReaders readers;
   ExeOfGone exe_of_gone = [](const ProcessKey&) { return std::string{}; };
   std::vector<Slot> slots;  // grows to max_entries, then the hand goes round
   std::size_t hand = 0;
@@ -239,10 +242,17 @@ std::string ProcessCache::State::exe_of(const ProcessKey& key) const {
   return path && still_there(key) ? *std::move(path) : exe_of_gone(key);
 }
 
-std::string ProcessCache::State::service_of(const ProcessKey& key) const {
-  if (service_of_environment == nullptr) return {};
-  const auto environment = fs.read(directory_of(key) + "/environ");
-  return environment && still_there(key) ? service_of_environment(*environment) : std::string{};
+// What the process says now; what it said before, where it says nothing any more.
+void ProcessCache::State::read_resource(Slot& slot) const {
+  if (readers.of_context == nullptr || !std::has_single_bit(++slot.asked)) return;
+  const ProcessKey key = slot.key;
+  if (const std::string payload = read_otel_context(fs, key.pid); !payload.empty()) {
+    if (ProcessResource now = readers.of_context(payload); !now.empty() && still_there(key))
+      slot.resource = std::move(now);
+  } else if (slot.asked == 1) {
+    const auto environment = fs.read(directory_of(key) + "/environ");
+    if (environment && still_there(key)) slot.resource = readers.of_environment(*environment);
+  }
 }
 
 ProcessCache::ProcessCache(const ProcFs& procfs, std::size_t max_entries)
@@ -253,8 +263,8 @@ void ProcessCache::ask_of_gone(ExeOfGone exe) {
   state_->exe_of_gone = std::move(exe);
 }
 
-void ProcessCache::read_environments(ServiceOf names) {
-  state_->service_of_environment = names;
+void ProcessCache::read_resources(ResourceReaders readers) {
+  state_->readers = readers;
 }
 
 std::size_t ProcessCache::size() const {
@@ -272,12 +282,12 @@ ProcessNames ProcessCache::find(const ProcessKey& key, std::uint64_t cgroup_id) 
     slot->known = s.last;
     slot->cgroup_id = cgroup_id;
     slot->exe = s.exe_of(key);
-    slot->service = s.service_of(key);
   }
   slot->recent = true;
+  s.read_resource(*slot);
   ProcessNames names = slot->known == nullptr ? ProcessNames{} : slot->known->names.view();
   names.exe = slot->exe;
-  names.service = slot->service;
+  names.resource = slot->resource;
   return names;
 }
 

@@ -39,6 +39,7 @@ class DirectoryProcFs final : public ProcFs {
   }
   Result<std::uint64_t> inode(const std::string& path) const override;
   Result<std::uint64_t> network_namespace(const std::string& path) const override;
+  Result<std::string> read_memory(std::uint32_t pid, std::uint64_t address, std::size_t size) const override;
   Result<std::string> cgroup_path(const std::string& mount, std::uint64_t id) const override;
 
  private:
@@ -66,6 +67,22 @@ Result<std::string> DirectoryProcFs::read(const std::string& path) const {
   }
   text.resize(used);
   return text;
+}
+
+Result<std::string> DirectoryProcFs::read_memory(std::uint32_t pid, std::uint64_t address,
+                                                 std::size_t size) const {
+  const std::string path = "/proc/" + std::to_string(pid) + "/mem";
+  const UniqueFd fd(::open((root_ + path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return cannot("read", path, errno);
+  std::string bytes(std::min(size, kMaxRead), '\0');
+  for (std::size_t used = 0; used < bytes.size();) {
+    const ssize_t n =
+        ::pread(fd.get(), bytes.data() + used, bytes.size() - used, static_cast<off_t>(address + used));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return cannot("read", path, n == 0 ? ESRCH : errno);
+    used += static_cast<std::size_t>(n);
+  }
+  return bytes;
 }
 
 Result<std::string> DirectoryProcFs::read_link(const std::string& path) const {
@@ -133,6 +150,10 @@ Result<std::string> DirectoryProcFs::cgroup_path(const std::string& mount, std::
 }
 
 }  // namespace
+
+Result<std::string> ProcFs::read_memory(std::uint32_t pid, std::uint64_t, std::size_t) const {
+  return Error{"cannot read the memory of " + std::to_string(pid), "these files are a recording"};
+}
 
 Result<std::string> ProcFs::cgroup_path(const std::string& mount, std::uint64_t) const {
   return Error{"cannot find a cgroup by its id below " + mount, "these files are a recording"};

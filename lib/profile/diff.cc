@@ -147,21 +147,36 @@ ChangeVerdict verdict_of(const Interval& i, bool counted) {
   return i.high <= kMargin ? ChangeVerdict::not_more : ChangeVerdict::inconclusive;
 }
 
-void judge(Diff& diff) {
-  std::vector<Change*> tested;
+bool is_leaf(const FunctionChange& f) {
+  return f.self.before.share == f.total.before.share && f.self.after.share == f.total.after.share;
+}
+
+// How much of the level a comparison gets. By both sides together, which says nothing about how they differ.
+double part_of_level(const Change& c) {
+  if (samples_in(c) < kLeastSamples) return 0;
+  const double p = samples_in(c) / (c.before.samples + c.after.samples);
+  return std::sqrt(p * std::max(1 - p, 1e-4));
+}
+
+void test_all(Diff& diff) {
+  double parts = 0;
+  for (const FunctionChange& f : diff.functions)
+    parts += part_of_level(f.self) + (is_leaf(f) ? 0 : part_of_level(f.total));
+  const bool counted = !diff.before_uncounted && !diff.after_uncounted;
   for (FunctionChange& f : diff.functions) {
     for (Change* c : {&f.self, &f.total}) {
-      if (samples_in(*c) >= kLeastSamples) tested.push_back(c);
-      c->interval = {-1, 0, std::numeric_limits<double>::infinity()};
+      const double part = part_of_level(*c);
+      // Below the least samples the change is told as it was seen, and anything may be behind it.
+      c->interval = {-1, change_of(c->before, c->after, 1).change, std::numeric_limits<double>::infinity()};
+      if (part <= 0) continue;
+      c->interval = change_of(c->before, c->after, normal_quantile(kFamilyLevel * part / parts));
+      c->verdict = verdict_of(c->interval, counted);
     }
   }
-  const bool counted = !diff.before_uncounted && !diff.after_uncounted;
-  const double z =
-      normal_quantile(kFamilyLevel / static_cast<double>(std::max<std::size_t>(tested.size(), 1)));
-  for (Change* c : tested) {
-    c->interval = change_of(c->before, c->after, z);
-    c->verdict = verdict_of(c->interval, counted);
-  }
+}
+
+void judge(Diff& diff) {
+  test_all(diff);
   constexpr double kLarge = 0.01;
   diff.verdict = ChangeVerdict::not_more;
   bool any = false;
@@ -226,11 +241,22 @@ Diff compare(const Profile& before, const Profile& after) {
   return diff;
 }
 
+namespace {
+
+bool is_named(std::string_view function, std::string_view name) {
+  return function == name || function.substr(0, function.find('(')) == name;
+}
+
+}  // namespace
+
+bool Diff::has(std::string_view name) const {
+  return std::ranges::any_of(names, [name](std::string_view function) { return is_named(function, name); });
+}
+
 Change Diff::of(std::string_view name, bool total, double z) const {
   Weights sums[2];
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string_view plain = std::string_view(names[i]).substr(0, names[i].find('('));
-    if (names[i] != name && plain != name) continue;
+    if (!is_named(names[i], name)) continue;
     for (std::size_t s = 0; s < 2; ++s) {
       const Weights& w = sides[s].functions[i];
       sums[s].self += w.self, sums[s].self_squares += w.self_squares;

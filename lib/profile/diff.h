@@ -4,8 +4,10 @@
 // not count, so that two builds compare. Shares, not absolute weights: the runs may differ in length.
 //
 // Each function is compared twice: its own time (self) and all time with it on the stack (total). Intervals hold for all
-// of them together: with `m` comparisons each is made at a level of kFamilyLevel / m (Bonferroni), so that a profile
-// compared with another of the same program gives any "more" in at most one comparison of a hundred.
+// of them together: the comparisons divide kFamilyLevel among themselves (Bonferroni), so that a profile compared with another
+// of the same program gives any "more" in at most one comparison of a hundred. They do not divide it evenly: each gets as
+// much as its share p spreads, sqrt(p (1 - p)), since a hundred functions of 0.1 %, in which nothing smaller than a doubling
+// could be found, would take from the three large ones what finds 10 %. A leaf, all of whose time is its own, is one comparison.
 #pragma once
 
 #include <cstdint>
@@ -60,6 +62,9 @@ struct Diff {
   // One function by name, with an interval of its own (no other function was looked at): `z` on each side. A name without
   // arguments means each function with that name. Nothing: no sample on either side has it.
   Change of(std::string_view name, bool total, double z) const;
+
+  // Whether a function of either side has that name, in that sense.
+  bool has(std::string_view name) const;
 
   // What of() adds up: per function its weight and squared weights.
   struct Weights {

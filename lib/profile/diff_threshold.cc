@@ -166,6 +166,23 @@ Result<DiffThreshold> DiffThreshold::compile(std::string_view text) {
   return DiffThreshold(*std::move(state));
 }
 
+Result<void> DiffThreshold::check_names(const Diff& diff) const {
+  for (const Limit& l : state_->limits) {
+    if (l.function.empty() || diff.has(l.function)) continue;
+    std::vector<std::string_view> names;
+    for (const std::string& name : diff.names)
+      names.push_back(std::string_view(name).substr(0, name.find('(')));
+    std::ranges::sort(names);
+    names.erase(std::ranges::unique(names).begin(), names.end());
+    Error error{"no function is named " + query::quoted(l.function),
+                "neither in the profile before nor in the one after"};
+    append_printable(error.hint,
+                     query::did_you_mean(l.function, names, "names are compared as the table shows them"));
+    return error;
+  }
+  return {};
+}
+
 DiffVerdict DiffThreshold::evaluate(const Diff& diff) const {
   DiffVerdict out;
   out.verdict = state_->evaluate(state_->syntax.root, diff, out.text);

@@ -35,6 +35,8 @@ class DiffThreshold {
   DiffThreshold& operator=(DiffThreshold&&) noexcept;
   ~DiffThreshold();
 
+  // An Error: it names a function that neither profile has.
+  Result<void> check_names(const Diff& diff) const;
   DiffVerdict evaluate(const Diff& diff) const;
   const std::string& text() const;  // the expression, printable
 

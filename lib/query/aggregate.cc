@@ -115,13 +115,15 @@ Result<void> Aggregate::set_field(std::string_view text, const Syntax& syntax, c
   }
   field_ = *field;
   key_ = spec.key;
+  says_unit_ = node.left.text == spec.key;
   type_ = spec.type;
   return {};
 }
 
 Result<Aggregate> Aggregate::compile(std::string_view text, const Syntax& syntax, const Operand& o,
-                                     const Schema& schema) {
+                                     const Schema& schema, TypeMask counted) {
   Aggregate a;
+  a.counted_ = counted;
   append_printable(a.text_, text.substr(o.at.begin, o.at.end - o.at.begin));
   if (auto r = a.set_function(text, o); !r) return std::move(r).error();
   if (a.takes_field()) {
@@ -129,6 +131,7 @@ Result<Aggregate> Aggregate::compile(std::string_view text, const Syntax& syntax
   } else if (o.argument != kNoNode) {
     auto predicate = Predicate::compile(text, syntax, o.argument, schema);
     if (!predicate) return std::move(predicate).error();
+    a.counted_ = predicate->types(schema, counted);
     a.predicate_ = *std::move(predicate);
   }
   return a;
@@ -152,12 +155,14 @@ Result<double> Aggregate::limit(std::string_view text, const Operand& literal) c
     }
     return n.value;
   }
+  if (needs_unit(n, type_, says_unit_)) return no_unit(text, literal.at, text_, type_);
   const auto scalar = scalar_for(n, type_);
   if (!scalar) return error_at(text, literal.at, scalar.error().what);
   return scalar->value();
 }
 
 void Aggregate::observe(const Row& row) {
+  if (!takes_field() && (counted_ >> row.type() & 1U) == 0) return;
   switch (function_) {
     case Function::count:
     case Function::rate:
@@ -167,13 +172,20 @@ void Aggregate::observe(const Row& row) {
     case Function::share:
       if (function_ == Function::share && !row.carries(predicate_->first_field())) return;
       ++rows_;
-      if ((*predicate_)(row)) ++held_;
+      {
+        const bool held = (*predicate_)(row);
+        if (held) ++held_;
+        if (function_ == Function::share) stretches_.observe(held ? 1 : 0);
+      }
       return;
     default:
       break;
   }
   if (!row.carries(field_)) return;
-  if (const auto scalar = Scalar::of(row.get(field_))) values_.observe(scalar->value());
+  if (const auto scalar = Scalar::of(row.get(field_))) {
+    values_.observe(scalar->value());
+    stretches_.observe(scalar->value());
+  }
 }
 
 std::optional<double> Aggregate::value(Duration elapsed) const {
@@ -204,8 +216,9 @@ std::optional<double> Aggregate::value(Duration elapsed) const {
 }
 
 std::optional<Estimate> Aggregate::estimate(Duration elapsed) const {
-  if (function_ == Function::quantile) return quantile_estimate(values_, quantile_);
-  if (function_ == Function::share) return share_estimate(held_, rows_);
+  if (function_ == Function::quantile)
+    return widened(quantile_estimate(values_, quantile_), stretches_.quantiles(quantile_));
+  if (function_ == Function::share) return widened(share_estimate(held_, rows_), stretches_.shares());
   const auto measured = value(elapsed);
   if (!measured) return std::nullopt;
   Estimate e = Estimate::exact(*measured);

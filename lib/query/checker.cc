@@ -145,6 +145,7 @@ Result<Instruction> Checker::check_test(const Node& node) {
   const auto field = field_of(node.left);
   if (!field) return field.error();
   condition_->field = *field;
+  written_ = node.left.text;
   const FieldSpec& spec = schema_.spec(*field);
   const Operand& right = node.right.front();
   if (right.kind == Operand::Kind::null && node.right.size() == 1 && !is_set(node.compare)) {
@@ -207,7 +208,9 @@ Result<Scalar> Checker::number_of(const Operand& o, std::size_t field) const {
     return resolve_field(text_, o.at, o.text, schema_).error();
   }
   if (o.kind != Operand::Kind::number) return mismatch(o, field, "a number belongs here");
-  auto scalar = scalar_for(o.number, schema_.spec(field).type);
+  const FieldSpec& spec = schema_.spec(field);
+  if (needs_unit(o.number, spec.type, written_ == spec.key)) return no_unit(text_, o.at, written_, spec.type);
+  auto scalar = scalar_for(o.number, spec.type);
   if (!scalar) return error_at(text_, o.at, scalar.error().what);
   return scalar;
 }

@@ -45,6 +45,7 @@ class Checker {
   const Schema& schema_;
   Program& program_;
   Condition* condition_ = nullptr;
+  std::string written_;  // the name of the test's field
 };
 
 }  // namespace plumb::query

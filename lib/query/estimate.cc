@@ -66,6 +66,13 @@ std::optional<Estimate> share_estimate(std::uint64_t held, std::uint64_t rows) {
   return Estimate{p, std::clamp(middle - half, 0.0, p), std::clamp(middle + half, p, 1.0), rows, 1};
 }
 
+std::optional<Estimate> widened(std::optional<Estimate> e, const std::optional<Stretches::Range>& parts) {
+  if (!e || !parts) return e;
+  e->low = std::min(e->low, parts->low);
+  e->high = std::max(e->high, parts->high);
+  return e;
+}
+
 Estimate operator+(const Estimate& a, const Estimate& b) {
   return combined(a.value + b.value, a.value - a.low, a.high - a.value, b.value - b.low, b.high - b.value, a,
                   b);
@@ -123,8 +130,7 @@ std::optional<std::uint64_t> rows_needed(const Estimate& a, const Estimate& b) {
   if (d.value == 0) return std::nullopt;
   const double times = side / std::abs(d.value) * (kZ + kZPower) / kZ;
   const double rows = std::ceil(static_cast<double>(d.rows) * times * times);
-  constexpr double kMost = 1e12;
-  if (!(rows < kMost)) return std::nullopt;
+  if (!(rows <= static_cast<double>(kMostRows))) return std::nullopt;
   return std::max(static_cast<std::uint64_t>(rows), d.least);
 }
 

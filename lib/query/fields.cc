@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "base/text.h"
+
 namespace plumb::query {
 namespace {
 
@@ -51,6 +53,21 @@ Result<std::size_t> resolve_field(std::string_view text, Span at, std::string_vi
   }
   const std::string otherwise = did_you_mean(name, short_forms, "--list-fields shows all of them");
   return error_at(text, at, "there is no field " + quoted(name), did_you_mean(name, keys, otherwise));
+}
+
+bool needs_unit(const Number& number, FieldType type, bool named) {
+  const Class c = class_of(type);
+  return !named && (c == Class::duration || c == Class::bytes) && number.unit == Unit::none &&
+         number.value != 0;
+}
+
+Error no_unit(std::string_view text, Span at, std::string_view name, FieldType type) {
+  std::string number, what;
+  append_printable(number, text.substr(at.begin, at.end - at.begin));
+  append_printable(what, name);
+  const bool duration = class_of(type) == Class::duration;
+  return error_at(text, at, what + " is " + std::string(describe(type)) + ": " + number + " has no unit",
+                  "write " + number + (duration ? "ms or " + number + "s" : "B or " + number + "KB"));
 }
 
 Class class_of(FieldType type) {

@@ -6,6 +6,7 @@
 
 #include "event/field.h"
 #include "query/diagnostic.h"
+#include "query/lexer.h"
 
 namespace plumb::query {
 
@@ -23,6 +24,12 @@ Class class_of(FieldType type);
 
 // "a number", "a duration": for messages.
 std::string_view describe(FieldType type);
+
+// Whether a number says too little beside a value of `type`, whose name as written does not say what it counts (latency > 5:
+// 5 what?). Nothing needs no unit.
+bool needs_unit(const Number& number, FieldType type, bool named);
+// The error that says so; `name` is the value's, the number stands at `at`.
+Error no_unit(std::string_view text, Span at, std::string_view name, FieldType type);
 
 inline bool is_numeric(FieldType type) {
   const Class c = class_of(type);

@@ -7,13 +7,14 @@
 namespace plumb {
 
 Result<Judge> Judge::compile(const std::vector<std::string>& expressions, const Schema& schema,
-                             std::vector<std::size_t> by) {
+                             std::vector<std::size_t> by, TypeMask counted) {
   Judge judge;
+  judge.counted_ = counted;
   judge.schema_ = &schema;
   judge.expressions_ = expressions;
   judge.by_ = GroupFields(schema, std::move(by));
   for (const std::string& text : expressions) {
-    auto threshold = Threshold::compile(text, schema);
+    auto threshold = Threshold::compile(text, schema, counted);
     if (!threshold) return std::move(threshold).error();
     judge.all_.push_back(*std::move(threshold));
   }
@@ -24,7 +25,7 @@ Result<Judge> Judge::compile(const std::vector<std::string>& expressions, const 
 std::vector<Threshold> Judge::fresh() const {
   std::vector<Threshold> thresholds;
   for (const std::string& text : expressions_) {
-    if (auto again = Threshold::compile(text, *schema_)) thresholds.push_back(*std::move(again));
+    if (auto again = Threshold::compile(text, *schema_, counted_)) thresholds.push_back(*std::move(again));
   }
   return thresholds;
 }

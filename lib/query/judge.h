@@ -20,9 +20,9 @@ struct Judged {
 
 class Judge {
  public:
-  // `by`: indexes of the schema's fields; empty: no groups. An Error is a wrong expression.
+  // `by`: indexes of the schema's fields; empty: no groups. `counted`: as Threshold takes it. An Error is a wrong expression.
   static Result<Judge> compile(const std::vector<std::string>& expressions, const Schema& schema,
-                               std::vector<std::size_t> by);
+                               std::vector<std::size_t> by, TypeMask counted = kAllTypes);
 
   bool empty() const { return all_.empty(); }
   bool by_group() const { return by_.size() != 0; }
@@ -54,6 +54,7 @@ class Judge {
   std::vector<Threshold> fresh() const;
 
   const Schema* schema_ = nullptr;
+  TypeMask counted_ = kAllTypes;
   std::vector<std::string> expressions_;
   GroupFields by_;
   std::vector<Threshold> all_;

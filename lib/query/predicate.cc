@@ -1,5 +1,6 @@
 #include "query/predicate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "query/checker.h"
@@ -24,8 +25,8 @@ class Compiler {
       auto instruction = checker_.check(node, condition);
       if (!instruction) return std::move(instruction).error();
       tests_[id] = *instruction;
-      if (!first_field_found_) first_field_ = instruction->field;
-      first_field_found_ = true;
+      fields_.push_back(instruction->field);
+      if (instruction->other != instruction->field) fields_.push_back(instruction->other);
       if (conjunct && !condition.values.empty()) conditions.push_back(std::move(condition));
       return {};
     }
@@ -59,15 +60,14 @@ class Compiler {
     return static_cast<std::uint32_t>(program_.code.size() - 1);
   }
 
-  std::size_t first_field() const { return first_field_; }
+  std::vector<std::size_t>& fields() { return fields_; }
 
  private:
   const Syntax& syntax_;
   Program& program_;
   Checker checker_;
   std::vector<Instruction> tests_;
-  std::size_t first_field_ = 0;
-  bool first_field_found_ = false;
+  std::vector<std::size_t> fields_;
 };
 
 }  // namespace
@@ -91,9 +91,16 @@ Result<Predicate> Predicate::compile(std::string_view text, const query::Syntax&
   query::Compiler compiler(text, syntax, schema, *program);
   if (auto r = compiler.check(node, true, p.conditions_); !r) return std::move(r).error();
   program->entry = compiler.link(node, query::kAccept, query::kReject);
-  p.first_field_ = compiler.first_field();
+  p.fields_ = std::move(compiler.fields());
   p.program_ = std::move(program);
   return p;
+}
+
+TypeMask Predicate::types(const Schema& schema, TypeMask usual) const {
+  const std::size_t type = schema.find("type");
+  const bool asks = std::ranges::any_of(
+      fields_, [&](std::size_t field) { return field == type || (schema.spec(field).types & usual) == 0; });
+  return asks ? kAllTypes : usual;
 }
 
 bool Predicate::operator()(const Row& row) const {

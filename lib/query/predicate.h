@@ -5,9 +5,8 @@
 //   outcome in (refused, timeout)
 //
 // - Names are the keys of the fields; `_ms` and `_bytes` may be left out where that leaves no doubt.
-// - A number without a unit counts milliseconds against a duration and bytes against a size. Units: ns us ms
-// s m h,
-//   B KB MB GB (powers of 1000), KiB MiB GiB (powers of 1024).
+// - Units: ns us ms s m h, B KB MB GB (powers of 1000), KiB MiB GiB (powers of 1024). A number without one counts what the
+//   name says: latency_ms > 5, size_bytes > 5; latency > 5 is an error.
 // - Text stands in "..." or '...'. The words of an enumeration may stand bare. Escapes: \" \' \\ \n \r \t
 // \xNN; before
 //   any other character a backslash stays, as regular expressions want it.
@@ -69,14 +68,16 @@ class Predicate {
 
   const std::vector<Condition>& pushdown() const { return conditions_; }
   // The first field that the expression names.
-  std::size_t first_field() const { return first_field_; }
+  std::size_t first_field() const { return fields_.front(); }
+  // The types of rows that it is about: `usual`, or all where it names the type or a field that none of the usual carries.
+  TypeMask types(const Schema& schema, TypeMask usual) const;
 
  private:
   Predicate();
 
   std::unique_ptr<const query::Program> program_;
   std::vector<Condition> conditions_;
-  std::size_t first_field_ = 0;
+  std::vector<std::size_t> fields_;  // that it names, as they come; at least one
 };
 
 }  // namespace plumb

@@ -71,7 +71,7 @@ class Scalar {
 };
 
 // A literal as it compares with a field of type `type`: nanoseconds with durations (a number without a unit
-// counts milliseconds), bytes with sizes. An Error's why says what the unit should have been; the place is
+// counts milliseconds: whether it may lack one is fields.h's to say), bytes with sizes. An Error's why says what the unit should have been; the place is
 // the caller's.
 Result<Scalar> scalar_for(const Number& number, FieldType type);
 

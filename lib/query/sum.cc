@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "query/fields.h"
+
 namespace plumb::query {
 namespace {
 
@@ -31,9 +33,15 @@ std::size_t Sums::push(Node node) {
   return nodes_.size() - 1;
 }
 
-// A number without a unit counts milliseconds beside durations.
-std::size_t Sums::adapted(std::size_t node, Measure measure) {
+// A number without a unit counts what the other side's name says: milliseconds beside latency_ms.
+Result<std::size_t> Sums::adapted(std::string_view text, std::size_t node, const Node& other) {
   constexpr double kNsPerMs = 1e6;
+  const Measure measure = other.measure;
+  const Node& own = nodes_[node];
+  const bool zero = own.kind == Kind::number && own.number == 0;
+  if ((measure == Measure::duration || measure == Measure::bytes) && !other.says_unit && !zero)
+    return no_unit(text, own.at, text.substr(other.at.begin, other.at.end - other.at.begin),
+                   measure == Measure::duration ? FieldType::duration : FieldType::bytes);
   const std::size_t scale =
       push({.number = measure == Measure::duration ? kNsPerMs : 1.0, .at = nodes_[node].at});
   return push({.kind = Kind::times, .measure = measure, .left = node, .right = scale, .at = nodes_[node].at});
@@ -43,8 +51,13 @@ std::size_t Sums::adapted(std::size_t node, Measure measure) {
 Result<Measure> Sums::agree(std::string_view text, Span at, std::size_t& left, std::size_t& right) {
   const Measure a = nodes_[left].measure, b = nodes_[right].measure;
   if (a == b) return a;
-  if (a == Measure::plain) return left = adapted(left, b), b;
-  if (b == Measure::plain) return right = adapted(right, a), a;
+  if (a == Measure::plain || b == Measure::plain) {
+    std::size_t& plain = a == Measure::plain ? left : right;
+    auto node = adapted(text, plain, Node(nodes_[a == Measure::plain ? right : left]));
+    if (!node) return std::move(node).error();
+    plain = *node;
+    return a == Measure::plain ? b : a;
+  }
   return error_at(text, at,
                   std::string(name_of(a)) + " and " + std::string(name_of(b)) + " do not go together",
                   "what is added or compared has one unit");
@@ -57,6 +70,7 @@ Result<std::size_t> Sums::add_arithmetic(std::string_view text, const Operand& o
   if (!right) return right;
   std::size_t l = *left, r = *right;
   const Measure a = nodes_[l].measure, b = nodes_[r].measure;
+  const bool says_unit = nodes_[l].says_unit || nodes_[r].says_unit;
   switch (o.sign) {
     case '+':
     case '-': {
@@ -64,6 +78,7 @@ Result<std::size_t> Sums::add_arithmetic(std::string_view text, const Operand& o
       if (!measure) return measure.error();
       return push({.kind = o.sign == '+' ? Kind::plus : Kind::minus,
                    .measure = *measure,
+                   .says_unit = says_unit,
                    .left = l,
                    .right = r,
                    .at = o.at});
@@ -77,6 +92,7 @@ Result<std::size_t> Sums::add_arithmetic(std::string_view text, const Operand& o
       }
       return push({.kind = Kind::times,
                    .measure = a == Measure::plain || !is_scalar(b) ? b : a,
+                   .says_unit = says_unit,
                    .left = l,
                    .right = r,
                    .at = o.at});
@@ -88,8 +104,12 @@ Result<std::size_t> Sums::add_arithmetic(std::string_view text, const Operand& o
                     std::string(name_of(a)) + " over " + std::string(name_of(b)) + " is nothing to compare",
                     "divide by a number, or by what has the same unit");
   }
-  return push(
-      {.kind = Kind::over, .measure = is_scalar(b) ? a : Measure::plain, .left = l, .right = r, .at = o.at});
+  return push({.kind = Kind::over,
+               .measure = is_scalar(b) ? a : Measure::plain,
+               .says_unit = says_unit,
+               .left = l,
+               .right = r,
+               .at = o.at});
 }
 
 Result<std::size_t> Sums::add(std::string_view text, const Operand& o, const Find& find) {
@@ -106,7 +126,12 @@ Result<std::size_t> Sums::add(std::string_view text, const Operand& o, const Fin
     case Operand::Kind::call: {
       const auto leaf = find.place(o);
       if (!leaf) return leaf.error();
-      return push({.kind = Kind::leaf, .measure = find.measure(*leaf), .leaf = *leaf, .at = o.at});
+      const Aggregate& a = find.aggregate(*leaf);
+      return push({.kind = Kind::leaf,
+                   .measure = a.measure(),
+                   .says_unit = a.says_unit(),
+                   .leaf = *leaf,
+                   .at = o.at});
     }
     default:
       return error_at(text, o.at, "this is no number", "aggregates, numbers and + - * / belong here");

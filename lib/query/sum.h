@@ -1,6 +1,6 @@
 // Arithmetic over aggregates, of this run and of a baseline: 1.2 * base(p99(latency)) + 5ms. Units are checked: what is added
-// or compared has one unit; a number without one takes the other side's (milliseconds, bytes); products and quotients have
-// at most one.
+// or compared has one unit; a number without one takes that of the other side where a name there says it (latency_ms);
+// products and quotients have at most one.
 #pragma once
 
 #include <functional>
@@ -29,7 +29,7 @@ class Sums {
   };
   struct Find {
     std::function<Result<Leaf>(const Operand&)> place;
-    std::function<Measure(Leaf)> measure;
+    std::function<const Aggregate&(Leaf)> aggregate;
   };
 
   // `left OP right`, whose units agree.
@@ -49,6 +49,7 @@ class Sums {
   struct Node {
     Kind kind = Kind::number;
     Measure measure = Measure::plain;
+    bool says_unit = false;  // a name in it does
     double number = 0;
     Leaf leaf;
     std::size_t left = 0, right = 0;
@@ -58,7 +59,7 @@ class Sums {
   Result<std::size_t> add(std::string_view text, const Operand& operand, const Find& find);
   Result<std::size_t> add_arithmetic(std::string_view text, const Operand& operand, const Find& find);
   Result<Measure> agree(std::string_view text, Span at, std::size_t& left, std::size_t& right);
-  std::size_t adapted(std::size_t node, Measure measure);
+  Result<std::size_t> adapted(std::string_view text, std::size_t node, const Node& other);
   std::size_t push(Node node);
 
   std::vector<Node> nodes_;

@@ -34,6 +34,7 @@ bool holds(const Limit& limit, const std::optional<double>& value) {
 
 struct Threshold::State {
   std::string text;
+  TypeMask counted = kAllTypes;
   query::Syntax syntax;
   std::vector<query::Aggregate> aggregates;
   std::vector<query::Aggregate> base;  // of the baseline
@@ -132,7 +133,7 @@ Result<void> check_no_field(std::string_view source, const query::Operand& opera
 Result<std::size_t> Threshold::State::aggregate(std::string_view source, const query::Operand& operand,
                                                 const Schema& schema) {
   if (auto r = check_no_field(source, operand, schema); !r) return std::move(r).error();
-  auto made = query::Aggregate::compile(source, syntax, operand, schema);
+  auto made = query::Aggregate::compile(source, syntax, operand, schema, counted);
   if (!made) return std::move(made).error();
   const auto same = std::find_if(aggregates.begin(), aggregates.end(),
                                  [&](const query::Aggregate& a) { return a.text() == made->text(); });
@@ -155,7 +156,7 @@ Result<query::Sums::Leaf> Threshold::State::leaf(std::string_view source, const 
     return query::error_at(source, operand.at, "base takes an aggregate", "such as base(p99(latency_ms))");
   }
   if (auto r = check_no_field(source, inner->left, schema); !r) return std::move(r).error();
-  auto made = query::Aggregate::compile(source, syntax, inner->left, schema);
+  auto made = query::Aggregate::compile(source, syntax, inner->left, schema, counted);
   if (!made) return std::move(made).error();
   const auto same = std::ranges::find(base, made->text(), &query::Aggregate::text);
   const auto place = static_cast<std::size_t>(same - base.begin());
@@ -165,9 +166,10 @@ Result<query::Sums::Leaf> Threshold::State::leaf(std::string_view source, const 
 
 Result<void> Threshold::State::check_sums(std::string_view source, query::NodeId id, const Schema& schema) {
   const query::Node node = syntax.nodes[id];
-  const query::Sums::Find find{
-      [&](const query::Operand& o) { return leaf(source, o, schema); },
-      [&](query::Sums::Leaf l) { return l.base ? base[l.place].measure() : aggregates[l.place].measure(); }};
+  const query::Sums::Find find{[&](const query::Operand& o) { return leaf(source, o, schema); },
+                               [&](query::Sums::Leaf l) -> const query::Aggregate& {
+                                 return l.base ? base[l.place] : aggregates[l.place];
+                               }};
   auto comparison = sums.compile(source, node.left, node.compare, node.right.front(), find);
   if (!comparison) return std::move(comparison).error();
   if (!sums.measures(comparison->left) && !sums.measures(comparison->right))
@@ -217,11 +219,12 @@ Threshold::Threshold(Threshold&&) noexcept = default;
 Threshold& Threshold::operator=(Threshold&&) noexcept = default;
 Threshold::~Threshold() = default;
 
-Result<Threshold> Threshold::compile(std::string_view text, const Schema& schema) {
+Result<Threshold> Threshold::compile(std::string_view text, const Schema& schema, TypeMask counted) {
   auto syntax = query::parse(text, query::Arithmetic::yes);
   if (!syntax) return std::move(syntax).error();
   auto state = std::make_unique<State>();
   append_printable(state->text, text);
+  state->counted = counted;
   state->syntax = *std::move(syntax);
   state->limits.resize(state->syntax.nodes.size());
   if (auto r = state->check(text, state->syntax.root, schema); !r) return std::move(r).error();
@@ -318,7 +321,7 @@ std::string Verdict::text() const {
   }
   if (inconclusive) {
     s += rows_needed ? "; about " + std::to_string(*rows_needed) + " rows in each run would tell"
-                     : "; no number of rows would tell";
+                     : "; more rows would not tell";
   }
   return s;
 }

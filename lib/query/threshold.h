@@ -23,14 +23,14 @@
 // otherwise it is inconclusive, and so is one whose baseline saw nothing. Other comparisons are about this run alone and
 // take the values as measured.
 //
-// Which rows count: `count` and `rate` take all rows, of every type. An aggregate of a field takes the rows
-// where the field is known. share(EXPR) is of the rows whose type carries the first field that EXPR names,
-// known or not.
+// Which rows count: `count` and `rate` take all rows of the types that the tool counts (a connection is counted where it
+// begins, not again where it ends). An aggregate of a field takes the rows where the field is known, of every type.
+// count(EXPR) and share(EXPR) take the types that are counted, or all where EXPR names `type` or a field of the others;
+// share(EXPR) of these the rows whose type carries the first field that EXPR names, known or not.
 //
 // Nothing seen: count and sum are 0, rate is 0; share, quantiles, min, max and avg are null. Null satisfies
-// no comparison but `== null`, so a run that saw nothing fails by `count == 0` and not by `p99(latency) >
-// 50`.
-// (`!(p99(latency) <= 50)` holds then, as in --where.)
+// no comparison but `== null`, so a run that saw nothing fails by `count == 0` and not by `p99(latency) > 50ms`.
+// (`!(p99(latency) <= 50ms)` holds then, as in --where.)
 #pragma once
 
 #include <cstdint>
@@ -74,7 +74,8 @@ struct Verdict {
 
 class Threshold {
  public:
-  static Result<Threshold> compile(std::string_view text, const Schema& schema);
+  // `counted`: the types of rows that count, rate and share are of, unless their condition asks for others.
+  static Result<Threshold> compile(std::string_view text, const Schema& schema, TypeMask counted = kAllTypes);
   Threshold(Threshold&&) noexcept;
   Threshold& operator=(Threshold&&) noexcept;
   ~Threshold();

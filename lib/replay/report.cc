@@ -1,5 +1,7 @@
 #include "replay/report.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -40,6 +42,7 @@ class Reader {
     Sketch s;
     Quantiles::Figures f;
     std::vector<Quantiles::Bucket> buckets;
+    std::vector<Stretches::Part> parts;
     const bool read = members([&](std::string_view key) {
       if (key == "group" && json_.peek() == 'n') return json_.accept_word("null");
       if (key == "group") return text(s.group);
@@ -52,17 +55,30 @@ class Reader {
       if (key == "max") return number(f.max);
       if (key == "sum") return number(f.sum);
       if (key == "whole") return f.whole = json_.accept_word("true"), f.whole || json_.accept_word("false");
-      if (key == "buckets") return filled(buckets);
+      if (key == "buckets")
+        return filled([&](std::uint32_t place, std::uint64_t n) { buckets.emplace_back(place, n); });
+      if (key == "parts") return items([&] { return part(parts); });
       return json_.skip();
     });
     auto values = Quantiles::restored(f, buckets);
-    if (!read || !values || s.held > s.rows) return std::nullopt;
+    auto stretches = Stretches::restored(std::move(parts));
+    if (!read || !values || !stretches || s.held > s.rows) return std::nullopt;
     s.values = *std::move(values);
+    s.stretches = *std::move(stretches);
     return s;
   }
 
+  bool part(std::vector<Stretches::Part>& out) {
+    if (out.size() == Stretches::kParts) return false;
+    Stretches::Part& part = out.emplace_back();
+    return filled([&part](std::uint32_t key, std::uint64_t n) {
+      part.push_back({key, static_cast<std::uint32_t>(std::min<std::uint64_t>(n, UINT32_MAX))});
+    });
+  }
+
   // "8123:5 8124:9"
-  bool filled(std::vector<Quantiles::Bucket>& out) {
+  template <class Take>
+  bool filled(Take&& take) {
     std::string_view rest;
     if (json_.peek() != '"' || !json_.string(rest, room_)) return false;
     while (!rest.empty()) {
@@ -73,7 +89,7 @@ class Reader {
       const auto place = parse_number<std::uint32_t>(one.substr(0, colon));
       const auto count = parse_number<std::uint64_t>(one.substr(colon + 1));
       if (!place || !count) return false;
-      out.emplace_back(*place, *count);
+      take(*place, *count);
     }
     return true;
   }

@@ -55,9 +55,17 @@ Json certificate_json(const Report& r) {
 // Buckets as one text, "8123:5 8124:9": a number a line would be thousands of lines.
 Json sketch_json(const Sketch& s) {
   const Quantiles::Figures f = s.values.figures();
+  const auto add = [](std::string& text, auto number, auto count) {
+    text += (text.empty() ? "" : " ") + std::to_string(number) + ':' + std::to_string(count);
+  };
   std::string buckets;
-  for (const auto& [number, count] : s.values.filled())
-    buckets += (buckets.empty() ? "" : " ") + std::to_string(number) + ':' + std::to_string(count);
+  for (const auto& [number, count] : s.values.filled()) add(buckets, number, count);
+  Json parts = Json::array();
+  for (const Stretches::Part& part : s.stretches.parts()) {
+    std::string text;
+    for (const Stretches::Bucket& b : part) add(text, b.key, b.count);
+    parts.push_back(std::move(text));
+  }
   return {{"group", text_or_null(s.group)},
           {"of", s.of},
           {"rows", s.rows},
@@ -68,7 +76,8 @@ Json sketch_json(const Sketch& s) {
           {"min", f.min},
           {"max", f.max},
           {"sum", f.sum},
-          {"buckets", buckets}};
+          {"buckets", buckets},
+          {"parts", std::move(parts)}};
 }
 
 }  // namespace

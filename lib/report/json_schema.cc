@@ -154,10 +154,16 @@ constexpr std::string_view kSchema = R"json({
             "type": "string",
             "pattern": "^([0-9]+:[0-9]+( [0-9]+:[0-9]+)*)?$",
             "description": "Of the others, NUMBER:COUNT of each bucket: 128 to a power of two, by rising value."
+          },
+          "parts": {
+            "type": "array",
+            "maxItems": 16,
+            "items": {"type": "string", "pattern": "^[0-9]+:[0-9]+( [0-9]+:[0-9]+)*$"},
+            "description": "The values again, cut into parts in the order in which they came."
           }
         },
         "required": [
-          "group", "of", "rows", "held", "count", "zeros", "whole", "min", "max", "sum", "buckets"
+          "group", "of", "rows", "held", "count", "zeros", "whole", "min", "max", "sum", "buckets", "parts"
         ],
         "additionalProperties": false
       }

@@ -36,7 +36,7 @@ std::string measured_text(const Verdict& verdict) {
   if (verdict.inconclusive) {
     text += verdict.rows_needed
                 ? "; about " + std::to_string(*verdict.rows_needed) + " rows in each run would tell"
-                : "; no number of rows would tell";
+                : "; more rows would not tell";
   }
   return text;
 }

@@ -331,15 +331,15 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .repeatable = true,
       .group = kOut,
       .help =
-          "What --otlp pushes: logs, traces, metrics. Unless given, metrics and spans, or log records where the "
-          "tool's lines are no spans."},
+          "What --otlp pushes: logs, traces, metrics, profiles (as --otlp-profiles says it). Unless given, metrics and spans, "
+          "or log records where the tool's lines are no spans."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        std::vector<std::string> given;
        if (auto r = append(given, v); !r) return r;
        for (std::string& signal : given) {
-         const auto* const end = std::begin(otlp::kSignalNames) + 3;  // profiles: --otlp-profiles
-         if (std::find(std::begin(otlp::kSignalNames), end, signal) == end)
-           return Error{"'" + signal + "'", "expected logs, traces or metrics"};
+         if (std::ranges::find(otlp::kSignalNames, signal) == std::end(otlp::kSignalNames))
+           return Error{"'" + signal + "'", "expected logs, traces, metrics or profiles"};
+         if (signal == otlp::name_of(otlp::Signal::profiles)) o.otlp_profiles = true;
          o.otlp_signals.push_back(std::move(signal));
        }
        return {};
@@ -352,6 +352,14 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
           "Spans that --otlp makes only when asked for: dns, of dnsx's lookups; connect, of tcpconnect's attempts. "
           "Each is a trace of its own."},
      [](CommonOptions& o, std::string_view v) -> Result<void> { return append(o.otlp_spans, v); }},
+    {{.name = "otlp-url-template",
+      .group = kOut,
+      .help =
+          "Give spans of HTTP clients url.template and a name with it (GET /users/{id}): the path with what looks like "
+          "an id replaced, as path_template is. What the client's code calls its routes nobody sees."},
+     [](CommonOptions& o, std::string_view) -> Result<void> {
+       return o.otlp_url_template = true, Result<void>{};
+     }},
     {{.name = "otlp-profiles",
       .group = kOut,
       .help =

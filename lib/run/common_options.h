@@ -65,6 +65,7 @@ struct CommonOptions {
   std::vector<std::string> otlp_spans;    // Telemetry::spans_name of those that are made only when asked for
   bool otlp_profiles = false;
   bool otlp_dry_run = false;
+  bool otlp_url_template = false;
   // the run itself
   std::vector<std::string> reports;  // --report: files as given
   std::string ready_file;

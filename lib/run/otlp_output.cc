@@ -120,6 +120,7 @@ Result<std::vector<otlp::Config>> push_configs(const ToolInfo& info, const Commo
   std::vector<otlp::Config> configs;
   for (const auto& [option, given] : {std::pair{"--otlp-signals", !options.otlp_signals.empty()},
                                       {"--otlp-spans", !options.otlp_spans.empty()},
+                                      {"--otlp-url-template", options.otlp_url_template},
                                       {"--otlp-profiles", options.otlp_profiles},
                                       {"--otlp-dry-run", options.otlp_dry_run}}) {
     if (given && !options.otlp) return Error{std::string(option) + " has no effect without --otlp"};
@@ -139,6 +140,7 @@ Result<std::vector<otlp::Config>> push_configs(const ToolInfo& info, const Commo
       return std::vector<otlp::Config>{};
     }
     config->dry_run = options.otlp_dry_run;
+    config->url_template = options.otlp_url_template;
     if (!config->none) configs.push_back(*std::move(config));
   }
   return configs;

@@ -1,14 +1,33 @@
 #include "run/otlp_owner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "otlp/config.h"
+#include "otlp/process_context.h"
 
 namespace plumb {
+namespace {
 
-std::string service_of_environment(std::string_view environment) {
+constexpr std::string_view kServiceName = "service.name";
+
+// Of attributes with one key the first counts.
+void keep(ProcessResource& out, std::string key, std::string value) {
+  constexpr std::size_t kMost = 32, kLongestKey = 255, kLongestValue = 1024;
+  constexpr std::string_view kNotTheirs[] = {"telemetry.", "host.", "os.", "process."};
+  if (out.size() == kMost || key.empty() || key.size() > kLongestKey || value.empty() ||
+      value.size() > kLongestValue)
+    return;
+  if (std::ranges::any_of(kNotTheirs, [&](std::string_view prefix) { return key.starts_with(prefix); }))
+    return;
+  if (std::ranges::find(out, key, &ResourceAttribute::key) != out.end()) return;
+  out.push_back({std::move(key), std::move(value)});
+}
+
+}  // namespace
+
+ProcessResource resource_of_environment(std::string_view environment) {
   constexpr std::string_view kName = "OTEL_SERVICE_NAME=", kAttributes = "OTEL_RESOURCE_ATTRIBUTES=";
-  constexpr std::size_t kLongest = 255;  // a name that is longer is none
   std::string_view name;
   std::string_view attributes;
   while (!environment.empty()) {
@@ -17,24 +36,34 @@ std::string service_of_environment(std::string_view environment) {
     if (variable.starts_with(kName)) name = variable.substr(kName.size());
     if (variable.starts_with(kAttributes)) attributes = variable.substr(kAttributes.size());
   }
-  std::string out(name);
-  if (out.empty() && attributes.size() < 64 * 1024) {
+  ProcessResource out;
+  if (name.size() <= 255) keep(out, std::string(kServiceName), std::string(name));
+  if (attributes.size() < 64 * 1024) {
     const auto pairs = otlp::parse_pairs(attributes);
-    for (std::size_t i = 0; pairs && i < pairs->size(); ++i) {
-      if ((*pairs)[i].key == "service.name") out = (*pairs)[i].value;
-    }
+    for (std::size_t i = 0; pairs && i < pairs->size(); ++i) keep(out, (*pairs)[i].key, (*pairs)[i].value);
   }
-  return out.size() <= kLongest ? out : std::string{};
+  return out;
+}
+
+ProcessResource resource_of_context(std::string_view payload) {
+  ProcessResource out;
+  for (otlp::Pair& pair : otlp::resource_of_context(payload))
+    keep(out, std::move(pair.key), std::move(pair.value));
+  return out;
 }
 
 void set_owner(otlp::SpanDraft& span, const Origin& origin) {
   const ProcessNames& names = origin.names;
   const std::string_view file = names.exe.substr(names.exe.rfind('/') + 1);
   const auto add = [&span](std::string_view key, std::string_view value) {
-    if (!value.empty()) span.owner.push_back({key, value});
+    const bool said = std::ranges::any_of(span.owner, [&](const otlp::Attribute& a) { return a.key == key; });
+    if (!value.empty() && !said) span.owner.push_back({key, value});
   };
-  if (origin.pid == 0 || (names.service.empty() && file.empty())) return;
-  add("service.name", names.service.empty() ? file : names.service);
+  const auto named = std::ranges::find(names.resource, kServiceName, &ResourceAttribute::key);
+  const std::string_view service = named == names.resource.end() ? file : std::string_view(named->value);
+  if (origin.pid == 0 || service.empty()) return;
+  add(kServiceName, service);
+  for (const ResourceAttribute& a : names.resource) add(a.key, a.value);
   add("container.name", names.container);
   add("k8s.pod.name", names.pod);
   add("k8s.namespace.name", names.namespace_);

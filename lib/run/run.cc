@@ -126,7 +126,7 @@ class Run {
       if (auto r = add_sink(spec.format, sinks); !r) return r;
     }
     if (auto r = open_pushes(push_configs_, info_, rows_, pushes_, sinks); !r) return r;
-    if (push_spans(pushes_)) processes_.read_environments(service_of_environment);
+    if (push_spans(pushes_)) processes_.read_resources({resource_of_context, resource_of_environment});
     auto reports = ReportFiles::open(options_);
     if (!reports) return std::move(reports).error();
     reports_.emplace(*std::move(reports));

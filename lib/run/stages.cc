@@ -4,16 +4,19 @@
 
 namespace plumb {
 
-Result<Expressions> Expressions::compile(const CommonOptions& options, const Schema& events, bool judges) {
+Result<Expressions> Expressions::compile(const CommonOptions& options, const Schema& events, bool judges,
+                                         TypeMask counted) {
   Expressions out;
   for (const std::string& text : options.where) {
     auto predicate = Predicate::compile(text, events);
     if (!predicate) return std::move(predicate).error();
+    counted = predicate->types(events, counted);  // who asks for closes alone counts them
     out.where.push_back(*std::move(predicate));
   }
   auto by = group_fields(events, options.by);
   if (!by) return std::move(by).error();
-  auto judge = Judge::compile(judges ? options.fail_if : std::vector<std::string>{}, events, *std::move(by));
+  auto judge =
+      Judge::compile(judges ? options.fail_if : std::vector<std::string>{}, events, *std::move(by), counted);
   if (!judge) return std::move(judge).error();
   out.judge = *std::move(judge);
   return out;

@@ -19,9 +19,10 @@ struct Expressions {
   std::vector<Predicate> where;  // all have to hold
   Judge judge;                   // of --fail-if
 
-  // Against the schema of the tool's events; with `judge` false --fail-if is left to the tool. An Error is a wrong command
-  // line.
-  static Result<Expressions> compile(const CommonOptions& options, const Schema& events, bool judge = true);
+  // Against the schema of the tool's events, of which `counted` are counted; with `judge` false --fail-if is left to the
+  // tool. An Error is a wrong command line.
+  static Result<Expressions> compile(const CommonOptions& options, const Schema& events, bool judge = true,
+                                     TypeMask counted = kAllTypes);
 };
 
 class Stages final : public Pipeline {

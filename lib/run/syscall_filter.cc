@@ -141,7 +141,7 @@ constexpr int kOfOtherRoots[] = {SYS_openat2};
 
 constexpr int kOfNetwork[] = {SYS_connect, SYS_listen, SYS_accept, SYS_accept4};
 
-// Of bpf(2): maps, iterators that were loaded before, and what --stats asks.
+// Of bpf(2): maps, iterators and programs that were loaded before, and what --stats asks.
 constexpr std::uint32_t kBpfCommands[] = {BPF_MAP_LOOKUP_ELEM,
                                           BPF_MAP_UPDATE_ELEM,
                                           BPF_MAP_DELETE_ELEM,
@@ -150,7 +150,8 @@ constexpr std::uint32_t kBpfCommands[] = {BPF_MAP_LOOKUP_ELEM,
                                           BPF_MAP_LOOKUP_BATCH,
                                           BPF_MAP_LOOKUP_AND_DELETE_BATCH,
                                           BPF_OBJ_GET_INFO_BY_FD,
-                                          BPF_ITER_CREATE};
+                                          BPF_ITER_CREATE,
+                                          BPF_PROG_TEST_RUN};
 
 constexpr std::uint32_t kWriting =
     O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);

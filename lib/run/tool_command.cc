@@ -67,7 +67,7 @@ int run_bound(const ToolInfo& info, Tool& tool, CommonOptions& options, SavedLin
   if (options.json_schema) return print(json_schema(rows, std::string(info.name)));
   if (auto r = check_outputs(info, tool, options); !r) return wrong_command_line(r.error());
   if (auto r = chosen_columns(tool, rows, options); !r) return wrong_command_line(r.error());
-  auto expressions = Expressions::compile(options, *info.schema, !tool.judges_itself());
+  auto expressions = Expressions::compile(options, *info.schema, !tool.judges_itself(), tool.counted_types());
   if (!expressions) return wrong_command_line(expressions.error());
   if (auto r = check_baseline(options, expressions->judge.uses_base()); !r)
     return wrong_command_line(r.error());

@@ -5,8 +5,9 @@
 // stack pointer (the canonical frame address, CFA) is rsp + n, and these registers were saved at CFA - k".
 //
 // A capture of ten seconds meets a thousand functions out of a hundred thousand. So reading a file finds only
-// where each FDE begins; a function's rows are made when its first sample comes, and kept: 8 bytes a row (offset
-// of the address, number of the rule), looked up by binary search. The rules are few (a file has some
+// where each FDE begins, by the linker's sorted index of them (.eh_frame_hdr) or else one after the other; a function's
+// rows are made when its first sample comes, and kept: 8 bytes a row (offset of the address, number of the rule), looked
+// up by binary search, and the last addresses' rules once more by the address alone. The rules are few (a file has some
 // hundred different ones) and kept once. Nothing is approximated: CFA expressions (PLT, realigned stacks,
 // signal frames, hand-written assembly) are kept as they are and evaluated.
 //
@@ -58,12 +59,19 @@ struct UnwindRule {
       registers;  // all others: same; the stack pointer is the CFA. Valid as long as the table
 };
 
+// .eh_frame_hdr: the linker's index of .eh_frame.
+struct CfiIndex {
+  std::vector<std::byte> bytes;
+  std::uint64_t address = 0;  // where it is loaded
+};
+
 class UnwindTable {
  public:
   // From .eh_frame, or .debug_frame where there is none. Without either: empty().
   static UnwindTable of(const ElfFile& file);
   // The same from a section's bytes; `address`: where it is loaded, `base`: the lowest address of the code.
-  UnwindTable(std::vector<std::byte> section, std::uint64_t address, std::uint64_t base, bool debug_frame);
+  UnwindTable(std::vector<std::byte> section, std::uint64_t address, std::uint64_t base, bool debug_frame,
+              const CfiIndex& index = {});
   UnwindTable() = default;
 
   bool empty() const { return functions_.empty(); }
@@ -79,8 +87,8 @@ class UnwindTable {
 
  private:
   struct Function {
-    std::uint32_t start, end;  // from base_
-    std::uint32_t fde;         // offset of the FDE's first byte in section_
+    std::uint32_t start;  // from base_
+    std::uint32_t fde;    // offset of the FDE's first byte in section_
   };
   struct Row {
     std::uint32_t start;
@@ -88,6 +96,11 @@ class UnwindTable {
   };
   struct Rows {
     std::uint32_t first, count;
+    std::uint32_t size;  // of the function's code
+  };
+  struct Recent {
+    std::uint64_t address;
+    std::uint32_t rule;
   };
   struct KeptRule {
     CfaKind cfa;
@@ -102,7 +115,11 @@ class UnwindTable {
   friend class CfiProgram;
 
   void scan();
-  const Function* function_at(std::uint64_t address) const;
+  bool take_index(const CfiIndex& index);
+  bool add_function(std::uint64_t start, std::size_t fde);
+  // The last one that begins at or before the address; it may end before it, too.
+  const Function* function_before(std::uint64_t address) const;
+  std::uint32_t rule_at(std::uint64_t address);
   const Rows& rows_of(const Function& function);
 
   std::vector<std::byte> section_;
@@ -116,6 +133,7 @@ class UnwindTable {
   std::unordered_multimap<std::size_t, std::uint32_t> rule_ids_;  // hash -> index in rules_
   std::vector<RegisterRule> registers_;
   std::vector<Bytes> expressions_;
+  std::vector<Recent> recent_;  // by the address's low bits
 };
 
 }  // namespace plumb

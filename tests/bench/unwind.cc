@@ -28,6 +28,7 @@
 #include <vector>
 
 #include "symbol/elf.h"
+#include "symbol/go_table.h"
 #include "symbol/unwind.h"
 #include "target/maps.h"
 
@@ -68,7 +69,7 @@ class Code final : public CodeFinder {
       File& f = file(m.path);
       if (!f.elf) return CodeAt{};
       const auto in_file = f.elf->address_of(address - m.start + m.offset);
-      return in_file ? CodeAt{&f.table, nullptr, address - *in_file} : CodeAt{};
+      return in_file ? CodeAt{&f.table, &f.go, address - *in_file} : CodeAt{};
     }
     return std::nullopt;
   }
@@ -78,6 +79,7 @@ class Code final : public CodeFinder {
     std::string path;
     std::optional<ElfFile> elf;
     UnwindTable table;
+    GoTable go;
   };
   File& file(const std::string& path) {
     for (const auto& f : files_) {
@@ -88,6 +90,7 @@ class Code final : public CodeFinder {
     if (auto elf = ElfFile::open(elf_bytes(UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)))); elf) {
       f->elf.emplace(*std::move(elf));
       f->table = UnwindTable::of(*f->elf);
+      f->go = GoTable::of(*f->elf);
     }
     files_.push_back(std::move(f));
     return *files_.back();
@@ -250,7 +253,7 @@ class Sampled {
     const std::uint64_t size = word(at += 8);
     if (size == 0) return false;
     const std::uint64_t used = word(at + 8 + size);
-    sample_.stack = {sample_.registers.value[kRsp], std::span(record_).subspan(at + 8, used), used == size};
+    sample_.stack = {sample_.registers.value[kStackPointer], std::span(record_).subspan(at + 8, used), used == size};
     return true;
   }
 

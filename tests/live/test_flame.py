@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+from flame_formats import firefox_faults, speedscope_faults
 from harness import EMULATED, HERE, PLUMB, compiled, core, hook, needs, run_plumb, _programs
 
 GO = """package main
@@ -184,6 +186,15 @@ class Cpu(unittest.TestCase):
         self.assertEqual({stack[0] for stack, _ in taken.stacks}, {"spin"})
         self.assertGreater(taken.share("work"), 80.0)
 
+    def test_viewers_get_whole_files(self):
+        """Of the whole machine: kernel, modules, names of all kinds."""
+        with tempfile.TemporaryDirectory() as folder:
+            names = {"speedscope.json": speedscope_faults, "firefox.json": firefox_faults}
+            run_plumb("flame", "-q", "-d", "1s", *(f"-o{folder}/x.{name}" for name in names), timeout=60)
+            for name, faults in names.items():
+                with open(f"{folder}/x.{name}", encoding="utf-8") as file:
+                    self.assertEqual(faults(json.load(file)), [], name)
+
     @needs("c++")
     def test_processes_that_are_gone_have_names(self):
         taken = Taken("-F", "499", "--", "sh", "-c", f"for i in 1 2 3 4 5 6 7 8 9 10; do {spin()} 0.1; done")
@@ -192,7 +203,8 @@ class Cpu(unittest.TestCase):
 
     @needs("c++", "perf")
     def test_agrees_with_perf(self):
-        """Self shares of the top functions beside perf's, taken at the same time from the same process."""
+        """Self shares of the top functions beside perf's, taken at the same time from the same process. Of user code alone: on a
+        busy machine perf's own copying of stacks takes several percent of the process's time in the kernel."""
         data = os.path.join(_programs(), "perf.data")
         with subprocess.Popen([spin(), "60"]) as load:
             try:
@@ -204,12 +216,14 @@ class Cpu(unittest.TestCase):
             finally:
                 load.kill()
         report = subprocess.run(["perf", "report", "-i", data, "--no-children", "-g", "none", "--stdio", "-F",
-                                 "overhead,sym", "--percent-limit", "1"], capture_output=True, text=True, check=True)
+                                 "overhead,sym", "--percent-limit", "0"], capture_output=True, text=True, check=True)
         theirs = {}
         for line in report.stdout.splitlines():
             match = re.match(r"\s*([0-9.]+)%\s+\[\.\] (.+?)\s*$", line)
             if match:
                 theirs[match[2].split("(")[0]] = float(match[1])
+        user = sum(theirs.values())
+        theirs = {function: 100.0 * share / user for function, share in theirs.items() if share >= 1}
         ours = collections.Counter()
         for function, share in taken.self_shares().items():
             ours[function.split("(")[0]] += share
@@ -256,8 +270,20 @@ class Top(unittest.TestCase):
         self.assertIn("__schedule", rows)
         self.assertNotIn("NOW%", heading)
 
+    def test_by_process(self):
+        with tempfile.TemporaryDirectory() as folder:
+            saved = os.path.join(folder, "saved.json")
+            run_plumb("flame", "-o", saved, "--event", "offcpu", "--", "sh", "-c", "sleep 0.3 & sleep 0.2; wait", timeout=60)
+            table = run_plumb("flame", "--top", "--once", "--by", "comm,pid", "--from", saved).stdout.decode()
+        self.assertRegex(table, r"PID +COMM +MODULE +FUNCTION")
+        rows = re.findall(r"(?m) (\d+) (\S+) +\S+ +__schedule$", table)
+        self.assertEqual(len(rows), len(set(rows)))
+        self.assertEqual(sorted(comm for _, comm in rows if comm == "sleep"), ["sleep", "sleep"])
+        live = run_plumb("flame", "--top", "--once", "--by", "comm", "--event", "offcpu", "--", "sleep", "0.3", timeout=60).stdout
+        self.assertRegex(live, rb"(?m)^ .* sleep .*__schedule$")
+
     def test_options_of_rows_are_refused(self):
-        self.assertIn(b"--by", run_plumb("flame", "--top", "--by", "comm", "-d", "1s").stderr)
+        self.assertIn(b"comm, pid", run_plumb("flame", "--top", "--by", "count", "-d", "1s").stderr)
         self.assertEqual(run_plumb("flame", "--top", "--where", "count > 1", "-d", "1s").returncode, 2)
 
 

@@ -270,6 +270,16 @@ class Endings(HttpTest):
             except ConnectionResetError:
                 pass
 
+    def connections(self, count):
+        """Connections to one server: their clients' sockets, the server's."""
+        with self.ns.inside():
+            listener = socket.create_server(("127.0.0.1", 0))
+            clients = [socket.create_connection(listener.getsockname()) for _ in range(count)]
+        peers = [listener.accept()[0] for _ in clients]
+        for s in (listener, *clients, *peers):
+            self.addCleanup(s.close)
+        return clients, peers
+
     def outcome(self, **server):
         with httptrace() as plumb:
             self.ask(self.silent_server(**server))
@@ -289,18 +299,13 @@ class Endings(HttpTest):
     @needs("nft")
     def test_reset_while_sending(self):
         """The socket is closed before the call that sends on it returns: the peer's reset comes from within."""
-        with self.ns.inside():
-            listener = socket.create_server(("127.0.0.1", 0))
-            clients = [socket.create_connection(listener.getsockname()) for _ in range(2)]
-        peers = [listener.accept()[0] for _ in clients]
-        for s in (listener, *clients, *peers):
-            self.addCleanup(s.close)
+        clients, peers = self.connections(2)
         with httptrace("--role", "client") as plumb:
             clients[1].sendall(b"GET /before HTTP/1.1\r\nHost: h\r\n\r\n")
             peers[1].recv(100)
             peers[1].sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
             clients[1].recv(100)
-            self.ns.nft(f"tcp dport {listener.getsockname()[1]} tcp flags & psh == psh reject with tcp reset",
+            self.ns.nft(f"tcp dport {clients[0].getpeername()[1]} tcp flags & psh == psh reject with tcp reset",
                         hook="output")
             for client, path in zip(clients, (b"/new", b"/again")):
                 client.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -311,12 +316,7 @@ class Endings(HttpTest):
     @hook("ends")
     def test_read_after_the_reset(self):
         """What a busy server reads only after its client went."""
-        with self.ns.inside():
-            listener = socket.create_server(("127.0.0.1", 0))
-            clients = [socket.create_connection(listener.getsockname()) for _ in range(2)]
-        peers = [listener.accept()[0] for _ in clients]
-        for s in (listener, *clients, *peers):
-            self.addCleanup(s.close)
+        clients, peers = self.connections(2)
         with httptrace() as plumb:
             clients[1].sendall(b"GET /before HTTP/1.1\r\nHost: h\r\n\r\n")
             peers[1].recv(100)
@@ -335,11 +335,8 @@ class Endings(HttpTest):
 
     @core
     def test_answer_read_after_both_ends_closed(self):
-        with self.ns.inside():
-            listener = socket.create_server(("127.0.0.1", 0))
-            client = socket.create_connection(listener.getsockname())
-        peer, _ = listener.accept()
-        with listener, client, peer, httptrace() as plumb:
+        (client,), (peer,) = self.connections(1)
+        with httptrace() as plumb:
             client.sendall(b"GET /x HTTP/1.0\r\n\r\n")
             client.shutdown(socket.SHUT_WR)
             while peer.recv(100):
@@ -365,13 +362,7 @@ class Endings(HttpTest):
                          {"client": (200, None), "server": (200, None)})
 
     def test_trace_ends_first(self):
-        with self.ns.inside():
-            listener = socket.create_server(("127.0.0.1", 0))
-            s = socket.create_connection(listener.getsockname())
-        self.addCleanup(listener.close)
-        self.addCleanup(s.close)
-        peer, _ = listener.accept()
-        self.addCleanup(peer.close)
+        (s,), (peer,) = self.connections(1)
         with httptrace() as plumb:
             s.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
             peer.recv(100)
@@ -418,11 +409,8 @@ class Endings(HttpTest):
                               ("/open", "h", None, "trace_ended", True), ("/trickled", "h", 204, None, False)], role)
 
     def test_other_protocols_are_left_alone(self):
-        with self.ns.inside():
-            listener = socket.create_server(("127.0.0.1", 0))
-            s = socket.create_connection(listener.getsockname())
-        peer, _ = listener.accept()
-        with listener, s, peer, httptrace() as plumb:
+        (s,), (peer,) = self.connections(1)
+        with httptrace() as plumb:
             for _ in range(10):
                 s.sendall(b"*1\r\n$4\r\nPING\r\n")
                 peer.recv(100)

@@ -1,6 +1,7 @@
 """--otlp's spans and metrics: what a collector receives is what plumb prints of the same requests."""
 import json
 import os
+import signal
 import unittest
 
 from harness import LiveTest, needs, parse_time_ns, run_plumb
@@ -50,6 +51,40 @@ import http.client, signal
 connection = http.client.HTTPConnection("127.0.0.1", 8080)
 connection.request("GET", "/text/1")
 connection.getresponse().read()
+signal.pause()
+"""
+
+
+# Asks once, says at a signal what it is by a context of its own (OTEP 4719), and asks on.
+SAYS_ITSELF = """
+import ctypes, http.client, mmap, os, signal, struct
+
+def field(number, data):
+    return bytes([number << 3 | 2, len(data)]) + data
+
+def pair(key, value):
+    return field(1, field(1, key.encode()) + field(2, field(1, value.encode())))
+
+def ask(times):
+    connection = http.client.HTTPConnection("127.0.0.1", 8080)
+    for _ in range(times):
+        connection.request("GET", "/text/1")
+        connection.getresponse().read()
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+ask(1)
+signal.sigwait([signal.SIGUSR1])
+fd = os.memfd_create("OTEL_CTX")
+os.ftruncate(fd, mmap.PAGESIZE)
+memory = mmap.mmap(fd, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE)
+os.close(fd)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+payload = field(1, pair("service.name", "checkout") + pair("service.namespace", "shop") + pair("host.name", "elsewhere"))
+memory[8:32] = struct.pack("<IIQQ", 2, len(payload), 1, start + 32)
+memory[32:32 + len(payload)] = payload
+memory[:8] = b"OTEL_CTX"
+ctypes.CDLL(None).prctl(0x53564D41, 0, ctypes.c_ulong(start), mmap.PAGESIZE, b"OTEL_CTX")
+ask(16)
 signal.pause()
 """
 
@@ -132,6 +167,44 @@ class Httptrace(HttpTest):
             self.assertEqual(got, {("mine", SERVER), ("mine", CLIENT)} if mine else
                              {("nginx", SERVER), ("curl", CLIENT), ("shop", CLIENT)})
             self.assertEqual(len(collector.spans()), len(plumb.lines))
+
+    @needs("nginx")
+    def test_a_process_says_itself_what_it_is(self):
+        self.nginx()
+        collector = self.collector()
+        with httptrace("--netns", self.ns.path, "--role", "client", "--otlp=" + collector.url) as plumb:
+            process = self.start("env", "OTEL_SERVICE_NAME=first", "/usr/bin/python3", "-c", SAYS_ITSELF)
+            self.until_seen(plumb, 1)
+            process.send_signal(signal.SIGUSR1)
+            self.until_seen(plumb, 17)
+        seen = []
+        for path, _, body in collector.requests:
+            for resource in body.get("resourceSpans", []):
+                attributes = plain_pairs(resource["resource"]["attributes"])
+                spans = [s for scope in resource["scopeSpans"] for s in scope["spans"]]
+                seen += [(int(s["endTimeUnixNano"]), attributes) for s in spans]
+        names = [attributes["service.name"] for _, attributes in sorted(seen, key=lambda s: s[0])]
+        self.assertEqual(len(names), 17)
+        self.assertEqual((names[0], names[-1]), ("first", "checkout"), names)
+        self.assertEqual(names, sorted(names, reverse=True))  # once known it stays
+        last = max(seen, key=lambda s: s[0])[1]
+        self.assertEqual((last["service.namespace"], last["host.name"]), ("shop", os.uname().nodename))
+
+    @needs("nginx", "curl")
+    def test_templates_of_urls_on_request(self):
+        self.nginx()
+        for wanted in (False, True):
+            collector = self.collector()
+            options = ["--otlp-url-template"] if wanted else []
+            with httptrace("--netns", self.ns.path, "--otlp=" + collector.url, *options) as plumb:
+                self.curl("http://127.0.0.1:8080/text/1?q=2")
+                self.until_seen(plumb, 2)
+            for span in collector.spans():
+                attributes = plain_pairs(span["attributes"])
+                template = wanted and span["kind"] == CLIENT
+                self.assertEqual(attributes.get("url.template"), "/text/{id}" if template else None)
+                self.assertEqual(span["name"], "GET /text/{id}" if template else "GET")
+                self.assertEqual(attributes["plumb.path.template"], "/text/{id}")
 
     @needs("nginx", "curl")
     def test_json_says_the_same(self):
@@ -252,7 +325,7 @@ class CommandLine(LiveTest):
         return result.stderr.decode()
 
     def test_signals(self):
-        self.assertIn("expected logs, traces or metrics", self.refused("httptrace", "--otlp", "--otlp-signals=spans"))
+        self.assertIn("expected logs, traces, metrics or profiles", self.refused("httptrace", "--otlp", "--otlp-signals=spans"))
         self.assertIn("tcpconnect gives no traces", self.refused("tcpconnect", "--otlp", "--otlp-signals=traces"))
         self.assertIn("httptrace gives no traces with --summary",
                       self.refused("httptrace", "--summary", "--otlp", "--otlp-signals=traces"))

@@ -143,7 +143,7 @@ class AsLive:
 class Tcpconnect(AsLive, TcpTest):
     tool = "tcpconnect"
     lines_as = ("--role", "both", "--life")
-    summary_as = ("--accept",)  # --role both
+    summary_as = ("--role", "both")
     by = ("outcome,remote_port", "remote_addr", "role,local_port,error")
     at_least = 8 + 4 * 5  # failures; and of each connection connect, accept and both closes
 

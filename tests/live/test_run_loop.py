@@ -49,11 +49,11 @@ class Ends(TcpTest):
         self.assertEqual(sum(e["attempts"] for e in plumb.lines), 3)
 
     def test_duration(self):
-        with tcpconnect("-d", "700ms") as plumb:
+        with tcpconnect("-d", "3s") as plumb:
             started = time.monotonic()
             self.traffic()
             plumb.finish()
-        self.assertGreater(time.monotonic() - started, 0.3)
+        self.assertGreater(time.monotonic() - started, 1)
         self.assertEqual(len(self.mine(plumb.lines)), 1)
 
     def test_closed_pipe_is_quiet(self):
@@ -233,6 +233,10 @@ class CommandLine(unittest.TestCase):
                      ["--min-latency", "fast"], ["--format", "xml"], ["--columns", "nonsense"], ["--pid"]):
             with self.subTest(args=args):
                 self.wrong("tcpconnect", *args)
+        # Those of httptrace are names, too; these are none.
+        for host in ("300.1.1.1", "10.0.0.0/33", "fe80:::1", "name/24", "1.2.3"):
+            with self.subTest(host=host):
+                self.wrong("httptrace", "--host", host)
 
     def test_formats_that_a_tool_lacks(self):
         """Help offers exactly what is taken, and an ending that asks for another format is wrong too."""

@@ -40,7 +40,7 @@ class From(unittest.TestCase):
 
     def test_a_tool_s_own_options_are_refused(self):
         for tool, option in (("tcpconnect", "--port 81"), ("tcpconnect", "--failed"), ("tcpconnect", "--role server"),
-                             ("httptrace", "--status 5xx"), ("drops", "--type reset"), ("dnsx", "--role server"),
+                             ("tcpconnect", "--role client"), ("httptrace", "--status 5xx"), ("drops", "--type reset"), ("dnsx", "--role server"),
                              ("flame", "--user")):
             done = run_plumb(tool, "--from", "/dev/null", *option.split())
             self.assertEqual(done.returncode, 2, option)

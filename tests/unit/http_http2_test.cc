@@ -164,6 +164,12 @@ TEST_CASE("http2: upgraded from HTTP/1.1") {
   for (std::size_t size = 1; size < 60; ++size) CHECK(hear(said, size).lines == lines);
 }
 
+TEST_CASE("http2: upgraded by a head that was cut") {
+  const Heard heard = hear({{Direction::received, "GET /u HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\n\r\n"},
+                            {Direction::sent, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n"}});
+  CHECK(heard.lines == Lines{"server GET /u - 0/0 h2 host h incomplete closed"});
+}
+
 TEST_CASE("http2: joined in the middle, at every block") {
   constexpr std::uint32_t kStreams = 60;
   for (std::uint32_t join = 2; join < kStreams; join += 3) {

@@ -65,6 +65,20 @@ TEST_CASE("diff threshold: mistakes are named") {
   CHECK(verdict("") != "more");
 }
 
+TEST_CASE("diff threshold: a function that nobody has is a mistake") {
+  const Diff diff = sample_diff();
+  const auto check = [&diff](std::string_view text) {
+    const auto r = DiffThreshold::compile(text)->check_names(diff);
+    return r.ok() ? std::string("ok") : r.error().what + "; " + r.error().hint;
+  };
+  CHECK(check("self(\"rare\") > +5% || total(\"main\") > 0%") == "ok");
+  CHECK(check("self > +5%") == "ok");
+  CHECK(check("self > 1% && self(\"sane\") > +5%") ==
+        "no function is named \"sane\"; did you mean same or rare?");
+  CHECK(check("self(\"zzzzzzzzz\") > +5%")
+            .starts_with("no function is named \"zzzzzzzzz\"; names are compared"));
+}
+
 TEST_CASE("diff threshold: the text says what was measured") {
   const auto t = DiffThreshold::compile("self(\"up\") > +5%");
   REQUIRE(t.ok());

@@ -226,6 +226,16 @@ TEST_CASE("query errors: nesting and length are bounded") {
   CHECK(error_of(patterns).what == "too many regular expressions");
 }
 
+TEST_CASE("query errors: a number alone says no unit") {
+  CHECK(error_of("latency > 5").what == "latency is a duration: 5 has no unit");
+  CHECK(error_of("latency > 5").why == "write 5ms or 5s");
+  CHECK(error_of("comm == \"a\" && 1.5 > size").what == "size is a size: 1.5 has no unit");
+  CHECK(error_of("size in (1KB, 7)").why == "write 7B or 7KB");
+  for (const char* text :
+       {"latency > 0", "latency_ms > 5", "size_bytes in (1, 7KB)", "latency == latency", "pid > 5"})
+    CHECK_MESSAGE(Predicate::compile(text, sample::kSchema).ok(), text);
+}
+
 TEST_CASE("query errors: a name without its unit must be the only one") {
   const auto p = Predicate::compile("body > 5", kTwoSchema);
   REQUIRE_FALSE(p);

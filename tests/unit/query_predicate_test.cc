@@ -244,7 +244,7 @@ TEST_CASE("query: a test of an unknown value is false, whatever it asks") {
                            "\"x\" not in tags",
                            "size >= 0",
                            "size == 0",
-                           "size != 1",
+                           "size_bytes != 1",
                            "pid == delta",
                            "pid != delta",
                            "comm != path",

@@ -72,9 +72,9 @@ TEST_CASE("threshold: what is measured and how it reads") {
       {"count(cached) == 1", true, "count(cached) = 1 (n 4)"},
       {"p50(latency_ms) > 9", true, "p50(latency_ms) = 10.0 ms (n 2)"},
       {"p99(latency_ms) > 19.9ms", true, "p99(latency_ms) = 20.0 ms (n 2)"},
-      {"p99(latency) > 20", false, "p99(latency) = 20.0 ms (n 2)"},
+      {"p99(latency) > 20ms", false, "p99(latency) = 20.0 ms (n 2)"},
       {"p99(latency) > 0.02s", false, "p99(latency) = 20.0 ms (n 2)"},
-      {"max(latency) >= 20", true, "max(latency) = 20.0 ms (n 2)"},
+      {"max(latency) >= 20ms", true, "max(latency) = 20.0 ms (n 2)"},
       {"min(latency) < 11ms", true, "min(latency) = 10.0 ms (n 2)"},
       {"avg(latency) == 15ms", true, "avg(latency) = 15.0 ms (n 2)"},
       {"sum(latency) == 30ms", true, "sum(latency) = 30.0 ms (n 2)"},
@@ -113,9 +113,9 @@ TEST_CASE("threshold: over nothing seen") {
       {"share(cached) != 5%", false, "share(cached) = null"},
       {"share(cached) == null", true, "share(cached) = null"},
       {"share(cached) != null", false, "share(cached) = null"},
-      {"p99(latency) > 50", false, "p99(latency) = null"},
-      {"p99(latency) <= 50", false, "p99(latency) = null"},
-      {"!(p99(latency) <= 50)", true, "p99(latency) = null"},
+      {"p99(latency) > 50ms", false, "p99(latency) = null"},
+      {"p99(latency) <= 50ms", false, "p99(latency) = null"},
+      {"!(p99(latency) <= 50ms)", true, "p99(latency) = null"},
       {"max(latency) >= 0", false, "max(latency) = null"},
       {"min(latency) >= 0", false, "min(latency) = null"},
       {"avg(latency) >= 0", false, "avg(latency) = null"},
@@ -138,9 +138,9 @@ TEST_CASE("threshold: a share is of the lines that carry its first field, known 
   std::vector<Event> v(3);
   v[0].type = v[1].type = sample::kFinish;
   v[0].size = 10;
-  CHECK(verdict("share(size > 5) == 50%", v).holds);                // begin does not carry size_bytes
-  CHECK(verdict("share(pid == null && size > 5) < 34%", v).holds);  // all three carry pid
-  CHECK(verdict("share(outcome == done) == 0%", v).holds);          // null is no `done`, but is in the whole
+  CHECK(verdict("share(size > 5B) == 50%", v).holds);                // begin does not carry size_bytes
+  CHECK(verdict("share(pid == null && size > 5B) < 34%", v).holds);  // all three carry pid
+  CHECK(verdict("share(outcome == done) == 0%", v).holds);           // null is no `done`, but is in the whole
 }
 
 TEST_CASE("threshold: percentages are what the division gives") {
@@ -157,21 +157,21 @@ TEST_CASE("threshold: percentages are what the division gives") {
 TEST_CASE("threshold: rounding never shows a value on the wrong side of its limit") {
   std::vector<Event> v(1);
   v[0].latency = Duration{50'000'100};
-  CHECK(verdict("max(latency) > 50", v).text() == "max(latency) = 50.0001 ms (n 1)");
-  CHECK(verdict("max(latency) > 40", v).text() == "max(latency) = 50.0 ms (n 1)");
+  CHECK(verdict("max(latency) > 50ms", v).text() == "max(latency) = 50.0001 ms (n 1)");
+  CHECK(verdict("max(latency) > 40ms", v).text() == "max(latency) = 50.0 ms (n 1)");
   v[0].latency = Duration{1'234'567};
-  CHECK(verdict("max(latency) > 1", v).text() == "max(latency) = 1.23 ms (n 1)");
+  CHECK(verdict("max(latency_ms) > 1", v).text() == "max(latency_ms) = 1.23 ms (n 1)");
   v[0].latency = Duration{123};
-  CHECK(verdict("max(latency) < 1", v).text() == "max(latency) = 0.000123 ms (n 1)");
+  CHECK(verdict("max(latency) < 1ms", v).text() == "max(latency) = 0.000123 ms (n 1)");
   v[0].latency = Duration{12'345'678'900'000};
   CHECK(verdict("max(latency) > 1h", v).text() == "max(latency) = 12345678.9 ms (n 1)");
 }
 
 TEST_CASE("threshold: numbers in the units of JSON") {
   const auto number = [](const char* text) { return verdict(text, four()).measured.at(0).number; };
-  CHECK(number("max(latency) > 1") == 20);
+  CHECK(number("max(latency_ms) > 1") == 20);
   CHECK(number("share(cached) > 1%") == 0.25);
-  CHECK(number("sum(size) > 1") == 8192);
+  CHECK(number("sum(size_bytes) > 1") == 8192);
   CHECK_FALSE(number("max(pid) > 1").has_value());
 }
 

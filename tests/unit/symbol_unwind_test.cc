@@ -215,6 +215,75 @@ TEST_CASE("damaged sections give no rules and no harm") {
 #endif
 
 namespace {
+// The index of section_of()'s one function.
+CfiIndex index_of(std::uint32_t start, std::uint32_t fde, std::uint32_t count = 1,
+                  std::uint32_t kind = 0x3b031b01) {
+  constexpr std::uint32_t kAddress = 0xf000;
+  CfiIndex index{{}, kAddress};
+  put32(index.bytes, kind);
+  put32(index.bytes, 0x10000 - kAddress - 4);
+  put32(index.bytes, count);
+  put32(index.bytes, start - kAddress);
+  put32(index.bytes, fde - kAddress);
+  return index;
+}
+
+}  // namespace
+
+TEST_CASE("the linker's index says where functions are, and is not trusted") {
+  const Bytes section = section_of({0x41, 0x0e, 16});
+  std::uint32_t length = 0;
+  std::memcpy(&length, section.data(), 4);
+  const std::uint32_t fde = 0x10000 + length + 4;
+  const auto with = [&](const CfiIndex& index) { return UnwindTable(section, 0x10000, 0, false, index); };
+  UnwindTable good = with(index_of(0x1000, fde));
+  CHECK(good.functions() == 1);
+  CHECK(good.find(0x1001)->cfa_offset == 16);
+  CHECK(good.function_start(0x10ff) == 0x1000);
+  CHECK_FALSE(good.find(0x1100));
+  CHECK_FALSE(good.function_start(0x1100));
+  // Of another function than it says, or of none: no rule.
+  for (const CfiIndex& wrong :
+       {index_of(0x0f80, fde), index_of(0x1000, 0x10000), index_of(0x1000, fde + 3)}) {
+    UnwindTable t = with(wrong);
+    CHECK_FALSE(t.find(0x1001));
+    CHECK_FALSE(t.function_start(0x1001));
+  }
+  // Damaged, or of a kind that is not known: the section itself is read.
+  CfiIndex cut = index_of(0x1000, fde);
+  cut.bytes.pop_back();
+  CfiIndex elsewhere = index_of(0x1000, fde);
+  elsewhere.address += 8;
+  for (const CfiIndex& bad : {cut, elsewhere, index_of(0x1000, 0x20000), index_of(0x1000, fde, 2),
+                              index_of(0x1000, fde, 0), index_of(0x1000, fde, 1, 0x3b031b02), CfiIndex{}}) {
+    UnwindTable t = with(bad);
+    CHECK(t.functions() == 1);
+    CHECK(t.find(0x1001)->cfa_offset == 16);
+  }
+}
+
+TEST_CASE("this program's index and its section give the same functions and rules") {
+  auto file = ElfFile::open(elf_bytes(UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC))));
+  REQUIRE(file.ok());
+  const ElfSection* section = file->section(".eh_frame");
+  const ElfSection* text = file->section(".text");
+  REQUIRE((section != nullptr && text != nullptr && file->section(".eh_frame_hdr") != nullptr));
+  UnwindTable indexed = UnwindTable::of(*file);
+  UnwindTable scanned(file->contents(*section), section->address, file->low_address(), false);
+  CHECK(indexed.functions() == scanned.functions());
+  std::size_t different = 0;
+  for (std::uint64_t at = text->address; at < text->address + text->size; at += 97) {
+    const auto a = indexed.find(at), b = scanned.find(at);
+    const bool same =
+        a.has_value() == b.has_value() &&
+        (!a || (a->cfa == b->cfa && a->cfa_register == b->cfa_register && a->cfa_offset == b->cfa_offset &&
+                std::ranges::equal(a->registers, b->registers)));
+    if (!same || indexed.function_start(at) != scanned.function_start(at)) ++different;
+  }
+  CHECK(different == 0);
+}
+
+namespace {
 
 struct Self final : CodeFinder {
   Self() {

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <sstream>
 
 #include "flame/functions.h"
+#include "flame/kernel_names.h"
 #include "flame/options.h"
 #include "flame/processes.h"
 
@@ -145,4 +150,100 @@ TEST_CASE(
   table.update(p, naming, false);
   CHECK(of("b").recent == 5);
   CHECK(table.recent() == 5);
+}
+
+TEST_CASE("the table of functions by process: a row for each function of each") {
+  profile::Profile p;
+  const auto a = p.frame({.function = "a"}), b = p.frame({.function = "b"});
+  p.add({.frames = std::array{a, b}, .value = 3, .comm = "make", .pid = 1});
+  p.add({.frames = std::array{a, b}, .value = 2, .comm = "make", .pid = 2});
+  p.add({.frames = std::array{a}, .value = 4, .comm = "sh", .pid = 3});
+  const auto naming = [](const profile::Frame& f, std::vector<profile::Frame>& out) { out.push_back(f); };
+  const auto rows = [&](FunctionTable table) {
+    table.update(p, naming);
+    std::vector<std::string> out;
+    for (const FunctionWeight& f : table.functions()) {
+      if (f.total != 0)
+        out.push_back(f.comm + "/" + std::to_string(f.pid) + "/" + f.name + " " + std::to_string(f.self) +
+                      " of " + std::to_string(f.total));
+    }
+    std::ranges::sort(out);
+    return out;
+  };
+  FunctionTable by_comm, by_both;
+  by_comm.group_by(true, false);
+  by_both.group_by(true, true);
+  using Rows = std::vector<std::string>;
+  CHECK(rows({}) == Rows{"/0/a 4 of 9", "/0/b 5 of 5"});
+  CHECK(rows(by_comm) == Rows{"make/0/a 0 of 5", "make/0/b 5 of 5", "sh/0/a 4 of 4"});
+  CHECK(rows(by_both) ==
+        Rows{"make/1/a 0 of 3", "make/1/b 3 of 3", "make/2/a 0 of 2", "make/2/b 2 of 2", "sh/3/a 4 of 4"});
+  const std::string_view stack[] = {"a", "b"};
+  by_comm.add(stack, "make", 9, 7);
+  CHECK(by_comm.functions().back().comm == "make");
+  CHECK(by_comm.functions().back().self == 7);
+}
+
+namespace {
+
+// The kernel's side of names: answers as often as it may.
+struct FakeKernel {
+  std::map<std::uint64_t, std::string> texts;
+  flame_names names{};
+  int may = 1'000, asked = 0;
+  KernelNames::Source source() {
+    return {&names, [this] {
+              if (asked == may) return false;
+              ++asked;
+              for (std::uint64_t i = 0; i < names.count; ++i)
+                ::strncpy(names.name[i], texts[names.address[i]].c_str(), sizeof names.name[i] - 1);
+              return true;
+            }};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("flame: kernel names are asked for many at once, and once") {
+  FakeKernel kernel;
+  std::vector<std::uint64_t> addresses;
+  for (std::uint64_t a = 0; a < 100; ++a) {
+    addresses.push_back(a);
+    kernel.texts[a] = "f" + std::to_string(a);
+  }
+  kernel.texts[50] = "nft_do_chain [nf_tables]";
+  kernel.texts[51] = "0xffffffffc0000000";
+  KernelNames names(KernelSymbols::open("/nonexistent/kallsyms"));
+  names.ask(kernel.source());
+  names.learn(addresses);
+  CHECK(kernel.asked == 4);
+  names.learn(addresses);
+  CHECK(names.find(7) == "f7");
+  CHECK(names.find(50) == "nft_do_chain");
+  CHECK(names.find(51).empty());
+  CHECK(kernel.asked == 4);
+  kernel.texts[1000] = "late";
+  CHECK(names.find(1000) == "late");
+  CHECK(kernel.asked == 5);
+}
+
+TEST_CASE("flame: kernel names come from kallsyms where the kernel does not answer") {
+  FakeKernel kernel{.may = 0};
+  KernelNames names(KernelSymbols::open(TEST_DATA "/../../golden/data/kallsyms"));
+  names.ask(kernel.source());
+  std::uint64_t address = 0;
+  std::string name;
+  {
+    std::ifstream file(TEST_DATA "/../../golden/data/kallsyms");
+    std::string line, kind;
+    while (name.empty() && std::getline(file, line)) {
+      std::istringstream words(line);
+      words >> std::hex >> address >> kind >> name;
+      if (kind != "T" && kind != "t") name.clear();
+    }
+  }
+  REQUIRE_FALSE(name.empty());
+  CHECK(names.find(address) == name);
+  CHECK(names.find(1).empty());
+  CHECK(names.problem().empty());
 }

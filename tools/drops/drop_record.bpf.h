@@ -69,9 +69,10 @@ __u32 folded;
  * does not take the lines of another; those that share a place share the rate. Two CPUs that start a tick at once may tell
  * a few more. */
 struct {
+	__u64 jiffies; /* when the clock was read last: reading it costs as much as all else here */
 	__u64 tick;
 	__u64 told;
-	__u64 padding[6]; /* two namespaces share no cache line */
+	__u64 padding[5]; /* two namespaces share no cache line */
 } rates[DROPS_RATES] __attribute__((aligned(64)));
 
 /* What the hooks found of an event. */
@@ -112,6 +113,16 @@ static __always_inline enum drops_treatment reason_treatment(__u32 reason)
 	/* The verifier does not carry the bound over from another copy of the number; the compiler must not see that. */
 	barrier_var(index);
 	return config.treatment[index & (DROPS_CORE_REASONS - 1)];
+}
+
+static __always_inline bool reason_arrives(__u32 reason)
+{
+	__u32 index = reason;
+
+	if (reason >= DROPS_CORE_REASONS)
+		return false;
+	barrier_var(index); /* as above */
+	return config.arrives[index & (DROPS_CORE_REASONS - 1)];
 }
 
 static __always_inline void count_benign(__u32 reason)
@@ -259,18 +270,24 @@ static __always_inline void add_to_stacks(void *ctx, const struct drops_seen *se
 }
 
 /* Whether another line is within the rate of its namespace. */
-static __always_inline bool line_allowed(__u64 now, __u32 netns)
+static __always_inline bool line_allowed(__u32 netns)
 {
-	__u64 tick = now / 100000000;
 	__u32 place = netns;
+	__u64 jiffies;
 
 	if (!config.lines_per_tick)
 		return true;
 	barrier_var(place);
 	place &= DROPS_RATES - 1;
-	if (rates[place].tick != tick) {
-		rates[place].tick = tick;
-		rates[place].told = 0;
+	jiffies = bpf_jiffies64();
+	if (rates[place].jiffies != jiffies) {
+		__u64 tick = bpf_ktime_get_boot_ns() / 100000000;
+
+		rates[place].jiffies = jiffies;
+		if (rates[place].tick != tick) {
+			rates[place].tick = tick;
+			rates[place].told = 0;
+		}
 	}
 	if (rates[place].told >= config.lines_per_tick)
 		return false;
@@ -392,8 +409,6 @@ static __always_inline bool owner_selected(const struct drops_seen *seen)
 /* Everything from the decision on; `extra` writes what only some types have. */
 static __always_inline struct drops_event *tell(void *ctx, struct drops_seen *seen)
 {
-	__u64 now;
-
 	if (!seen_selected(seen))
 		return 0;
 	if (!owner_selected(seen)) {
@@ -410,14 +425,13 @@ static __always_inline struct drops_event *tell(void *ctx, struct drops_seen *se
 		add_to_totals(seen, true);
 		return 0;
 	}
-	now = bpf_ktime_get_boot_ns();
-	if (!line_allowed(now, seen->place.netns)) {
+	if (!line_allowed(seen->place.netns)) {
 		if (!folded)
 			folded = 1;
 		add_to_totals(seen, false);
 		return 0;
 	}
-	return make_record(ctx, seen, now);
+	return make_record(ctx, seen, bpf_ktime_get_boot_ns());
 }
 
 #endif

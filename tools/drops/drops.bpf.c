@@ -33,6 +33,7 @@ int on_kfree_skb(__u64 *ctx)
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 	struct drops_seen seen = {.type = DROPS_DROP, .location = ctx[1], .skb = skb};
 	enum drops_treatment treatment = TREAT_SHOW;
+	bool arrives = false;
 	struct sock *skb_sk = skb->sk; /* before the ways part, as in read_device() */
 	const struct sock *rx_sk = 0;
 	struct drops_event *e;
@@ -44,6 +45,7 @@ int on_kfree_skb(__u64 *ctx)
 		seen.reason = (__u32)ctx[2];
 		seen.known = KNOWN_REASON;
 		treatment = reason_treatment(seen.reason);
+		arrives = reason_arrives(seen.reason);
 		if (treatment == TREAT_IGNORE)
 			return 0;
 		if (treatment == TREAT_BENIGN && !filter.netns) {
@@ -56,7 +58,7 @@ int on_kfree_skb(__u64 *ctx)
 	if (rx_sk) { /* both without their type: see read_device() */
 		bpf_probe_read_kernel(&seen.sk, sizeof(seen.sk), &ctx[3]);
 		seen.owner_source = OWNER_RX_SK;
-	} else {
+	} else if (skb_sk) {
 		seen.sk = BPF_CORE_READ(skb, sk);
 		seen.owner_source = OWNER_SKB_SK;
 	}
@@ -67,9 +69,7 @@ int on_kfree_skb(__u64 *ctx)
 		count_benign(seen.reason);
 		return 0;
 	}
-	seen.direction = read_direction(skb, rx_sk, &seen.place);
-	if (seen.reason && seen.reason == config.xdp_reason)
-		seen.direction = DIRECTION_IN;
+	seen.direction = rx_sk || arrives ? DIRECTION_IN : read_direction(skb, &seen.place);
 	if (flow_needed())
 		read_flow(&seen.flow, skb);
 	if (treatment == TREAT_LOOK && look_is_benign(&seen, skb))

@@ -424,6 +424,13 @@ std::span<const std::string_view> ambiguous_reasons() {
   return kAmbiguous;
 }
 
+std::span<const std::string_view> arriving_reasons() {
+  static constexpr std::string_view kArriving[] = {
+      "XDP",       "NO_SOCKET",      "UDP_CSUM",       "TCP_CSUM",     "TCP_FLAGS",       "TCP_ZEROWINDOW",
+      "TCP_CLOSE", "TCP_OVERWINDOW", "SOCKET_BACKLOG", "TCP_OLD_DATA", "TCP_OLD_SEQUENCE"};
+  return kArriving;
+}
+
 Place place_of(std::string_view function) {
   // Parts that the compiler splits off keep the name before a dot: netlink_unicast.constprop.0
   function = function.substr(0, function.find('.'));

@@ -21,6 +21,8 @@ bool is_benign_reason(std::string_view reason);
 std::span<const std::string_view> benign_reasons();
 // Reasons under which the kernel frees losses as well as packets that nobody here wanted; the packet tells.
 std::span<const std::string_view> ambiguous_reasons();
+// Reasons for which only what was received is dropped.
+std::span<const std::string_view> arriving_reasons();
 // What it means that a function drops a packet without giving a reason.
 enum class Place : std::uint8_t {
   lossy,     // a loss

@@ -198,7 +198,9 @@ Result<void> check_drops_options(const DropsOptions& o) {
 Result<void> configure_drops(const DropsOptions& o, const DropReasons& reasons, const DropReasons& resets,
                              drops_config& c) {
   configure_devices_and_protocols(o, c);
-  c.xdp_reason = reasons.number("XDP").value_or(0);
+  for (const std::string_view name : arriving_reasons()) {
+    if (const auto n = reasons.number(name); n && *n < DROPS_CORE_REASONS) c.arrives[*n] = 1;
+  }
   c.queue_reason = reasons.number("QDISC_DROP").value_or(0);
   c.no_route_reason = reasons.number("IP_INNOROUTES").value_or(0);
   const bool only = o.only_reasons();

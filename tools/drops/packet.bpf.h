@@ -126,14 +126,11 @@ static __always_inline bool is_for_a_group(const struct sk_buff *skb)
 /* Out: made on this host, so never received on a device (skb_iif is set in __netif_receive_skb_core and cleared when a
  * packet changes namespaces). Forward: received, and on another device than that by now, or with a route that leaves
  * through a device other than loopback, where routes to local addresses point. In: any other received packet. */
-static __always_inline enum drops_direction read_direction(const struct sk_buff *skb, const struct sock *rx_sk,
-							   const struct place *place)
+static __always_inline enum drops_direction read_direction(const struct sk_buff *skb, const struct place *place)
 {
 	struct net_device *dev;
 	int iif;
 
-	if (rx_sk)
-		return DIRECTION_IN;
 	if (!skb->protocol)
 		return DIRECTION_UNKNOWN;
 	iif = skb->skb_iif;

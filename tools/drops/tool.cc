@@ -67,6 +67,7 @@ class Drops final : public Tool {
 
   Result<void> attach(Session& session) override {
     session_ = &session;
+    if (auto r = check_devices(session.filter.netns); !r) return r;
     const auto on_line = [this](DropLine& line, const drops_event& e, std::span<const std::byte> bytes) {
       return take(line, e, bytes);
     };
@@ -108,6 +109,20 @@ class Drops final : public Tool {
   bool shows_counters() const {
     if (!options_.wants(DROPS_COUNTER) || !lines() || common().summary) return false;
     return options_.types_given || !(by_owner_ || options_.selects_packets());
+  }
+
+  // Without the device nothing would ever come.
+  Result<void> check_devices(std::uint32_t netns) const {
+    for (const std::string& dev : options_.devs) {
+      const auto found = has_device(dev, netns);
+      if (!found && netns == 0 && !common().quiet)
+        say("plumb: no device '{}' where processes are; other network namespaces cannot be looked into", dev);
+      if (found.value_or(true)) continue;
+      return Error{fmt::format("--dev {}: there is no such device", dev),
+                   netns != 0 ? "not in this network namespace" : "not in any network namespace",
+                   fmt::format("for one that is still to come: --where 'dev == \"{}\"'", dev)};
+    }
+    return {};
   }
 
   // An expression or a process filter has to look at every event: what is counted in the kernel has no

@@ -149,7 +149,6 @@ struct drops_config {
 	__u8 causes;       /* drops of others too, as causes of retransmits */
 	__u8 only_reasons; /* what has no reason is not wanted */
 	__u8 padding[5];
-	__u32 xdp_reason;  /* that of a packet which XDP took before it was received anywhere; 0: none */
 	__u32 queue_reason;    /* QDISC_DROP; 0: none */
 	__u32 no_route_reason; /* for counting them apart; 0: none */
 	__u32 lines_per_tick; /* of 100 ms; 0: no limit */
@@ -159,6 +158,7 @@ struct drops_config {
 	__u32 other_reason[DROPS_MAX_OTHER_REASONS];
 	__u8 treatment[DROPS_CORE_REASONS];        /* enum drops_treatment by drop reason */
 	__u8 reset_treatment[DROPS_RESET_REASONS]; /* the same by reset reason */
+	__u8 arrives[DROPS_CORE_REASONS]; /* only what came in is dropped so: no route has to be looked at */
 	__u8 protocol[DROPS_MAX_PROTOCOLS]; /* IPPROTO_*; 255: ARP */
 	char dev[DROPS_MAX_DEVS][DROPS_DEV_NAME];
 };

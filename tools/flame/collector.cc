@@ -43,7 +43,7 @@ Registers registers_of(const flame_sample& sample) {
 
 }  // namespace
 
-Collector::Collector(const FlameOptions& options, TargetFiles& files, KernelSymbols& kernel)
+Collector::Collector(const FlameOptions& options, TargetFiles& files, KernelNames& kernel)
     : options_(options),
       files_(files),
       processes_([](void* f, std::uint32_t pid) { return static_cast<TargetFiles*>(f)->maps(pid); }, &files_),
@@ -210,9 +210,9 @@ std::size_t Collector::interrupt_frames(std::span<const __u64> kernel) {
     return std::ranges::any_of(begins, [&](std::string_view b) { return name.starts_with(b); });
   };
   for (std::size_t i = 0; i < kernel.size(); ++i) {
-    const auto symbol = symbols_.find(kernel[i]);
-    if (symbol && begins_with(symbol->name, kExits)) return 0;
-    if (symbol && begins_with(symbol->name, kEntries)) return i + 1;
+    const std::string_view name = symbols_.find(kernel[i]);
+    if (begins_with(name, kExits)) return 0;
+    if (begins_with(name, kEntries)) return i + 1;
   }
   return 0;
 }

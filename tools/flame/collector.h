@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "flame/files.h"
+#include "flame/kernel_names.h"
 #include "flame/modules.h"
 #include "flame/options.h"
 #include "flame/processes.h"
 #include "flame/wire.h"
 #include "probe/mapping_events.h"
 #include "profile/profile.h"
-#include "symbol/kallsyms.h"
 #include "symbol/unwind.h"
 
 namespace plumb {
@@ -35,7 +35,7 @@ inline constexpr std::string_view kJitPath = "[jit]";
 class Collector {
  public:
   // All of them outlive it.
-  Collector(const FlameOptions& options, TargetFiles& files, KernelSymbols& kernel);
+  Collector(const FlameOptions& options, TargetFiles& files, KernelNames& kernel);
 
   // Keeps a record of the kernel side until settle(). False: it is none.
   bool keep(std::span<const std::byte> record);
@@ -106,7 +106,7 @@ class Collector {
   std::vector<profile::FrameId> frames_;
   std::map<std::uint32_t, JitProcess> jits_;  // by process id
   profile::MappingId kernel_ = profile::kNoMapping;
-  KernelSymbols& symbols_;
+  KernelNames& symbols_;
   // With --wakers samples wait until all of a drain was looked at: by time, who wakes comes after who waits.
   std::vector<Waited> waited_;
   std::map<Wait, std::vector<profile::FrameId>>

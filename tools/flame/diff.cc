@@ -186,6 +186,14 @@ int judge(const DiffOptions& options, const Diff& diff) {
   for (const std::string& text : options.fail_if) {
     const auto threshold = profile::DiffThreshold::compile(text);
     if (!threshold) return kWrongCommandLine;  // it compiled before
+    if (const auto r = threshold->check_names(diff); !r) {
+      print_error(r.error(), false);
+      return kFailed;
+    }
+  }
+  for (const std::string& text : options.fail_if) {
+    const auto threshold = profile::DiffThreshold::compile(text);
+    if (!threshold) return kWrongCommandLine;
     const profile::DiffVerdict v = threshold->evaluate(diff);
     const bool open = v.verdict == ChangeVerdict::inconclusive;
     const bool failed = v.verdict == ChangeVerdict::more || (open && options.strict);
@@ -245,8 +253,8 @@ const CommandInfo kFlameDiff{
         "addresses are not.\n\n"
         "There are three verdicts: more, not more (surely less than 10 % more), and inconclusive: too few samples. The "
         "intervals hold for all functions together: two profiles of one program give any \"more\" in about one comparison of a "
-        "hundred. A function with 30 % of the time that got 10 % slower is found with some 50,000 samples on each side, with "
-        "20,000 when --fail-if names it; one with 10 % with 120,000 and 45,000. Needs no privileges.",
+        "hundred. A function with 30 % of the time that got 10 % slower is found with some 35,000 samples on each side, with "
+        "20,000 when --fail-if names it; one with 10 % with 80,000 and 45,000. Needs no privileges.",
     .examples = kExamples,
     .options = diff_options,
     .main = diff_main};

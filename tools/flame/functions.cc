@@ -20,10 +20,35 @@ std::string_view module_of(const profile::Profile& profile, const Frame& frame) 
 FunctionTable::FunctionId FunctionTable::id_of(std::string_view name, std::string_view module) {
   key_.assign(module).append(1, '\0').append(name);
   const auto [it, added] = ids_.try_emplace(key_, static_cast<FunctionId>(functions_.size()));
+  if (added) add_row({.name = std::string(name), .module = std::string(module)});
+  return it->second;
+}
+
+FunctionTable::FunctionId FunctionTable::add_row(FunctionWeight row) {
+  functions_.push_back(std::move(row));
+  seen_.push_back(0);
+  before_.push_back(0);
+  return static_cast<FunctionId>(functions_.size() - 1);
+}
+
+std::uint32_t FunctionTable::group_of(std::string_view comm, std::uint32_t pid) {
+  if (!by_comm_ && !by_pid_) return 0;
+  if (!by_comm_) comm = {};
+  if (!by_pid_) pid = 0;
+  key_.assign(comm).append(1, '\0').append(std::to_string(pid));
+  const auto [it, added] = group_ids_.try_emplace(key_, static_cast<std::uint32_t>(groups_.size() + 1));
+  if (added) groups_.emplace_back(comm, pid);
+  return it->second;
+}
+
+// Its row without a group stays empty.
+FunctionTable::FunctionId FunctionTable::in_group(FunctionId function, std::uint32_t group) {
+  if (group == 0) return function;
+  const auto [it, added] = grouped_.try_emplace(std::uint64_t{group} << 32 | function, 0);
   if (added) {
-    functions_.push_back({.name = std::string(name), .module = std::string(module)});
-    seen_.push_back(0);
-    before_.push_back(0);
+    const auto& [comm, pid] = groups_[group - 1];
+    it->second = add_row(
+        {.name = functions_[function].name, .module = functions_[function].module, .comm = comm, .pid = pid});
   }
   return it->second;
 }
@@ -62,8 +87,9 @@ void FunctionTable::update(const profile::Profile& profile, const Naming& naming
     const profile::Sample sample = profile.sample(i);
     ++stack_;
     FunctionId innermost = kNone;
+    const std::uint32_t group = group_of(sample.comm, sample.pid);
     for (const profile::FrameId frame : sample.frames) {
-      for (const FunctionId f : frames_[frame].functions) count(innermost = f, sample.value);
+      for (const FunctionId f : frames_[frame].functions) count(innermost = in_group(f, group), sample.value);
     }
     if (innermost != kNone) functions_[innermost].self += sample.value;
   }
@@ -77,10 +103,12 @@ void FunctionTable::update(const profile::Profile& profile, const Naming& naming
   recent_ = weight_ - weight_before_;
 }
 
-void FunctionTable::add(std::span<const std::string_view> functions, std::uint64_t weight) {
+void FunctionTable::add(std::span<const std::string_view> functions, std::string_view comm, std::uint32_t pid,
+                        std::uint64_t weight) {
   ++stack_;
   FunctionId innermost = kNone;
-  for (const std::string_view f : functions) count(innermost = id_of(f, {}), weight);
+  const std::uint32_t group = group_of(comm, pid);
+  for (const std::string_view f : functions) count(innermost = in_group(id_of(f, {}), group), weight);
   if (innermost != kNone) functions_[innermost].self += weight;
   weight_ += weight;
 }

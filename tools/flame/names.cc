@@ -136,15 +136,21 @@ bool leads_to_probe(std::string_view name) {
 
 }  // namespace
 
-// By mapping, ascending.
+// By mapping, ascending; the kernel's are looked up at once.
 FrameNames::Wanted FrameNames::wanted_names() {
   Wanted wanted;
+  std::vector<std::uint64_t> kernel;
   const profile::Profile& profile = collector_.profile();
   for (; asked_ < profile.frames(); ++asked_) {
     const Frame frame = profile.frame_of(static_cast<profile::FrameId>(asked_));
-    if (frame.function.empty() && frame.kind != FrameKind::kernel)
+    if (!frame.function.empty()) continue;
+    if (frame.kind == FrameKind::kernel) {
+      kernel.push_back(frame.address);
+    } else {
       wanted[frame.mapping].push_back({frame.address});
+    }
   }
+  kernel_.learn(kernel);
   for (const auto& [mapping, addresses] : unnamed_) {
     for (const std::uint64_t address : addresses) wanted[mapping].push_back({address});
   }
@@ -230,10 +236,10 @@ void FrameNames::append(const Frame& frame, std::vector<Frame>& out) {
 }
 
 void FrameNames::append_kernel(const Frame& frame, std::vector<Frame>& out) {
-  const auto symbol = kernel_.find(frame.address);
-  if (symbol && style_.hide_probe && leads_to_probe(symbol->name)) return;
+  const std::string_view name = kernel_.find(frame.address);
+  if (style_.hide_probe && leads_to_probe(name)) return;
   out.push_back(frame);
-  if (symbol) out.back().function = symbol->name;
+  out.back().function = name;
 }
 
 NamedProfile FrameNames::whole() {

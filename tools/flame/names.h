@@ -9,9 +9,9 @@
 
 #include "flame/collector.h"
 #include "flame/inline_reader.h"
+#include "flame/kernel_names.h"
 #include "profile/profile.h"
 #include "symbol/elf_symbols.h"
-#include "symbol/kallsyms.h"
 
 namespace plumb {
 
@@ -39,7 +39,7 @@ struct NameStyle {
 class FrameNames {
  public:
   // All of them outlive it.
-  FrameNames(Collector& collector, TargetFiles& files, KernelSymbols& kernel, NameStyle style)
+  FrameNames(Collector& collector, TargetFiles& files, KernelNames& kernel, NameStyle style)
       : collector_(collector), files_(files), kernel_(kernel), style_(style) {}
 
   // Looks up what the collector got since the call before, and code of runtimes that has no name yet.
@@ -66,7 +66,7 @@ class FrameNames {
 
   Collector& collector_;
   TargetFiles& files_;
-  KernelSymbols& kernel_;
+  KernelNames& kernel_;
   NameStyle style_;
   std::size_t asked_ = 0;  // frames of the profile that were looked up
   std::map<Place, Named> names_;

@@ -220,6 +220,14 @@ Result<void> FlameProbe::attach_counter(const bpf_program& program, UniqueFd fd)
   return {};
 }
 
+KernelNames::Source FlameProbe::kernel_names() {
+  const int program = bpf_program__fd(probe_->progs.name_addresses);
+  return {&probe_->bss->names, [program] {
+            LIBBPF_OPTS(bpf_test_run_opts, run);
+            return bpf_prog_test_run_opts(program, &run) == 0 && run.retval == 1;
+          }};
+}
+
 void FlameProbe::each_blocked(const OnRecord& on_record) {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bpf/filter_config.h"
+#include "flame/kernel_names.h"
 #include "flame/options.h"
 #include "flame/wire.h"
 #include "probe/mapping_events.h"
@@ -29,6 +30,8 @@ class FlameProbe final : public AnyProbe {
   // Every program is attached when it returns.
   Result<void> start(Session& session, const FlameOptions& options, OnRecord on_record);
   MappingEvents& mappings() { return *mappings_; }
+  // Once it started; may be asked until the probe is gone.
+  KernelNames::Source kernel_names();
   // Threads that still wait: their samples, with the time until now.
   void each_blocked(const OnRecord& on_record);
 

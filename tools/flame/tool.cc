@@ -13,6 +13,7 @@
 #include "flame/event.h"
 #include "flame/files.h"
 #include "flame/inline_reader.h"
+#include "flame/kernel_names.h"
 #include "flame/names.h"
 #include "flame/options.h"
 #include "flame/probe.h"
@@ -59,10 +60,15 @@ class Flame final : public Tool {
 
   std::unique_ptr<TopSink> make_top(Screen& screen, const ClockSource& clock,
                                     const TopStyle& style) override {
-    if (common().from) return make_function_top(screen, clock, style, {});
+    const auto by = [this](std::string_view key) {
+      return std::ranges::find(common().by, key) != common().by.end();
+    };
+    const FunctionGroups groups{.comm = by("comm"), .pid = by("pid")};
+    if (common().from) return make_function_top(screen, clock, style, {}, groups);
     return make_function_top(screen, clock, style,
                              {[this](FunctionTable& table, bool interval) { update_top(table, interval); },
-                              [this] { return about_top(); }, [this] { return description(); }});
+                              [this] { return about_top(); }, [this] { return description(); }},
+                             groups);
   }
 
   Result<void> attach(Session& session) override {
@@ -82,6 +88,7 @@ class Flame final : public Tool {
       return true;
     };
     auto started = probe_.start(session, options_, keep);
+    if (started) kernel_->ask(probe_.kernel_names());
     started_ = session.clock.to_unix(session.clock.now());
     return started;
   }
@@ -141,9 +148,13 @@ class Flame final : public Tool {
   // Its table is of functions, not of rows.
   Result<void> check_top() const {
     if (!common().top) return {};
-    for (const auto& [option, given] : {std::pair{"--by", !common().by.empty()},
-                                        {"--where", !common().where.empty()},
-                                        {"--count", common().count.has_value()}}) {
+    for (const std::string& key : common().by) {
+      if (key != "comm" && key != "pid")
+        return Error{"flame --top does not group by " + key, "its rows are functions",
+                     "--by comm, pid or both"};
+    }
+    for (const auto& [option, given] :
+         {std::pair{"--where", !common().where.empty()}, {"--count", common().count.has_value()}}) {
       if (given)
         return Error{fmt::format("{} has no effect on flame --top", option), "its table is of functions"};
     }
@@ -217,7 +228,7 @@ class Flame final : public Tool {
   TargetFiles files_;
   InlineReader inlines_;
   FlameProbe probe_;
-  std::optional<KernelSymbols> kernel_;
+  std::optional<KernelNames> kernel_;
   std::optional<Collector> collector_;
   std::optional<FrameNames> names_;
   std::optional<NamedProfile> named_;

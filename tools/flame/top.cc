@@ -19,7 +19,7 @@ constexpr std::string_view kPlain = "\033[0m";
 constexpr std::string_view kHeadings[] = {"SELF%", "TOTAL%", "NOW%"};  // what the table is sorted by
 constexpr std::size_t kMeasures = std::size(kHeadings);
 constexpr std::size_t kShareWidth = 7, kWeightWidth = 9;
-constexpr std::size_t kWidestModule = 24, kLeastFunction = 24;
+constexpr std::size_t kWidestModule = 24, kLeastFunction = 24, kCommWidth = 15, kPidWidth = 7;
 
 double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : 100 * static_cast<double>(part) / static_cast<double>(whole);
@@ -27,8 +27,14 @@ double share(std::uint64_t part, std::uint64_t whole) {
 
 class FunctionTop final : public TopSink {
  public:
-  FunctionTop(Screen& screen, const ClockSource& clock, TopStyle style, FunctionSource source)
-      : screen_(screen), clock_(clock), style_(std::move(style)), source_(std::move(source)) {
+  FunctionTop(Screen& screen, const ClockSource& clock, TopStyle style, FunctionSource source,
+              FunctionGroups groups)
+      : screen_(screen),
+        clock_(clock),
+        style_(std::move(style)),
+        source_(std::move(source)),
+        groups_(groups) {
+    table_.group_by(groups.comm, groups.pid);
     started_ = last_frame_ = clock_.boot();
   }
 
@@ -46,7 +52,11 @@ class FunctionTop final : public TopSink {
     const auto* n = std::get_if<std::uint64_t>(&weight);
     if (frames == nullptr || n == nullptr) return {};
     if (table_.functions().empty()) started_ = clock_.boot();
-    table_.add(*frames, *n);
+    const Value comm = value("comm"), pid = value("pid");
+    const auto* name = std::get_if<std::string_view>(&comm);
+    const auto* id = std::get_if<std::uint64_t>(&pid);
+    table_.add(*frames, name == nullptr ? std::string_view{} : *name,
+               id == nullptr ? 0 : static_cast<std::uint32_t>(*id), *n);
     if (const auto* u = std::get_if<std::string_view>(&unit))
       saved_.unit = *u == "nanoseconds" ? profile::Unit::nanoseconds
                     : *u == "bytes"     ? profile::Unit::bytes
@@ -100,8 +110,9 @@ class FunctionTop final : public TopSink {
     std::vector<const FunctionWeight*> rows;
     const std::string& filter = keys_.filter();
     for (const FunctionWeight& f : table_.functions()) {
-      if (f.total != 0 && (filter.empty() || f.name.find(filter) != std::string::npos ||
-                           f.module.find(filter) != std::string::npos))
+      if (f.total != 0 &&
+          (filter.empty() || f.name.find(filter) != std::string::npos ||
+           f.module.find(filter) != std::string::npos || f.comm.find(filter) != std::string::npos))
         rows.push_back(&f);
     }
     const auto before = [this](const FunctionWeight* a, const FunctionWeight* b) {
@@ -109,7 +120,7 @@ class FunctionTop final : public TopSink {
       for (const std::size_t m : {sort_, std::size_t{0}, std::size_t{1}}) {
         if (x[m] != y[m]) return x[m] > y[m];
       }
-      return std::tie(a->name, a->module) < std::tie(b->name, b->module);
+      return std::tie(a->name, a->module, a->comm, a->pid) < std::tie(b->name, b->module, b->comm, b->pid);
     };
     std::ranges::sort(rows, before);
     if (keys_.reversed()) std::ranges::reverse(rows);
@@ -125,7 +136,8 @@ class FunctionTop final : public TopSink {
   Layout fit(const std::vector<const FunctionWeight*>& rows) const {
     Layout layout;
     std::size_t room = screen_.columns();
-    const std::size_t least = 2 * (kShareWidth + 1) + kLeastFunction;
+    const std::size_t least = 2 * (kShareWidth + 1) + kLeastFunction + (groups_.comm ? kCommWidth + 1 : 0) +
+                              (groups_.pid ? kPidWidth + 1 : 0);
     room -= std::min(room, least);
     const auto take = [&room](std::size_t width) {
       if (width >= room) return false;
@@ -155,6 +167,8 @@ class FunctionTop final : public TopSink {
                                     : d.unit == profile::Unit::bytes     ? "BYTES"
                                                                          : "SAMPLES";
     if (layout.weight) line += fmt::format("{:>{}} ", weight, kWeightWidth);
+    if (groups_.pid) line += fmt::format("{:>{}} ", "PID", kPidWidth);
+    if (groups_.comm) line += fmt::format("{:<{}} ", "COMM", kCommWidth);
     if (layout.module != 0) line += fmt::format("{:<{}} ", "MODULE", layout.module);
     line += "FUNCTION";
     append_line(frame, std::move(line), screen_.rows() == 0 ? kBold : kReverse);
@@ -170,14 +184,18 @@ class FunctionTop final : public TopSink {
                   ? fmt::format("{:>{}} ", f.self, kWeightWidth)
                   : fmt::format("{:>{}} ", profile::weight_text(d, f.self), kWeightWidth);
     }
-    if (layout.module != 0) {
-      std::string module;
-      append_printable(module, f.module.empty() ? "-" : f.module);
-      shorten(module, layout.module);
-      line.append(module).append(layout.module + 1 - display_width(module), ' ');
-    }
+    if (groups_.pid) line += fmt::format("{:>{}} ", f.pid == 0 ? "-" : std::to_string(f.pid), kPidWidth);
+    if (groups_.comm) append_left(line, f.comm, kCommWidth);
+    if (layout.module != 0) append_left(line, f.module, layout.module);
     append_printable(line, f.name);
     append_line(frame, std::move(line));
+  }
+
+  static void append_left(std::string& line, std::string_view text, std::size_t width) {
+    std::string shown;
+    append_printable(shown, text.empty() ? "-" : text);
+    if (display_width(shown) > width) shorten(shown, width);
+    line.append(shown).append(width + 1 - display_width(shown), ' ');
   }
 
   void append_line(std::string& frame, std::string line, std::string_view style = {}) const {
@@ -225,6 +243,7 @@ class FunctionTop final : public TopSink {
   const ClockSource& clock_;
   TopStyle style_;
   FunctionSource source_;
+  FunctionGroups groups_;
   FunctionTable table_;
   TopKeys keys_;
   profile::Description saved_;
@@ -238,8 +257,8 @@ class FunctionTop final : public TopSink {
 }  // namespace
 
 std::unique_ptr<TopSink> make_function_top(Screen& screen, const ClockSource& clock, TopStyle style,
-                                           FunctionSource source) {
-  return std::make_unique<FunctionTop>(screen, clock, std::move(style), std::move(source));
+                                           FunctionSource source, FunctionGroups groups) {
+  return std::make_unique<FunctionTop>(screen, clock, std::move(style), std::move(source), groups);
 }
 
 }  // namespace plumb

@@ -18,6 +18,11 @@
 
 namespace plumb {
 
+// Which of --by's fields make groups.
+struct FunctionGroups {
+  bool comm = false, pid = false;
+};
+
 // Where the table comes from while a capture runs. Without a capture it comes from saved rows.
 struct FunctionSource {
   std::function<void(FunctionTable&, bool interval)> update;  // brings the table up to date
@@ -27,6 +32,6 @@ struct FunctionSource {
 
 // `screen` and `clock` outlive the sink.
 std::unique_ptr<TopSink> make_function_top(Screen& screen, const ClockSource& clock, TopStyle style,
-                                           FunctionSource source);
+                                           FunctionSource source, FunctionGroups groups = {});
 
 }  // namespace plumb

@@ -44,6 +44,16 @@ struct flame_sample {
   __u64 kernel[FLAME_KERNEL_DEPTH]; /* innermost first */
 };
 
+/* What name_addresses() is asked, and answers; shared memory. */
+#define FLAME_NAMES_AT_ONCE 32
+#define FLAME_NAME_LEN 512 /* KSYM_NAME_LEN */
+
+struct flame_names {
+  __u64 count; /* of `address` */
+  __u64 address[FLAME_NAMES_AT_ONCE];
+  char name[FLAME_NAMES_AT_ONCE][FLAME_NAME_LEN]; /* "nft_do_chain [nf_tables]"; of no symbol "0xffff..." */
+};
+
 struct flame_config {
   __u64 min_block_ns; /* shorter waits are not told */
   __u32 stack_most;   /* bytes of user stack to copy */

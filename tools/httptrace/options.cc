@@ -53,9 +53,16 @@ Result<void> add_status(HttptraceOptions& o, std::string_view item) {
   return {};
 }
 
+// What no host name looks like is an address, or meant to be one: 300.1.1.1, 10.0.0.0/33, fe80:::1.
 bool looks_like_address(std::string_view item) {
-  if (item.starts_with('!')) return true;  // only addresses can be excluded
-  return IpPrefix::parse(item).ok();
+  if (item.starts_with('!') || item.find('/') != std::string_view::npos)
+    return true;  // only addresses have these
+  if (IpPrefix::parse(item).ok()) return true;
+  const bool v4 = item.find('.') != std::string_view::npos &&
+                  item.find_first_not_of("0123456789.") == std::string_view::npos;
+  const bool v6 = std::ranges::count(item, ':') > 1 &&
+                  item.find_first_not_of("0123456789abcdefABCDEF:.%") == std::string_view::npos;
+  return v4 || v6;
 }
 
 constexpr auto kOptions = std::to_array<Option<HttptraceOptions>>({

@@ -147,6 +147,7 @@ void add_http(const Request& r, SpanDraft& span) {
     out.text("url.query", r.exchange->query);
   } else {
     out.text("url.full", span.keep(full_url(r)));
+    if (span.url_template) out.text("url.template", r.path_template);
   }
 }
 
@@ -190,6 +191,8 @@ bool fill_span(const Row& row, SpanDraft& span) {
     add_rpc(r, span);
   } else {
     span.name = method == kOther ? std::string_view("HTTP") : method;
+    if (span.url_template && r.role == Role::client && !r.path_template.empty())
+      span.name = span.keep(std::string(span.name).append(" ").append(r.path_template));
     add_http(r, span);
   }
   add_common(row, r, span);

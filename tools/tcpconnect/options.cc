@@ -9,6 +9,7 @@ namespace {
 constexpr std::string_view kRoles[] = {"client", "server", "both"};
 
 Result<void> set_role(TcpconnectOptions& o, std::string_view role) {
+  o.role_given = true;
   o.client = role != "server";
   o.server = role != "client";
   return {};
@@ -20,7 +21,8 @@ constexpr auto kOptions = std::to_array<Option<TcpconnectOptions>>({
       .values = kRoles,
       .completes = Completes::values,
       .group = "tcpconnect",
-      .help = "client (default): connections made from here; server: connections accepted here; both."},
+      .help = "client (default): connections made from here; server: connections accepted here; both.",
+      .of_saved = true},
      set_role},
     {{.name = "accept", .group = "tcpconnect", .help = "The same as --role both.", .of_saved = true},
      [](TcpconnectOptions& o, std::string_view) -> Result<void> { return set_role(o, "both"); }},

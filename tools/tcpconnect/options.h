@@ -12,6 +12,7 @@ namespace plumb {
 struct TcpconnectOptions {
   bool client = true;
   bool server = false;
+  bool role_given = false;
   bool life = false;
   bool only_v4 = false;
   bool only_v6 = false;

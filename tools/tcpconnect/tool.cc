@@ -101,6 +101,12 @@ class Tcpconnect final : public Tool {
  private:
   Result<void> check() override {
     if (options_.only_v4 && options_.only_v6) return Error{"--ipv4 and --ipv6 exclude each other"};
+    // What both sides' columns show is chosen here; which lines there are, is not.
+    if (common().from && options_.role_given && !(options_.client && options_.server)) {
+      const std::string_view role = options_.client ? "client" : "server";
+      return Error{"--role has no effect on saved lines", "nothing is traced with --from",
+                   fmt::format("say --where 'role == {}'", role)};
+    }
     return {};
   }
 

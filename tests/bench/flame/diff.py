@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Whether the verdicts of `plumb flame diff` hold, over real captures of one program.
 
-    sudo tests/bench/flame/diff.py [--runs 100] [--seconds 2] [--frequency 9999] [--check]
+    sudo tests/bench/flame/diff.py [--runs 100] [--seconds 4] [--frequency 9999] [--check]
 
 Takes so many captures of work.cc and as many of it with a function 10 % slower, in turns. Each capture is compared with
-the next of the same program, which should give no "more", and with the slower one, where `self("hot") > 0%` should hold.
---check fails with more than 5 of 100 wrong "more", or fewer than 95 of 100 found.
+the next of the same program, which should give no "more", and with the slower one, which should be found: by `self("hot") > 0%`
+with 20,000 samples (--seconds 2 where a CPU is free), without naming it with 35,000. Of 100 drawings from 80 captures of a busy
+machine it was found unnamed in 96 with 20,000 samples, 97 with 25,000 and 100 with 35,000. --check fails with more than 5 of
+100 wrong "more", or fewer than 95 of 100 found either way.
 """
 import argparse
 import os
@@ -36,7 +38,7 @@ def more(base, new, *arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--frequency", type=int, default=9999)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
@@ -56,7 +58,7 @@ def main():
             last = base
     print(f"{options.runs} pairs of captures with {statistics.median(samples):.0f} samples each: of the same program {wrong} give "
           f'a "more"; hot(), 10 % slower, is found in {found} when --fail-if names it, in {found_unnamed} when nothing does')
-    return 1 if options.check and (wrong > 0.05 * options.runs or found < 0.95 * options.runs) else 0
+    return 1 if options.check and (wrong > 0.05 * options.runs or min(found, found_unnamed) < 0.95 * options.runs) else 0
 
 
 if __name__ == "__main__":
