@@ -66,6 +66,13 @@ struct sk_buff {
 	unsigned int end;  /* the same; skb_shared_info begins there */
 	unsigned char *head;
 	unsigned char *data;
+	__u16 alloc_cpu; /* that allocated it (Linux 5.18) */
+} RELOCATED;
+
+/* Of the neighbour table: what waits for its address lies in arp_queue. */
+struct neighbour {
+	struct sk_buff_head arp_queue;
+	struct net_device *dev;
 } RELOCATED;
 
 /* include/uapi/linux/errqueue.h: what waits in a socket's error queue, in the packets' cb. */

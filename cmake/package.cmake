@@ -42,6 +42,9 @@ from one terminal. It traces with BPF programs, which vanish with it.
 
 The executable is static and needs Linux 5.8 or later with BTF.")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+if(CMAKE_CROSSCOMPILING)
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE ${BPF_TARGET_ARCH})  # arm64; else the builder's is taken
+endif()
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)

@@ -35,6 +35,7 @@ enum class Outcome : std::uint8_t {
   unreachable,  // ICMP says that there is no server, and nobody else was asked
   encrypted,    // not a lookup but a connection for them
   failed,       // of an application's call: an error that says nothing about the name
+  malformed,    // the answer, or a part of it, is no DNS message
 };
 
 // The process behind a socket. Nothing here looks into `identity`: the caller puts in what it wants to find again.
@@ -57,6 +58,7 @@ struct Sighting {
       0;  // sent: the socket, any number that names it; 0: none, the packet is only forwarded
   Endpoint source;
   Endpoint destination;
+  bool waits = false;  // sent: not yet, since its neighbour's address is not known; seen again if that comes
   const Owner* owner = nullptr;  // of a packet that was sent; nullptr: not known
   std::uint32_t sequence = 0;    // TCP
   bool syn = false;              // TCP

@@ -46,17 +46,25 @@ void Matcher::see(const Sighting& s) {
 
 void Matcher::message(const Sighting& s, const Owner* owner, std::span<const std::byte> bytes,
                       std::uint32_t length) {
-  if (message_.decode(bytes) == Decoded::bad || message_.opcode() != 0) return;
+  if (!decode(bytes)) return;
+  const bool whole = bytes.size() == length;
   const bool sent = s.direction == Direction::sent;
   if (message_.is_response()) {
-    const Place place{s, sent ? Role::server : Role::client, s.destination, s.source, owner, length};
+    const Place place{s, sent ? Role::server : Role::client, s.destination, s.source, owner, length, whole};
     if (place.role == Role::client ? !options_.client : !options_.server) return;
     if (!response(place)) keep_stray(place, bytes);
   } else {
-    const Place place{s, sent ? Role::client : Role::server, s.source, s.destination, owner, length};
+    const Place place{s, sent ? Role::client : Role::server, s.source, s.destination, owner, length, whole};
     if (place.role == Role::client ? !options_.client : !options_.server) return;
     query(place);
   }
+}
+
+// Into message_. Of an answer the header is enough.
+bool Matcher::decode(std::span<const std::byte> bytes) {
+  const bool good =
+      message_.decode(bytes) != Decoded::bad || (bytes.size() >= kHeaderBytes && message_.is_response());
+  return good && message_.opcode() == 0;
 }
 
 std::uint64_t Matcher::client_hash(std::uint32_t netns, Role role, Transport transport,
@@ -126,13 +134,10 @@ void Matcher::query(const Place& p) {
   const State state = number == kNoSlot ? State::free : slots_[number].state;
   if (state == State::asking || state == State::refused) {
     set_owner(number, p.owner, p.sighting.time);
-    if (attempt != nullptr && attempt->ifindex != p.sighting.ifindex &&
-        since(attempt->time, p.sighting.time) < kSamePacketNs) {
-      return;  // the same packet at another device
-    }
+    if (attempt != nullptr && sent_before(slots_[number], *attempt, p.sighting)) return;
   } else if ((state == State::answered || state == State::missed) &&
              since(*slots_[number].lookup.answered, p.sighting.time) < kSamePacketNs) {
-    ++slots_[number].lookup.attempts;  // sent again while the answer was on its way
+    if (!p.sighting.waits) ++slots_[number].lookup.attempts;  // sent again while the answer was on its way
     return;
   } else {
     number = find_earlier(p);
@@ -144,6 +149,22 @@ void Matcher::query(const Place& p) {
   add_attempt(number, p);
   tell_callers(number, p);
   try_strays(p);
+}
+
+// Whether a query is a packet that was seen: at another device, or while it waited. `attempt`: the last that is alike.
+bool Matcher::sent_before(Slot& slot, const Attempt& attempt, const Sighting& s) {
+  const bool just_now = since(attempt.time, s.time) < kSamePacketNs;
+  if (s.waits) return just_now && !attempt.waiting;  // the two sightings change places between CPUs
+  for (Attempt& a : std::span(slot.attempt).first(slot.attempts)) {
+    if (!a.waiting || a.id != attempt.id || a.client != attempt.client || a.server != attempt.server)
+      continue;
+    a.waiting = false;
+    a.ifindex = s.ifindex;
+    a.time = slot.last_query = s.time;
+    if (slot.lookup.attempts == 1) slot.lookup.asked = s.time;
+    return true;
+  }
+  return just_now && attempt.ifindex != s.ifindex;
 }
 
 void Matcher::tell_callers(std::uint32_t number, const Place& p) {
@@ -190,9 +211,9 @@ void Matcher::add_attempt(std::uint32_t number, const Place& p) {
   Slot& slot = slots_[number];
   if (slot.attempts == kMaxAttempts) remove_attempt(number, 0);
   Attempt& a = slot.attempt[slot.attempts++];
-  a = {p.sighting.time,    p.sighting.transport, false,    message_.id(),
-       p.sighting.ifindex, p.sighting.socket,    p.client, p.server,
-       question_hash(p),   client_hash(p)};
+  a = {p.sighting.time,    p.sighting.transport, false,    p.sighting.waits, message_.id(),
+       p.sighting.ifindex, p.sighting.socket,    p.client, p.server,         question_hash(p),
+       client_hash(p)};
   by_question_.add(a.question_hash, number);
   by_client_.add(a.client_hash, number);
   Lookup& l = slot.lookup;
@@ -282,12 +303,17 @@ void Matcher::answer(std::uint32_t number, const Attempt& attempt, const Place& 
   l.server = attempt.server;
   l.id = attempt.id;
   l.response_bytes = p.length;
-  l.outcome = late ? Outcome::late
-              : l.answer.rcode() == 0 && !l.answer.answers_question() && !l.answer.has(kTc)
+  const bool broken = p.whole && l.answer.broken() && !l.answer.has(kTc);
+  l.outcome = late     ? Outcome::late
+              : broken ? Outcome::malformed
+              : l.answer.rcode() == 0 && !l.answer.answers_question() && !l.answer.has(kTc) && !l.answer.cut()
                   ? Outcome::nodata
                   : Outcome::answered;
   const std::uint64_t socket = attempt.socket;
-  if (p.role == Role::server) set_owner(number, p.owner, p.sighting.time);
+  if (p.role == Role::server) {
+    set_owner(number, p.owner, p.sighting.time);
+    remember_server(l);
+  }
   if (late || p.role == Role::server) {
     tell(number);
     return;
@@ -388,15 +414,42 @@ void Matcher::advance(BootTime now) {
   }
 }
 
+// Bounded: of more servers the ones that answered first are forgotten.
+void Matcher::remember_server(const Lookup& l) {
+  if (Answering* known = server_here(l); known != nullptr) {
+    if (l.owner.pid != 0) known->owner = l.owner;
+  } else if (servers_.size() < kMaxServers) {
+    servers_.push_back({l.netns, l.server, l.owner});
+  } else {
+    servers_[next_server_++ % kMaxServers] = {l.netns, l.server, l.owner};
+  }
+}
+
+Matcher::Answering* Matcher::server_here(const Lookup& l) {
+  const auto found = std::ranges::find_if(
+      servers_, [&](const Answering& a) { return a.server == l.server && a.netns == l.netns; });
+  return found == servers_.end() ? nullptr : &*found;
+}
+
+// A query that came in without an answer may be forwarded to another host; to a server that has answered it is not.
+void Matcher::expire_served(std::uint32_t number) {
+  Slot& slot = slots_[number];
+  const Answering* server = server_here(slot.lookup);
+  if (server == nullptr) return release(number);
+  set_owner(number, &server->owner, slot.deadline);
+  enter(number, State::told, after(slot.deadline, (kLateTimeouts - 1) * options_.timeout_ns));
+  queue(number);
+}
+
 void Matcher::expire(std::uint32_t number) {
   Slot& slot = slots_[number];
   switch (slot.state) {
     case State::asking:
+      slot.lookup.outcome = Outcome::timeout;
       if (slot.lookup.role == Role::server) {
-        release(number);  // forwarded to another host, or never answered: nothing here says which
+        expire_served(number);
         return;
       }
-      slot.lookup.outcome = Outcome::timeout;
       enter(number, State::told, after(slot.deadline, (kLateTimeouts - 1) * options_.timeout_ns));
       queue(number);
       return;
@@ -435,7 +488,7 @@ void Matcher::finish() {
   while (asking.front() != kNoSlot) {
     const std::uint32_t number = asking.front();
     if (slots_[number].lookup.role == Role::server) {
-      release(number);
+      expire_served(number);
     } else {
       tell(number);
     }
@@ -532,9 +585,10 @@ void Matcher::try_strays(const Place& asked) {
         since(s.sighting.time, asked.sighting.time) > kSamePacketNs) {
       continue;
     }
-    if (message_.decode(s.message) == Decoded::bad) continue;
-    const Place place{s.sighting,        asked.role, s.sighting.destination,
-                      s.sighting.source, nullptr,    s.sighting.length};
+    if (!decode(s.message)) continue;
+    const bool whole = s.message.size() == s.sighting.length;
+    const Place place{s.sighting,        asked.role, s.sighting.destination, s.sighting.source, nullptr,
+                      s.sighting.length, whole};
     if (!response(place)) continue;
     s.message.clear();
     return;

@@ -90,11 +90,13 @@ class Matcher {
   static constexpr std::size_t kStates = 8;
   static constexpr std::size_t kMaxAttempts = 8;  // that an answer may still come to
   static constexpr std::size_t kMaxStrays = 64;
+  static constexpr std::size_t kMaxServers = 64;  // that are known to be of this host
 
   struct Attempt {
     BootTime time;
     Transport transport = Transport::udp;
     bool refused = false;  // ICMP says that its server is not there
+    bool waiting = false;  // for the neighbour's address
     std::uint16_t id = 0;
     std::uint32_t ifindex = 0;
     std::uint64_t socket = 0;
@@ -132,11 +134,23 @@ class Matcher {
     const Endpoint& server;
     const Owner* owner;
     std::uint32_t length;
+    bool whole;  // all of its bytes are here
+  };
+  // A server of this host: it has answered.
+  struct Answering {
+    std::uint32_t netns = 0;
+    Endpoint server;
+    Owner owner;
   };
 
   void message(const Sighting& sighting, const Owner* owner, std::span<const std::byte> bytes,
                std::uint32_t length);
+  bool decode(std::span<const std::byte> bytes);
   void query(const Place& place);
+  bool sent_before(Slot& slot, const Attempt& attempt, const Sighting& sighting);
+  void remember_server(const Lookup& lookup);
+  Answering* server_here(const Lookup& lookup);
+  void expire_served(std::uint32_t number);
   bool response(const Place& place);
   std::uint64_t question_hash(const Place& place) const;
   static std::uint64_t client_hash(std::uint32_t netns, Role role, Transport transport,
@@ -183,6 +197,8 @@ class Matcher {
   Message message_;
   std::vector<Stray> strays_;
   std::size_t next_stray_ = 0;
+  std::vector<Answering> servers_;
+  std::size_t next_server_ = 0;
   std::uint64_t lost_ = 0;
   std::size_t in_use_ = 0;
 };

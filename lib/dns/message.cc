@@ -80,6 +80,7 @@ Decoded Message::decode(std::span<const std::byte> bytes) {
   bool good = true;
   for (std::uint32_t i = 0; good && i < questions; ++i) good = read_question(in);
   // A message whose first question cannot be read is none: its port was used for something else.
+  cut_ = true;
   if (questions > 0 && !has_question_) return Decoded::bad;
   for (std::uint32_t i = 0; good && i < answer_count_; ++i) good = read_record(in, true);
   for (std::uint32_t i = 0; good && i < others + additional; ++i) good = read_record(in, false);

@@ -27,7 +27,7 @@ enum Flag : std::uint16_t {
 inline constexpr std::size_t kHeaderBytes = 12;
 
 enum class Decoded : std::uint8_t {
-  bad,  // no DNS message; nothing in the Message means anything
+  bad,  // no DNS message; nothing in the Message means anything but the header, if there are kHeaderBytes
   cut,  // the bytes end, or stop making sense, before the message does: what stands before is there
   whole,
 };
@@ -50,6 +50,8 @@ class Message {
   // 12 bits, with the upper 8 of an OPT record (RFC 6891, section 6.1.3).
   std::uint16_t rcode() const { return rcode_; }
   bool cut() const { return cut_; }
+  // It is cut, but not because it has more text than is kept.
+  bool broken() const { return cut_ && text_.size() < kMaxText; }
 
   // The first question; more than one is not in use. name() is empty without one, "." for the root.
   bool has_question() const { return has_question_; }

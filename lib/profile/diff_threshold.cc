@@ -173,7 +173,7 @@ Result<void> DiffThreshold::check_names(const Diff& diff) const {
     for (const std::string& name : diff.names)
       names.push_back(std::string_view(name).substr(0, name.find('(')));
     std::ranges::sort(names);
-    names.erase(std::ranges::unique(names).begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     Error error{"no function is named " + query::quoted(l.function),
                 "neither in the profile before nor in the one after"};
     append_printable(error.hint,

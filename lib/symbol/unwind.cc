@@ -29,6 +29,11 @@ class Unwinder {
   bool restore(const RegisterRule& rule, std::uint64_t cfa, const UnwindTable& table, Registers& caller);
   bool by_go(const GoTable& table, std::uint64_t address);
   bool by_frame_pointer();
+#if defined(__aarch64__)
+  bool is_link_current();
+  bool by_link();
+  bool by_signal_frame();
+#endif
   bool arrive(Registers caller, bool exact);
 
   Registers now_;
@@ -180,6 +185,51 @@ bool Unwinder::by_frame_pointer() {
   return arrive(caller, false);
 }
 
+#if defined(__aarch64__)
+
+// Linkers write no call-frame information for the entries of procedure linkage tables on arm64, which leave the link
+// register and the stack pointer as they are. Code without rules that keeps a frame record (V8's in node) has the link
+// register there, or, after a call, an address of its own in it.
+bool Unwinder::is_link_current() {
+  if (!exact_ || !now_.has(kLink)) return false;
+  if (now_.has(kFramePointer)) {
+    const auto saved = stack_.read(now_.value[kFramePointer] + 8);
+    if (saved && *saved == now_.value[kLink]) return false;
+  }
+  const std::uint64_t link = (now_.value[kLink] & kAddressBits) - 1;
+  const auto code = code_.find(link);
+  return code && code->cfi != nullptr && code->cfi->find(link - code->bias);
+}
+
+bool Unwinder::by_link() {
+  Registers caller = now_;
+  caller.known &= kCalleeSaved;
+  caller.set(kStackPointer, now_.value[kStackPointer]);
+  caller.set(kReturn, now_.value[kLink]);
+  caller.forget(kLink);
+  return arrive(caller, false);
+}
+
+// Where a signal handler returns to (__kernel_rt_sigreturn, arch/arm64/kernel/vdso/sigreturn.S) has no call-frame
+// information, on purpose. At the stack pointer lies a struct rt_sigframe: struct siginfo, struct ucontext, and in its
+// struct sigcontext the interrupted registers; what follows them begins with a mark (asm/sigcontext.h).
+bool Unwinder::by_signal_frame() {
+  constexpr std::uint64_t kRegisters = 312, kReserved = 592;
+  constexpr std::uint32_t kFpsimdMagic = 0x46508001, kFpsimdSize = 528;
+  if (exact_ || !now_.has(kStackPointer)) return false;
+  const std::uint64_t sp = now_.value[kStackPointer];
+  if (stack_.read(sp + kReserved) != (std::uint64_t{kFpsimdSize} << 32 | kFpsimdMagic)) return false;
+  Registers interrupted;
+  for (std::size_t i = 0; i < kUnwindRegisters; ++i) {  // x0 to x30, sp, pc
+    const auto value = stack_.read(sp + kRegisters + 8 * i);
+    if (!value) return false;
+    interrupted.set(i, *value);
+  }
+  return arrive(interrupted, true);
+}
+
+#endif
+
 bool Unwinder::arrive(Registers caller, bool exact) {
   caller.value[kReturn] &= kAddressBits;
   if (caller.value[kReturn] == 0) return stop(UnwindEnd::root);
@@ -195,7 +245,13 @@ bool Unwinder::step() {
   if (code->cfi != nullptr) {
     if (const auto rule = code->cfi->find(in_file)) return by_cfi(*rule, *code->cfi);
   }
+#if defined(__aarch64__)
+  if (by_signal_frame()) return true;
+#endif
   if (code->go != nullptr && !code->go->empty()) return by_go(*code->go, in_file);
+#if defined(__aarch64__)
+  if (is_link_current()) return by_link();
+#endif
   return by_frame_pointer();
 }
 

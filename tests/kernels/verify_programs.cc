@@ -59,6 +59,7 @@ bool calls_kernel_functions(const bpf_program* program) {
 void hide_constants(bpf_object* object) {
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
+    if (std::string_view(bpf_map__name(map)).starts_with(".rodata.")) continue;  // formats, which nobody sets
     bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~std::uint32_t{BPF_F_RDONLY_PROG});
   }
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A name server for tests that answers as the first label says: `servfail.`, `refused.`, `nxdomain.`, `nodata.`, `silent.`,
 `lost-N.` (leaves the first N queries unanswered), `tc.` (truncates over UDP), `big.` (4 KB of text), `forged.` (a wrong id
-first), `late-MS.`; anything else has the address 192.0.2.1 and 2001:db8::1. Over UDP and TCP, at ADDRESS PORT, in the
-network namespace that it is started in. Says "ready" once it listens."""
+first), `late-MS.`, `malformed.` (rubbish behind the header); anything else has the address 192.0.2.1 and 2001:db8::1. Over
+UDP and TCP, at ADDRESS PORT, in the network namespace that it is started in. Says "ready" once it listens."""
 import re
 import socket
 import struct
@@ -48,6 +48,8 @@ def reply(query, tcp):
         elif kind == 28:
             answers = [record(28, socket.inet_pton(socket.AF_INET6, "2001:db8::1"))]
     message = struct.pack("!HHHHHH", ident, flags, 1, len(answers), 0, 0) + question + b"".join(answers)
+    if label == "malformed":
+        message = message[:12] + b"\xff" * 8
     if label == "forged":
         before = struct.pack("!H", ident ^ 0x5555) + message[2:]
     return [m for m in (before, message) if m]

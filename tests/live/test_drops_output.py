@@ -151,7 +151,7 @@ class Output(DropTest):
             self.flood(3)
         for line in self.here(plumb.lines, type="drop"):
             text = " ".join(line["stack"])
-            self.assertRegex(text, r"do_syscall_64.*udp\w*rcv")
+            self.assertRegex(text, r"(do_syscall_64|el0_svc).*udp\w*rcv")
             self.assertNotIn("bpf_prog", text)
         with Plumb("drops", "-f", "folded", f"--netns={self.ns.path}", json_lines=False) as plumb:
             self.flood(5)

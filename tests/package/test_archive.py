@@ -7,10 +7,9 @@ import tempfile
 import unittest
 
 from roots import PROJECT
-from harness import alone
+from harness import PLUMB as EXECUTABLE, alone
 
 BUILD = os.path.join(PROJECT, "build")
-EXECUTABLE = os.path.join(BUILD, "package/image/plumb")
 
 
 def archive():

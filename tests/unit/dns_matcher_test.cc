@@ -9,113 +9,11 @@
 
 #include "dns/names.h"
 #include "unit/dns_build.h"
+#include "unit/dns_host.h"
 
 using namespace plumb;
 using namespace plumb::dns;
-using dns_build::Bytes;
-
-namespace {
-
-BootTime ms(std::uint64_t n) {
-  return {1'000'000'000 + n * 1'000'000};
-}
-
-Endpoint end(std::string_view address, std::uint16_t port) {
-  return {*IpAddress::parse(address), port};
-}
-
-Owner owner_of(std::uint32_t pid) {
-  Owner o;
-  o.pid = o.tid = pid;
-  return o;
-}
-
-struct OneList final : SearchLists {
-  ResolvConf conf;
-  const ResolvConf& of(const Owner&) override { return conf; }
-};
-
-// A host with one client, and what is told of it, one line a lookup.
-struct Host {
-  explicit Host(Matcher::Options options = {}) : matcher(options) {}
-
-  Matcher matcher;
-  Owner owner = owner_of(42);
-  Endpoint client = end("10.0.0.2", 40000);
-  Endpoint server = end("10.0.0.53", 53);
-  std::uint64_t socket = 0xabc;
-  std::uint32_t netns = 1;
-  std::uint32_t ifindex = 2;
-  Transport transport = Transport::udp;
-  std::uint32_t sequence = 1;
-
-  Sighting sighting(std::uint64_t at, Direction direction, const Bytes& bytes) {
-    Sighting s;
-    s.time = ms(at);
-    s.direction = direction;
-    s.transport = transport;
-    s.netns = netns;
-    s.ifindex = ifindex;
-    s.payload = bytes;
-    s.length = static_cast<std::uint32_t>(bytes.size());
-    s.sequence = sequence;
-    return s;
-  }
-  void ask(std::uint64_t at, const Bytes& bytes) {
-    Sighting s = sighting(at, Direction::sent, bytes);
-    s.socket = socket;
-    s.source = client;
-    s.destination = server;
-    s.owner = owner.pid == 0 ? nullptr : &owner;
-    matcher.see(s);
-  }
-  void answer(std::uint64_t at, const Bytes& bytes) {
-    Sighting s = sighting(at, Direction::received, bytes);
-    s.source = server;
-    s.destination = client;
-    matcher.see(s);
-  }
-  void refuse(std::uint64_t at, std::optional<std::uint16_t> id = std::nullopt) {
-    matcher.see(Unreachable{ms(at), netns, client, server, id});
-  }
-  void read(std::uint64_t at) { matcher.see(Pickup{ms(at), socket, &owner, transport}); }
-
-  static std::string_view name(Outcome o) {
-    constexpr std::string_view kNames[] = {"answered", "nodata",      "timeout",  "late",
-                                           "pending",  "unreachable", "encrypted"};
-    return kNames[static_cast<std::size_t>(o)];
-  }
-  std::string told() {
-    std::string out;
-    while (const Lookup* l = matcher.next()) {
-      out += l->name + " " + std::string(name(l->outcome)) + " x" + std::to_string(l->attempts);
-      if (l->answered) out += " " + std::to_string((l->answered->ns - l->asked.ns) / 1'000'000) + "ms";
-      if (l->picked_up) out += " read+" + std::to_string((l->picked_up->ns - l->answered->ns) / 1'000'000);
-      if (l->role == Role::server) out += " server";
-      if (l->transport == Transport::tcp) out += " tcp";
-      if (l->truncated) out += " TC";
-      if (l->misfits != 0) out += " misfits" + std::to_string(l->misfits);
-      if (!l->search_of.empty()) out += " of:" + l->search_of;
-      out += "; ";
-    }
-    return out;
-  }
-};
-
-Matcher::Options no_pickup() {
-  Matcher::Options o;
-  o.pickup = false;
-  return o;
-}
-
-Bytes a(unsigned id, std::string_view name) {
-  return dns_build::response(id, name, kA, {dns_build::address(192, 0, 2, 1)});
-}
-Bytes empty(unsigned id, std::string_view name, unsigned rcode) {
-  return dns_build::response(id, name, kA, {}, 0x8180 | rcode);
-}
-
-}  // namespace
+using namespace dns_host;
 
 TEST_CASE("dns matcher: asked, answered, read") {
   Host h;
@@ -320,9 +218,11 @@ TEST_CASE("dns matcher: both roles on one host") {
   CHECK(h.told() == "a.example answered x1 2ms server; ");
   h.answer(4, r);
   CHECK(h.told() == "a.example answered x1 4ms; ");
-  h.matcher.see(in);  // never answered: whether a server runs here is not known
+  in.time = ms(5);
+  h.matcher.see(in);  // never answered
   h.matcher.advance(ms(60'000));
-  CHECK(h.told().empty());
+  CHECK(h.told() == "a.example timeout x1 server; ");
+  h.matcher.advance(ms(60'001));
   CHECK(h.matcher.size() == 0);
 }
 
@@ -498,6 +398,97 @@ TEST_CASE("dns matcher: an error is about what it quotes") {
   CHECK(h.told().empty());
   h.answer(1001, a(1, "a.example"));
   CHECK(h.told() == "a.example answered x1 1001ms; ");
+}
+
+TEST_CASE("dns matcher: a query that waits for its neighbour") {
+  Host h(no_pickup());
+  SUBCASE("is no other attempt once it is sent") {
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.ask(900, dns_build::query(1, "a.example"));
+    h.answer(910, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x1 10ms; ");
+  }
+  SUBCASE("whatever came first") {
+    h.ask(1, dns_build::query(1, "a.example"));
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.answer(2, a(1, "a.example"));
+    h.wait(0, dns_build::query(1, "a.example"));
+    CHECK(h.told() == "a.example answered x1 1ms; ");
+  }
+  SUBCASE("twice, and then both are sent") {
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.wait(2500, dns_build::query(1, "a.example"));
+    h.ask(2600, dns_build::query(1, "a.example"));
+    h.ask(2600, dns_build::query(1, "a.example"));
+    h.answer(2610, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x2 2610ms; ");
+  }
+  SUBCASE("that is not there") {
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.refuse(3000, 1);
+    h.matcher.advance(ms(3200));
+    CHECK(h.told() == "a.example unreachable x1; ");
+  }
+}
+
+TEST_CASE("dns matcher: a server of this host that does not answer") {
+  Matcher::Options options = no_pickup();
+  options.client = false;
+  options.server = true;
+  Host h(options);
+  h.arrive(0, dns_build::query(1, "forwarded.example"));
+  h.matcher.advance(ms(6000));
+  CHECK(h.told().empty());  // perhaps to another host
+  h.arrive(6001, dns_build::query(2, "a.example"));
+  h.reply(6003, a(2, "a.example"), owner_of(53));
+  CHECK(h.told() == "a.example answered x1 2ms server; ");
+  h.arrive(6004, dns_build::query(3, "silent.example"));
+  h.matcher.advance(ms(12000));
+  const Lookup* l = h.matcher.next();
+  REQUIRE(l != nullptr);
+  CHECK(l->outcome == Outcome::timeout);
+  CHECK(l->owner.pid == 53);
+  CHECK(h.told().empty());
+  h.reply(12001, a(3, "silent.example"), owner_of(53));
+  CHECK(h.told() == "silent.example late x1 5997ms server; ");
+  h.arrive(12002, dns_build::query(4, "last.example"));
+  h.matcher.finish();
+  CHECK(h.told() == "last.example pending x1 server; ");
+}
+
+TEST_CASE("dns matcher: an answer that is no DNS message to its end") {
+  Host h(no_pickup());
+  h.ask(0, dns_build::query(1, "a.example"));
+  SUBCASE("its answer section is cut") {
+    Bytes cut = a(1, "a.example");
+    cut.data().pop_back();
+    h.answer(1, cut);
+    CHECK(h.told() == "a.example malformed x1 1ms; ");
+  }
+  SUBCASE("its question is none") {
+    Bytes junk = dns_build::response(1, "a.example", kA, {}, 0x8180);
+    std::fill(junk.data().begin() + 12, junk.data().end(), std::byte{0xff});
+    h.answer(1, junk);
+    CHECK(h.told() == "a.example malformed x1 1ms; ");
+  }
+  SUBCASE("and somebody else's") {
+    Bytes junk = dns_build::response(2, "a.example", kA, {}, 0x8180);
+    std::fill(junk.data().begin() + 12, junk.data().end(), std::byte{0xff});
+    h.answer(1, junk);
+    h.answer(2, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x1 2ms misfits1; ");
+  }
+  SUBCASE("only the first of its fragments was there") {
+    const Bytes whole = a(1, "a.example");
+    Bytes cut = whole;
+    cut.data().pop_back();
+    Sighting s = h.sighting(1, Direction::received, cut);
+    s.length = static_cast<std::uint32_t>(whole.size());
+    s.source = h.server;
+    s.destination = h.client;
+    h.matcher.see(s);
+    CHECK(h.told() == "a.example answered x1 1ms; ");
+  }
 }
 
 TEST_CASE("dns matcher: asked again over TCP when the trace ends is no answer") {

@@ -102,7 +102,7 @@ TEST_CASE("what a process's own context says") {
   const std::string whole = field(1, attributes);
   for (std::size_t n = 0; n < whole.size(); ++n) CHECK(resource_of_context(whole.substr(0, n)).size() <= 2);
   std::string many;
-  for (int i = 0; i < 100; ++i) many += pair_of("k" + std::to_string(i), std::string(1 + i * 20, 'v'));
+  for (std::size_t i = 0; i < 100; ++i) many += pair_of("k" + std::to_string(i), std::string(1 + i * 20, 'v'));
   CHECK(resource_of_context(field(1, many)).size() == 32);
 }
 

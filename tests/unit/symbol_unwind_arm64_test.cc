@@ -108,4 +108,32 @@ TEST_CASE("arm64: behind code without rules frame pointers are followed, also th
   CHECK(u.addresses == Addresses{0x2000, 0x1044, 0x1084, 0x10a4});
   CHECK(u.end == UnwindEnd::root);  // x29 is 0
 }
+
+TEST_CASE("arm64: an entry of a procedure linkage table has no rules, and its return address in x30") {
+  // Its caller, 0x1044, has the frame of 32 bytes at the stack pointer.
+  const Unwound u = walk(table_of(kFrame), at(0x2000, 0x1045), {0, 0x1085, 0, 0, 0, 0x10a5, 0, 0});
+  CHECK(u.addresses == Addresses{0x2000, 0x1044, 0x1084, 0x10a4});
+}
+
+TEST_CASE(
+    "arm64: x30 of code without rules that keeps a frame record, or after a call of its own, is not used") {
+  CHECK(walk(table_of(kFrame), at(0x2000, 0x1045), {0x7010, 0x1045, 0, 0x1085}).addresses ==
+        Addresses{0x2000, 0x1044, 0x1084});
+  CHECK(walk(table_of(kFrame), at(0x2000, 0x2045), {0x7010, 0x1045, 0, 0x1085}).addresses ==
+        Addresses{0x2000, 0x1044, 0x1084});
+}
+
+TEST_CASE("arm64: below a signal handler's frame is what the signal interrupted") {
+  std::vector<std::uint64_t> words(100);
+  words[0] = 0x7020, words[1] = 0x2001;  // the handler's frame; it returns to 0x2001, which has no rules
+  const std::size_t frame = 32 / 8;      // of the kernel, at 0x7020
+  words[frame + 312 / 8 + kLink] = 0x1045;
+  words[frame + 312 / 8 + kStackPointer] = 0x7300;
+  words[frame + 312 / 8 + kReturn] = 0x1000;  // interrupted at its first instruction
+  words[frame + 592 / 8] = 0x0210'4650'8001;
+  words[0x300 / 8 + 1] = 0x1085;
+  const Unwound u = walk(table_of(kFrame), at(0x1004, 0), words);
+  REQUIRE(u.addresses.size() >= 4);
+  CHECK(u.addresses == Addresses{0x1004, 0x2000, 0x1000, 0x1044, 0x1084});
+}
 #endif

@@ -246,8 +246,8 @@ static __always_inline void tell(struct record *r, struct sk_buff *skb, const en
 }
 
 /* Whether `current` does what this program interrupts, and is not only the one that a softirq came upon: a packet may
- * wait for its neighbour's address, or for TCP's window, and then be sent in anybody's time. */
-static __always_inline bool in_task(struct record *r, void *context)
+ * wait for its neighbour's address, or for TCP's window, and then be sent in anybody's time. `scratch`: of a map or a record. */
+static __always_inline bool in_task(volatile __u64 *scratch, void *context)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 
@@ -256,8 +256,8 @@ static __always_inline bool in_task(struct record *r, void *context)
 #if defined(__TARGET_ARCH_x86)
 	/* A softirq has a stack of its own; a program's context lies on the stack in use. Through memory, since the
 	 * verifier lets nobody reckon with the context itself. */
-	*(volatile __u64 *)&r->context = (__u64)context;
-	return *(volatile __u64 *)&r->context - (__u64)BPF_CORE_READ(task, stack) < STACK_SIZE;
+	*scratch = (__u64)context;
+	return *scratch - (__u64)BPF_CORE_READ(task, stack) < STACK_SIZE;
 #else
 	return !(BPF_CORE_READ(task, thread_info.preempt_count) & SOFTIRQ_RUNS);
 #endif
@@ -267,7 +267,7 @@ static __always_inline bool in_task(struct record *r, void *context)
 static __always_inline void take_sender(struct record *r, void *context)
 {
 	r->packet.has_task = 0;
-	if (!in_task(r, context))
+	if (!in_task(&r->context, context))
 		return;
 	identify_current(&r->packet.task);
 	r->packet.mount_ns =
@@ -429,6 +429,93 @@ SEC("tp_btf/net_dev_queue")
 int BPF_PROG(packet_sent_pages, struct sk_buff *skb)
 {
 	return sent(ctx, skb, BY_PAGES);
+}
+
+/* Which packet, and that `current` sent it: the last of a queue that other senders put packets into as well. */
+static __always_inline bool is_senders(const struct neighbour *n, const struct sk_buff *skb)
+{
+	if (BPF_CORE_READ(n, arp_queue.qlen) == 1)
+		return true;
+	/* Another's that came in between was allocated on another CPU. */
+	return bpf_core_field_exists(skb->alloc_cpu) &&
+	       BPF_CORE_READ(skb, alloc_cpu) == bpf_get_smp_processor_id();
+}
+
+struct waiting {
+	struct dnsx_packet packet;
+	unsigned char payload[DNSX_MAX_WAITING];
+};
+
+/* Fills in what the headers and `current` say. False: it is not wanted, or no query. */
+static __always_inline bool take_waiting(struct waiting *w, const unsigned char *ip, const unsigned char *udp,
+					 const struct neighbour *n, const struct sk_buff *skb, void *context)
+{
+	struct dnsx_packet *p = &w->packet;
+	struct task_identity task = {}; /* a key is looked up with a part of it, which older kernels want on the stack */
+	__u32 total = 0;
+
+	__builtin_memset(p, 0, sizeof(*p));
+	if (!take_network_header(p, ip, &total))
+		return false;
+	p->src_port = udp[0] << 8 | udp[1];
+	p->dst_port = udp[2] << 8 | udp[3];
+	p->length = (udp[4] << 8 | udp[5]) - UDP_HEADER;
+	p->netns = BPF_CORE_READ(n, dev, nd_net.net, ns.inum);
+	p->ifindex = BPF_CORE_READ(n, dev, ifindex);
+	if (is_senders(n, skb) && in_task((volatile __u64 *)&p->time_ns, context)) {
+		identify_current(&task);
+		p->task = task;
+		p->mount_ns = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), nsproxy, mnt_ns, ns.inum);
+		p->has_task = 1;
+	}
+	p->selected = netns_selected(p->netns) && (!p->has_task || task_selected(&task));
+	p->kind = DNSX_WAITS;
+	p->socket = (__u64)BPF_CORE_READ(skb, sk);
+	p->time_ns = bpf_ktime_get_boot_ns();
+	return p->selected || config.everybody;
+}
+
+/* Hook: a packet was given to a neighbour whose address is not known; `queued`: it waits for it, and where there is no such
+ * neighbour it never comes to net_dev_queue. Only UDP: of TCP it would be the SYN. Context: the sender, which is `current`,
+ * or a softirq; softirqs are on, so that the room for records is not to be used. */
+SEC("tp_btf/neigh_event_send_done")
+int BPF_PROG(packet_waits, struct neighbour *n, int queued)
+{
+	const unsigned char *network;
+	unsigned char ip[40], udp[UDP_HEADER];
+	struct sk_buff *skb;
+	struct waiting *w;
+	__u32 header, length;
+
+	if (!config.client || !queued || !BPF_CORE_READ(n, arp_queue.qlen))
+		return 0;
+	skb = BPF_CORE_READ(n, arp_queue.prev);
+	network = BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header);
+	if (bpf_probe_read_kernel(ip, sizeof(ip), network))
+		return 0;
+	if ((ip[0] >> 4 == 6 ? ip[6] : ip[9]) != IPPROTO_UDP)
+		return 0;
+	header = ip[0] >> 4 == 6 ? 40 : (ip[0] & 15) * 4;
+	if (bpf_probe_read_kernel(udp, sizeof(udp), network + header) || !is_port(udp[2] << 8 | udp[3]))
+		return 0;
+	/* Only forwarded, or with a payload in pages, as no query has it. */
+	if (BPF_CORE_READ(skb, sk, __sk_common.skc_net.net) != BPF_CORE_READ(n, dev, nd_net.net) ||
+	    BPF_CORE_READ(skb, data_len))
+		return 0;
+	length = (udp[4] << 8 | udp[5]) - UDP_HEADER;
+	if (length < DNS_HEADER || length > DNSX_MAX_WAITING)
+		return 0;
+	w = reserve_record(sizeof(*w));
+	if (!w)
+		return 0;
+	if (!take_waiting(w, ip, udp, n, skb, ctx)) {
+		bpf_ringbuf_discard(w, 0);
+		return 0;
+	}
+	w->packet.captured = bpf_probe_read_kernel(w->payload, length, network + header + UDP_HEADER) ? 0 : length;
+	count_seen();
+	submit_record(w);
+	return 0;
 }
 
 /* Hook: a packet came in. Context: softirq, `current` means nothing. */

@@ -11,9 +11,9 @@ constexpr std::string_view kRoles[] = {"client", "server"};
 // An answer that says nothing about the name. NXDOMAIN does.
 constexpr std::string_view kRefusals[] = {"FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"};
 // In the order of dns::Outcome.
-constexpr std::string_view kOutcomes[] = {"answered", "nodata",      "timeout",   "late",
-                                          "pending",  "unreachable", "encrypted", "failed"};
-constexpr std::string_view kTroubles[] = {"timeout", "late", "unreachable", "failed"};
+constexpr std::string_view kOutcomes[] = {"answered",    "nodata",    "timeout", "late",     "pending",
+                                          "unreachable", "encrypted", "failed",  "malformed"};
+constexpr std::string_view kTroubles[] = {"timeout", "late", "unreachable", "failed", "malformed"};
 constexpr std::string_view kTransports[] = {"udp", "tcp", "dot", "doh"};
 // In the order of dns::CallFunction.
 constexpr std::string_view kFunctions[] = {"getaddrinfo", "gethostbyname"};
@@ -76,7 +76,7 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
       .alerts = kTroubles,
       .help =
           "answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; "
-          "unreachable: ICMP said that there is no server; encrypted: a connection for lookups that are not decoded; "
+          "unreachable: ICMP said that there is no server; malformed: the answer is no DNS message to its end; encrypted: a connection for lookups that are not decoded; "
           "failed: of a call, an error that says nothing about the name; pending: the trace ended first."},
      [](const Query& q) -> Value {
        return Name{

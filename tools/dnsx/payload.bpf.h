@@ -40,14 +40,21 @@ struct {
 /* How fragments are read; each program has its own, as a constant. */
 enum payload_by {
 	BY_DYNPTR, /* the kernel does it (Linux 6.12, commit b7cd7f7f7d1d) */
-	BY_PAGES,  /* from the addresses at which it maps all pages (x86-64) */
+	BY_PAGES,  /* from the addresses at which it maps all pages */
 };
 
 #define MAX_FRAGMENTS 17 /* include/linux/skbuff.h: MAX_SKB_FRAGS as everybody has it */
 
+#if defined(__TARGET_ARCH_x86)
 /* Documentation/arch/x86/x86_64/mm.rst, four levels of page tables; of kernels that do not shuffle them. */
 #define PAGE_OFFSET 0xffff888000000000ULL
 #define PAGE_ARRAY 0xffffea0000000000ULL
+#else
+/* arch/arm64/include/asm/memory.h, pages of 4 KiB and addresses of 48 bits: what is shuffled there is where memory begins,
+ * which page_to_virt() leaves out. Other kernels fault, so that what lies in fragments is not read. */
+#define PAGE_OFFSET 0xffff000000000000ULL
+#define PAGE_ARRAY 0xfffffc0000000000ULL
+#endif
 
 static __always_inline __u64 known_or(__u64 address, __u64 otherwise)
 {

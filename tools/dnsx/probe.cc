@@ -43,7 +43,7 @@ Feature packets(Features& f) {
 }
 
 dns::Owner owner_of(const dnsx_packet& p) {
-  const dnsx_owner identity{p.task, p.kind == DNSX_SENT ? p.mount_ns : 0, p.selected};
+  const dnsx_owner identity{p.task, p.kind == DNSX_SENT || p.kind == DNSX_WAITS ? p.mount_ns : 0, p.selected};
   static_assert(sizeof identity <= dns::Owner::kIdentityBytes);
   dns::Owner owner;
   owner.pid = p.task.pid;
@@ -80,6 +80,14 @@ std::vector<Hook> DnsProbe::hooks(const Wants& wants) {
                      "a glance at each new TCP connection"}},
        .required = false,
        .wanted = wants.encrypted},
+      {.name = "waiting",
+       .purpose = "queries that wait for a neighbour's address",
+       .variants = {{"tp_btf",
+                     {"packet_waits"},
+                     [](Features& f) { return f.tracepoint("neigh_event_send_done"); },
+                     "nothing but for packets to a neighbour whose address is not known"}},
+       .required = false,
+       .wanted = wants.waiting},
       {.name = "read",
        .purpose = "when an application reads its answer",
        .variants =
@@ -166,7 +174,8 @@ bool DnsProbe::record(std::span<const std::byte> bytes) {
   }
   dns::Sighting s;
   s.time = {p.time_ns};
-  s.direction = p.kind == DNSX_SENT ? dns::Direction::sent : dns::Direction::received;
+  s.direction = p.kind == DNSX_RECEIVED ? dns::Direction::received : dns::Direction::sent;
+  s.waits = p.kind == DNSX_WAITS;
   s.transport = transport;
   s.netns = p.netns;
   s.ifindex = p.ifindex;

@@ -27,6 +27,7 @@ class DnsProbe final : public AnyProbe {
     bool pickup = true;        // when an application reads its answer
     bool search_lists = true;  // resolv.conf of the processes that ask
     bool encrypted = false;    // connections for DNS over TLS and HTTPS
+    bool waiting = false;      // queries that wait for a neighbour's address
     bool executables = true;   // what the processes run; else another probe knows
     std::uint32_t ring_bytes = 1 << 22;
     std::size_t max_lookups = dns::Matcher::Options{}.max_lookups;  // under way at one time

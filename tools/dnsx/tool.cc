@@ -94,6 +94,7 @@ class Dnsx final : public Tool {
     wants.server = options_.server;
     wants.pickup = options_.client;
     wants.encrypted = options_.client;
+    wants.waiting = options_.client;
     wants.timeout_ns = options_.timeout_ns;
     if (!options_.ports.empty()) wants.ports = options_.ports;
     return wants;

@@ -8,6 +8,8 @@
 #include "bpf/task.h"
 
 #define DNSX_MAX_PORTS 8
+/* Of a query that waits; a longer one is not told before it is sent. */
+#define DNSX_MAX_WAITING 512
 /* Of one record; a longer payload of TCP comes in several, of UDP it is cut. A power of two. */
 #define DNSX_MAX_PAYLOAD 8192
 #define DNSX_MAX_RECORDS 9 /* of one packet: 64 KiB and a little */
@@ -17,6 +19,7 @@ enum dnsx_kind {
 	DNSX_RECEIVED, /* a packet comes in through a device */
 	DNSX_READ,     /* an application has read from a socket; no payload */
 	DNSX_UNREACHABLE, /* ICMP says that a query did not reach its server: addresses, ports, payload are the query's */
+	DNSX_WAITS, /* a query waits for its neighbour's address (ARP, NDP); if that comes, it is SENT */
 	DNSX_CONNECT,	  /* a TCP connection begins that may carry DNS encrypted; no payload, source port not chosen yet */
 	DNSX_KINDS,
 };

@@ -308,13 +308,15 @@ int BPF_PROG(on_complete, struct request *rq)
 /* The user side writes addresses, runs the program and reads names; nobody else does either. */
 struct flame_names names = {};
 
+/* The verifier wants a format in a map of its own kind, one that stays read-only: apart from the constants that the user side
+ * sets, which verify_programs takes for unknown. */
+static const char name_format[] SEC(".rodata.formats") = "%ps";
+
 /* Hook: none. The user side runs it (BPF_PROG_TEST_RUN, Linux 5.10) for the names of kernel addresses. Returns 1; 0: before
  * Linux 5.13 no helper formats into memory. */
 SEC("raw_tp")
 int name_addresses(void *ctx)
 {
-	static const char format[] = "%ps";
-
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_snprintf))
 		return 0;
 	for (__u32 i = 0; i < FLAME_NAMES_AT_ONCE; i++) {
@@ -322,7 +324,7 @@ int name_addresses(void *ctx)
 
 		if (i >= names.count)
 			break;
-		bpf_snprintf(names.name[i], FLAME_NAME_LEN, format, &address, sizeof(address));
+		bpf_snprintf(names.name[i], FLAME_NAME_LEN, name_format, &address, sizeof(address));
 	}
 	return 1;
 }
