@@ -90,6 +90,7 @@ void Calls::begin(const Begin& b) {
   const std::uint32_t old =
       by_thread_.find(thread, [&](std::uint32_t i) { return same_thread(slots_[i].call.owner, b.owner); });
   if (old != kNoSlot) release(old);
+  if (free_.empty() && slots_.size() >= kMaxCalls) release_old(b.time);
   if (free_.empty() && slots_.size() >= kMaxCalls) {
     ++lost_;
     return;
@@ -141,8 +142,8 @@ void Calls::for_each_that_waits(std::string_view name, BootTime time, Take take)
     const std::string_view wanted = name.substr(0, end);
     for (std::uint32_t i = first_of(hash_name(wanted)); i != kNoSlot; i = slots_[i].same_hash.after) {
       Call& call = slots_[i].call;
-      if (call.began <= time && (!call.ended || time <= *call.ended) && same_name(call.name, wanted))
-        take(call);
+      const bool waits = call.ended ? time <= *call.ended : time.ns - call.began.ns < kLongestNs;
+      if (call.began <= time && waits && same_name(call.name, wanted)) take(call);
     }
     if (end == std::string_view::npos) return;
   }
@@ -189,6 +190,19 @@ const Call* Calls::rest() {
   if (left == slots_.end()) return nullptr;
   given_ = static_cast<std::uint32_t>(left - slots_.begin());
   return &left->call;
+}
+
+// Room for new calls: of threads that ended in the middle of theirs, which nobody tells.
+void Calls::release_old(BootTime now) {
+  constexpr std::uint64_t kPauseNs = 1'000'000'000;  // all are looked at
+  if (now.ns < swept_.ns + kPauseNs) return;
+  swept_ = now;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (!slot.used || slot.call.ended || slot.call.began.ns + kLongestNs > now.ns) continue;
+    release(i);
+    ++lost_;
+  }
 }
 
 void Calls::release_given() {

@@ -53,6 +53,8 @@ struct Call {
 class Calls final : public Callers {
  public:
   static constexpr std::size_t kMaxCalls = 16384;
+  // A call that has not returned by then never will: its thread ended. (resolv.conf allows 5 tries of 30 s at 3 servers.)
+  static constexpr std::uint64_t kLongestNs = 600'000'000'000;
 
   Calls() : by_name_(kMaxCalls, kNoSlot), by_thread_(kMaxCalls) {}
 
@@ -94,6 +96,7 @@ class Calls final : public Callers {
   void leave_names(std::uint32_t number);
   void release(std::uint32_t number);
   void release_given();
+  void release_old(BootTime now);
 
   std::deque<Slot> slots_;
   std::vector<std::uint32_t> free_;
@@ -103,6 +106,7 @@ class Calls final : public Callers {
   std::deque<std::uint32_t> ended_;  // in this order
   std::uint32_t given_ = kNoSlot;
   std::uint64_t lost_ = 0;
+  BootTime swept_{};
 };
 
 }  // namespace plumb::dns

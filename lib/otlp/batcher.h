@@ -70,8 +70,10 @@ class Batcher {
     const auto found = std::find_if(batch_.owned.begin(), batch_.owned.end(), same);
     if (found != batch_.owned.end()) return found->items;
     OwnedItems& made = batch_.owned.emplace_back();
-    for (const Attribute& a : owner)
+    for (const Attribute& a : owner) {
       made.owner.push_back({std::string(a.key), std::string(*std::get_if<std::string_view>(&a.value))});
+      bytes_ += made.owner.back().key.size() + made.owner.back().value.size();
+    }
     return made.items;
   }
 

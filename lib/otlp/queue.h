@@ -28,7 +28,10 @@ struct Batch {
 
   std::size_t bytes() const {
     std::size_t n = records.size() + beside.size();
-    for (const OwnedItems& o : owned) n += o.items.size();
+    for (const OwnedItems& o : owned) {
+      n += o.items.size();
+      for (const Pair& p : o.owner) n += p.key.size() + p.value.size();
+    }
     return n;
   }
 };

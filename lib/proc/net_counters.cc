@@ -150,6 +150,22 @@ Counters read_counters(std::uint32_t pid, const ProcFs& procfs) {
   return out;
 }
 
+namespace {
+
+// Whether a process lives whose namespace cannot be asked for: another user's, without CAP_SYS_PTRACE.
+bool some_are_hidden(const ProcFs& procfs) {
+  const auto entries = procfs.list("/proc");
+  return !entries || std::ranges::any_of(*entries, [&](const std::string& name) {
+    std::uint64_t pid = 0;
+    if (!parse_number(name, pid) || procfs.inode("/proc/" + name + "/ns/net")) return false;
+    const auto stat = procfs.read("/proc/" + name + "/stat");
+    const std::size_t state = stat ? stat->rfind(')') + 2 : 0;
+    return stat && state < stat->size() && (*stat)[state] != 'Z' && (*stat)[state] != 'X';
+  });
+}
+
+}  // namespace
+
 std::optional<bool> has_device(std::string_view name, std::uint32_t only, const ProcFs& procfs) {
   const auto namespaces = net_namespaces(procfs);
   for (const auto& [inode, pid] : namespaces) {
@@ -165,6 +181,7 @@ std::optional<bool> has_device(std::string_view name, std::uint32_t only, const 
         std::ranges::find(namespaces, inode, [](const auto& n) { return n.first; }) != namespaces.end();
     if (!seen && (only == 0 || inode == only)) return std::nullopt;
   }
+  if (only == 0 && some_are_hidden(procfs)) return std::nullopt;
   return false;
 }
 

@@ -32,6 +32,8 @@ inline constexpr std::uint32_t kLargestOtelContext = 64 * 1024;
 std::optional<std::uint64_t> find_otel_context(std::string_view maps);
 // Nothing where it is none, of another version, or just being written.
 std::optional<OtelContextHeader> parse_otel_context(std::string_view header);
+// Whether these bytes lie in one mapping of /proc/PID/maps that is of no file, or of a context's memfd.
+bool is_own_memory(std::string_view maps, std::uint64_t address, std::uint64_t size);
 // The payload of a process; empty: it has none, or it cannot be read.
 std::string read_otel_context(const ProcFs& procfs, std::uint32_t pid);
 

@@ -68,7 +68,8 @@ std::optional<Estimate> share_estimate(std::uint64_t held, std::uint64_t rows) {
 
 std::optional<Estimate> widened(std::optional<Estimate> e, const std::optional<Stretches::Range>& parts) {
   if (!e || !parts) return e;
-  e->low = std::min(e->low, parts->low);
+  // The parts know a value to a 64th, rounded down: what is no further off is no variation.
+  if (parts->low < e->low - std::abs(e->low) / 64) e->low = parts->low;
   e->high = std::max(e->high, parts->high);
   return e;
 }

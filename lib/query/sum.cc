@@ -129,7 +129,7 @@ Result<std::size_t> Sums::add(std::string_view text, const Operand& o, const Fin
       const Aggregate& a = find.aggregate(*leaf);
       return push({.kind = Kind::leaf,
                    .measure = a.measure(),
-                   .says_unit = a.says_unit(),
+                   .says_unit = is_scalar(a.measure()) ? false : a.says_unit(),
                    .leaf = *leaf,
                    .at = o.at});
     }

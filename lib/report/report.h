@@ -32,7 +32,7 @@ struct Verdict {
   std::string expression;
   std::string group;  // "remote_addr 192.0.2.1"; empty: all rows
   bool failed = false;
-  bool inconclusive = false;  // too few rows to tell; with --strict failed, too
+  bool inconclusive = false;  // the rows are too few or too unsteady to tell; with --strict failed, too
   std::optional<std::uint64_t> rows_needed;
   std::vector<Measured> measured;
 };

@@ -394,8 +394,8 @@ constexpr auto kOptions = std::to_array<Option<CommonOptions>>({
       .group = kRun,
       .help =
           "The JSON lines of an earlier run, or its report in JSON: base(AGGREGATE) in --fail-if is its value there, such as "
-          "'p99(latency) > 1.2 * base(p99(latency))'. What the rows are too few to tell is inconclusive: said, and no "
-          "failure."},
+          "'p99(latency) > 1.2 * base(p99(latency))'. What the rows are too few to tell, or too unsteady, is "
+          "inconclusive: said, and no failure."},
      [](CommonOptions& o, std::string_view v) -> Result<void> {
        if (v.empty() || v == "-") return Error{"no file", "expected the name of a file"};
        return o.baseline = std::string(v), Result<void>{};

@@ -129,6 +129,10 @@ Result<std::vector<otlp::Config>> push_configs(const ToolInfo& info, const Commo
   if (auto r = check_spans(info, options); !r) return std::move(r).error();
   auto signals = chosen_signals(info, options);
   if (!signals) return std::move(signals).error();
+  if (options.otlp_url_template &&
+      (info.name != "httptrace" || std::ranges::find(*signals, Signal::traces) == signals->end()))
+    return Error{"--otlp-url-template has no effect here", "only spans of HTTP requests have a template",
+                 "plumb httptrace --otlp --otlp-url-template"};
   std::set<std::string> said;
   for (const Signal signal : *signals) {
     auto config = otlp::read_config(

@@ -13,7 +13,7 @@ constexpr std::string_view kServiceName = "service.name";
 
 // Of attributes with one key the first counts.
 void keep(ProcessResource& out, std::string key, std::string value) {
-  constexpr std::size_t kMost = 32, kLongestKey = 255, kLongestValue = 1024;
+  constexpr std::size_t kMost = 32, kLongestKey = 255, kLongestValue = 1024, kMostBytes = 4096;
   constexpr std::string_view kNotTheirs[] = {"telemetry.", "host.", "os.", "process."};
   if (out.size() == kMost || key.empty() || key.size() > kLongestKey || value.empty() ||
       value.size() > kLongestValue)
@@ -21,6 +21,9 @@ void keep(ProcessResource& out, std::string key, std::string value) {
   if (std::ranges::any_of(kNotTheirs, [&](std::string_view prefix) { return key.starts_with(prefix); }))
     return;
   if (std::ranges::find(out, key, &ResourceAttribute::key) != out.end()) return;
+  std::size_t bytes = key.size() + value.size();
+  for (const ResourceAttribute& a : out) bytes += a.key.size() + a.value.size();
+  if (bytes > kMostBytes) return;
   out.push_back({std::move(key), std::move(value)});
 }
 
@@ -63,10 +66,10 @@ void set_owner(otlp::SpanDraft& span, const Origin& origin) {
   const std::string_view service = named == names.resource.end() ? file : std::string_view(named->value);
   if (origin.pid == 0 || service.empty()) return;
   add(kServiceName, service);
-  for (const ResourceAttribute& a : names.resource) add(a.key, a.value);
   add("container.name", names.container);
   add("k8s.pod.name", names.pod);
   add("k8s.namespace.name", names.namespace_);
+  for (const ResourceAttribute& a : names.resource) add(a.key, a.value);
 }
 
 }  // namespace plumb

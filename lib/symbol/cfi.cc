@@ -95,16 +95,16 @@ const UnwindTable::Function* UnwindTable::function_before(std::uint64_t address)
 
 // The index may name an FDE of another function, or none.
 const UnwindTable::Rows& UnwindTable::rows_of(const Function& function) {
-  const auto [it, added] = made_.try_emplace(function.fde, Rows{0, 0, 0});
-  if (!added) return it->second;
+  static constexpr Rows kNone{0, 0, 0};
+  if (const auto made = made_.find(function.fde); made != made_.end()) return made->second;
   const auto first = static_cast<std::uint32_t>(rows_.size());
   const auto fde = cfi_fde_at({section_, address_, debug_frame_}, function.fde);
-  if (!fde || fde->start != base_ + function.start) return it->second;
+  if (!fde || fde->start != base_ + function.start)
+    return kNone;  // not kept: another entry may name the right one
   CfiProgram(*this, *fde).run();
   constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
-  it->second = {first, static_cast<std::uint32_t>(rows_.size()) - first,
-                static_cast<std::uint32_t>(std::min(fde->size, kMost))};
-  return it->second;
+  return made_[function.fde] = {first, static_cast<std::uint32_t>(rows_.size()) - first,
+                                static_cast<std::uint32_t>(std::min(fde->size, kMost))};
 }
 
 std::uint32_t UnwindTable::rule_at(std::uint64_t address) {

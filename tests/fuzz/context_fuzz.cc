@@ -37,7 +37,7 @@ void check(const ProcessResource& resource) {
     if (a.key.empty() || a.value.empty() || a.key.starts_with("host.")) std::abort();
     bytes += a.key.size() + a.value.size();
   }
-  if (resource.size() > 32 || bytes > 32U * (255 + 1024)) std::abort();
+  if (resource.size() > 32 || bytes > 4096) std::abort();
 }
 
 }  // namespace

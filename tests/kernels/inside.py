@@ -50,14 +50,16 @@ def tell_tests(tests, row_of):
 @functools.cache
 def cannot_run():
     """Tools that no variant of a hook they need works for, and why. It is so on no kernel of x86-64."""
+    if not FOREIGN:
+        return {}
     report = json.loads(run_plumb("doctor", "--json").stdout)
-    return {tool["name"]: tool["why"] for tool in report["tools"] if not tool["can_run"]} if FOREIGN else {}
+    return {tool["name"]: tool["why"] for tool in report["tools"] if not tool["can_run"]}
 
 
 def core():
     for tool, why in cannot_run().items():
         done = run_plumb(tool, "--json", "-d", "1ms")
-        said = done.returncode == 1 and why and len(done.stderr.splitlines()) <= 4  # the last is for machines
+        said = done.returncode == 1 and bool(why) and len(done.stderr.splitlines()) <= 4  # the last is for machines
         fact(tests=tool, failed=[] if said else [f"{tool} ends with {done.returncode}: {done.stderr.decode()}"],
              skipped=0, passed=int(said), variants=["(cannot run, and says why)"])
     tell_tests(tests_that(lambda test, method: getattr(method, "core", False) and tool_of(test) not in cannot_run()),

@@ -52,6 +52,17 @@ class Calls(LibcTest):
             self.assertEqual((lookup["caller_pid"], lookup["caller_comm"]), (pid, "python3"))
             self.assertGreaterEqual(call["call_ms"], lookup["latency_ms"])
 
+    def test_limits_may_be_about_calls(self):
+        """Live as from saved lines; what counts lookups does not count calls."""
+        self.server()
+        prefix = self.resolver()
+        for limit, status in (("max(call_ms) > 0ms", 3), ("count(type == call) != 1", 0), ("count != 2", 0)):
+            with dnsx("--libc", "--fail-if", limit, expect_status=status) as plumb:
+                self.python(prefix, "a.example")
+                self.calls(plumb)
+                self.told(plumb, 2, type="query")
+            self.assertEqual("FAILED: " in plumb.stderr, status == 3, limit)
+
     @core
     def test_what_is_not_there(self):
         self.server()

@@ -102,8 +102,11 @@ TEST_CASE("what a process's own context says") {
   const std::string whole = field(1, attributes);
   for (std::size_t n = 0; n < whole.size(); ++n) CHECK(resource_of_context(whole.substr(0, n)).size() <= 2);
   std::string many;
-  for (std::size_t i = 0; i < 100; ++i) many += pair_of("k" + std::to_string(i), std::string(1 + i * 20, 'v'));
+  for (std::size_t i = 0; i < 100; ++i) many += pair_of("k" + std::to_string(i), std::string(1 + i, 'v'));
   CHECK(resource_of_context(field(1, many)).size() == 32);
+  std::string large;  // 4 KiB in all
+  for (std::size_t i = 0; i < 9; ++i) large += pair_of("k" + std::to_string(i), std::string(1022, 'v'));
+  CHECK(resource_of_context(field(1, large)).size() == 4);
 }
 
 TEST_CASE("a context is found by the name of its mapping and read whole") {
@@ -127,6 +130,15 @@ TEST_CASE("a context is found by the name of its mapping and read whole") {
   process.memory = header(5, 4096 + 32, 4) + "good";
   CHECK(read_otel_context(process, 7) == "good");
   CHECK(read_otel_context(process, 8).empty());
+  // In memory of a file, whose file system may never answer; in two mappings; in none.
+  for (const char* maps : {"1000-1020 rw-p 0 0:1 9 /memfd:OTEL_CTX\n1020-2000 r--s 0 0:30 77 /fuse/x\n",
+                           "1000-1022 rw-p 0 0:1 9 /memfd:OTEL_CTX\n1022-2000 rw-p 0 0:0 0 [heap]\n",
+                           "1000-1020 rw-p 0 0:1 9 /memfd:OTEL_CTX\n"}) {
+    process.maps = maps;
+    CHECK(read_otel_context(process, 7).empty());
+  }
+  process.maps = "1000-1020 rw-p 0 0:1 9 /memfd:OTEL_CTX\n1020-2000 rw-p 00000000 00:00 0    [heap]\n";
+  CHECK(read_otel_context(process, 7) == "good");
   // It changes while it is read, once; then for ever.
   int reads = 0;
   process.on_read = [&reads](std::string& memory) {
@@ -179,8 +191,8 @@ TEST_CASE("a span's owner") {
   set_owner(span, origin);
   REQUIRE(span.owner.size() == 3);
   CHECK(std::get<std::string_view>(span.owner[0].value) == "shop");
-  CHECK(span.owner[1].key == "service.version");
-  CHECK(std::get<std::string_view>(span.owner[2].value) == "mine");
+  CHECK(std::get<std::string_view>(span.owner[1].value) == "web");  // as the cgroup has it
+  CHECK(span.owner[2].key == "service.version");
 }
 
 TEST_CASE("owners have resources of their own in a request, and counts and limits are of all") {

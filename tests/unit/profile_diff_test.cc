@@ -170,7 +170,7 @@ TEST_CASE("diff: 100 comparisons of a program with itself give at most 5 \"more\
 
 TEST_CASE("diff: a function that is 10 % slower is found in 95 of 100, among all functions") {
   // Samples a side for a function with 30 % of the time, and with 10 %.
-  for (const auto& entry : {std::pair(0.3, 35'000), std::pair(0.1, 80'000)}) {
+  for (const auto& entry : {std::pair(0.3, 40'000), std::pair(0.1, 80'000)}) {
     const auto share = entry.first;
     const auto samples = entry.second;  // no structured binding: a lambda takes it
     Random random(7);

@@ -124,6 +124,19 @@ TEST_CASE("base: clear answers are given, others are not") {
   CHECK(latencies.compared("!(" + std::string(kWorse) + ")", 50, 1.0).inconclusive);
 }
 
+TEST_CASE("base: a value that never changes is told exactly, whatever its parts are rounded to") {
+  for (const double ms : {1.0, 1000.0, 3.3}) {
+    Threshold t = compiled("p99(latency) > base(p99(latency))");
+    for (int i = 0; i < 4'000; ++i) {
+      observe(t, taking(ms), true);
+      observe(t, taking(ms));
+    }
+    const Verdict v = t.evaluate({1}, {1});
+    CHECK_FALSE(v.inconclusive);
+    CHECK_FALSE(v.holds);
+  }
+}
+
 TEST_CASE("base: runs of one program are seldom told apart, a slower one is found") {
   Latencies latencies{std::mt19937_64(11)};
   int worse = 0;

@@ -48,6 +48,9 @@ void enrich(Query& query, ProcessCache& processes);
 
 // Types of its rows.
 inline constexpr TypeMask kQueryRows = 1;
+// By dns::Outcome.
+inline constexpr std::string_view kOutcomeNames[] = {
+    "answered", "nodata", "timeout", "late", "pending", "unreachable", "encrypted", "failed", "malformed"};
 inline constexpr TypeMask kCallRows = 2;
 extern const Schema kQuerySchema;
 

@@ -10,9 +10,6 @@ constexpr std::string_view kTypes[] = {"query", "call"};
 constexpr std::string_view kRoles[] = {"client", "server"};
 // An answer that says nothing about the name. NXDOMAIN does.
 constexpr std::string_view kRefusals[] = {"FORMERR", "SERVFAIL", "NOTIMP", "REFUSED"};
-// In the order of dns::Outcome.
-constexpr std::string_view kOutcomes[] = {"answered",    "nodata",    "timeout", "late",     "pending",
-                                          "unreachable", "encrypted", "failed",  "malformed"};
 constexpr std::string_view kTroubles[] = {"timeout", "late", "unreachable", "failed", "malformed"};
 constexpr std::string_view kTransports[] = {"udp", "tcp", "dot", "doh"};
 // In the order of dns::CallFunction.
@@ -72,15 +69,16 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
       .type = FieldType::enumeration,
       .width = 11,
       .shown = true,
-      .values = kOutcomes,
+      .values = kOutcomeNames,
       .alerts = kTroubles,
       .help =
           "answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; "
-          "unreachable: ICMP said that there is no server; malformed: the answer is no DNS message to its end; encrypted: a connection for lookups that are not decoded; "
+          "unreachable: ICMP said that there is no server; malformed: the answer is no DNS message to its end; "
+          "encrypted: a connection for lookups that are not decoded; "
           "failed: of a call, an error that says nothing about the name; pending: the trace ended first."},
      [](const Query& q) -> Value {
        return Name{
-           kOutcomes[static_cast<std::size_t>(q.call != nullptr ? q.call->outcome() : q.lookup.outcome)]};
+           kOutcomeNames[static_cast<std::size_t>(q.call != nullptr ? q.call->outcome() : q.lookup.outcome)]};
      }},
     {{.key = "cached",
       .heading = "CACHED",

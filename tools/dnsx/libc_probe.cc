@@ -65,7 +65,8 @@ Result<void> LibcProbe::start(Session& session, dns::Calls& calls) {
   if (auto r = probe_.start<&LibcProbe::record>(kRingBytes, *this); !r) return r;
   std::vector<int> fds;
   for (bpf_program* p : programs) fds.push_back(bpf_program__fd(p));
-  auto attacher = Attacher::start(kind, fds, bpf_map__fd(probe_->maps.held));
+  // Nobody is held without a command under trace, and the attacher would wait at its end for those who are.
+  auto attacher = Attacher::start(kind, fds, session.filter.follow ? bpf_map__fd(probe_->maps.held) : -1);
   if (!attacher) return std::move(attacher).error();
   const bool by_pid = !session.filter.follow && !session.filter.pids.empty();
   targets_ = std::make_unique<LibcTargets>(*std::move(attacher),

@@ -86,20 +86,20 @@ void LibcTargets::look_at(std::uint32_t pid) {
   if (!maps) return;
   for (const MappedFile& file : code_files(parse_maps(read_all(*maps)))) {
     if (!is_program(file.path) && !is_c_library(file.path) && !is_dynamic_linker(file.path)) continue;
-    if (known_.size() >= kMaxKnown) known_.clear();  // links stay; a file is only looked at again
+    // What has no probe is only looked at again.
+    if (known_.size() >= kMaxKnown) std::erase_if(known_, [](const auto& known) { return !known.second; });
     const FileKey key{std::uint64_t{file.device_major} << 32 | file.device_minor, file.inode, only_pid};
     if (known_.contains(key)) continue;
     const UniqueFd fd = open(pid, file);
     if (!fd) continue;  // gone meanwhile: the next process that runs it is asked
-    known_.insert(key);
-    probe(fd, file, only_pid);
+    known_[key] = probe(fd, file, only_pid);
   }
 }
 
-void LibcTargets::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid) {
+bool LibcTargets::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid) {
   auto program = ProgramFile::open(elf_bytes(UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0))));
-  if (!program) return;
-  std::string names;
+  if (!program) return false;
+  const std::size_t links = links_.size();
   std::string why;
   if (is_dynamic_linker(file.path)) {
     const auto found = program->find(kLinkerFunction);
@@ -109,8 +109,9 @@ void LibcTargets::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_
   std::string_view wanted[std::size(kKnown)];
   std::ranges::transform(kKnown, wanted, &Known::name);
   const auto found = program->find(wanted);
-  if (found.empty()) return;
+  if (found.empty()) return links_.size() != links;
   std::set<std::uint64_t> all_returns;  // gethostbyname_r may end in gethostbyname2_r
+  std::vector<std::pair<const Known*, std::uint64_t>> entries;
   for (const Known& known : kKnown) {
     const auto at = found.find(known.name);
     if (at == found.end()) continue;
@@ -123,17 +124,25 @@ void LibcTargets::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_
     for (const std::uint64_t address : *returns) {
       if (const auto offset = program->file_offset(address)) all_returns.insert(*offset);
     }
-    if (files_ < kMaxFiles && attach(known.entry, fd, {*entry}, only_pid, why))
-      names += (names.empty() ? "" : ", ") + std::string(known.name);
+    entries.emplace_back(&known, *entry);
   }
-  if (!names.empty()) {
-    ++files_;
-    attach(LibcProgram::call_return, fd, {all_returns.begin(), all_returns.end()}, only_pid, why);
+  std::string names;
+  if (files_ >= kMaxFiles) {
+    why = "there are too many files";
+  } else if (!entries.empty() &&
+             // Before the entries: a call that was seen to begin is waited for.
+             attach(LibcProgram::call_return, fd, {all_returns.begin(), all_returns.end()}, only_pid, why)) {
+    for (const auto& [known, entry] : entries) {
+      if (attach(known->entry, fd, {entry}, only_pid, why))
+        names += (names.empty() ? "" : ", ") + std::string(known->name);
+    }
   }
+  if (!names.empty()) ++files_;
   std::string shown;
   append_printable(shown, file.path);
   say(fmt::format("{}: {}{}{}", shown, names.empty() ? "nothing probed" : "probed: " + names,
                   why.empty() ? "" : "; not probed: ", why));
+  return links_.size() != links;
 }
 
 bool LibcTargets::attach(LibcProgram program, const UniqueFd& fd, const std::vector<std::uint64_t>& offsets,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -53,14 +54,15 @@ class LibcTargets {
   };
 
   UniqueFd open(std::uint32_t pid, const MappedFile& file);
-  void probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid);
+  // False: there is nothing to probe in it.
+  bool probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid);
   bool attach(LibcProgram program, const UniqueFd& fd, const std::vector<std::uint64_t>& offsets,
               std::uint32_t only_pid, std::string& why);
   void say(std::string line);
 
   Attacher attacher_;
   std::set<std::uint32_t> only_;
-  std::set<FileKey> known_;
+  std::map<FileKey, bool> known_;  // whether something is probed there
   std::vector<UprobeLink> links_;
   std::vector<std::string> report_;
   std::size_t files_ = 0;

@@ -27,7 +27,8 @@ SearchMisses::SearchMisses(std::unique_ptr<Summary> summary, SearchMissCounts& c
       outcome_(kQuerySchema.find("outcome")) {}
 
 void SearchMisses::add(const Row& row) {
-  if ((kQueryRows >> row.type() & 1U) != 0) {
+  // Encrypted connections are no lookups.
+  if ((kQueryRows >> row.type() & 1U) != 0 && text_of(row, outcome_) != "encrypted") {
     ++counts_.lookups;
     const std::string_view wanted = text_of(row, search_of_);
     // The name as it was wanted is asked for without a search list as well.

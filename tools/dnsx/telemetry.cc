@@ -13,17 +13,14 @@ namespace {
 using dns::Outcome;
 using dns::Role;
 
-// Of dns::Outcome, by its order.
-constexpr std::string_view kOutcomes[] = {"answered",    "nodata",    "timeout", "late",     "pending",
-                                          "unreachable", "encrypted", "failed",  "malformed"};
-
 std::string_view outcome_of(const Query& q) {
-  return kOutcomes[static_cast<std::size_t>(q.lookup.outcome)];
+  return kOutcomeNames[static_cast<std::size_t>(q.lookup.outcome)];
 }
 
 // error.type: the server's code when it is not NOERROR, or that none came, in time or at all; empty: no error.
 std::string_view error_type(const Query& q) {
-  if (q.lookup.outcome == Outcome::timeout || q.lookup.outcome == Outcome::late) return kOutcomes[2];
+  if (q.lookup.outcome == Outcome::timeout || q.lookup.outcome == Outcome::late)
+    return kOutcomeNames[static_cast<std::size_t>(Outcome::timeout)];
   if (q.lookup.outcome == Outcome::unreachable || q.lookup.outcome == Outcome::malformed)
     return outcome_of(q);
   return q.rcode == "NOERROR" ? std::string_view{} : q.rcode;

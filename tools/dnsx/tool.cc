@@ -27,8 +27,10 @@ class Dnsx final : public Tool {
     names.emplace_back("answers");
     return names;
   }
+  TypeMask judged_types() const override {
+    return options_.libc && !common().summary ? kAllTypes : kQueryRows;
+  }
   // A call and the lookups that it led to are the same wish.
-  TypeMask judged_types() const override { return kQueryRows; }
   TypeMask counted_types() const override { return kQueryRows; }
 
   std::vector<Hook> hooks() const override {

@@ -253,7 +253,7 @@ const CommandInfo kFlameDiff{
         "addresses are not.\n\n"
         "There are three verdicts: more, not more (surely less than 10 % more), and inconclusive: too few samples. The "
         "intervals hold for all functions together: two profiles of one program give any \"more\" in about one comparison of a "
-        "hundred. A function with 30 % of the time that got 10 % slower is found with some 35,000 samples on each side, with "
+        "hundred. A function with 30 % of the time that got 10 % slower is found with some 40,000 samples on each side, with "
         "20,000 when --fail-if names it; one with 10 % with 80,000 and 45,000. Needs no privileges.",
     .examples = kExamples,
     .options = diff_options,

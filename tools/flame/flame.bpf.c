@@ -324,6 +324,7 @@ int name_addresses(void *ctx)
 
 		if (i >= names.count)
 			break;
+		names.name[i][0] = 0; /* of an earlier run */
 		bpf_snprintf(names.name[i], FLAME_NAME_LEN, name_format, &address, sizeof(address));
 	}
 	return 1;

@@ -44,6 +44,11 @@ std::uint32_t FunctionTable::group_of(std::string_view comm, std::uint32_t pid) 
 // Its row without a group stays empty.
 FunctionTable::FunctionId FunctionTable::in_group(FunctionId function, std::uint32_t group) {
   if (group == 0) return function;
+  constexpr std::size_t kMostRows = 1 << 18;
+  if (grouped_.size() >= kMostRows && !grouped_.contains(std::uint64_t{group} << 32 | function)) {
+    if (!others_) others_ = add_row({.name = "[others]"});
+    return *others_;
+  }
   const auto [it, added] = grouped_.try_emplace(std::uint64_t{group} << 32 | function, 0);
   if (added) {
     const auto& [comm, pid] = groups_[group - 1];

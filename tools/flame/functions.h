@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,6 +68,7 @@ class FunctionTable {
   std::vector<std::pair<std::string, std::uint32_t>> groups_;  // what their rows say; group 0 is all of them
   std::unordered_map<std::string, std::uint32_t> group_ids_;
   std::unordered_map<std::uint64_t, FunctionId> grouped_;  // by group and function
+  std::optional<FunctionId> others_;                       // what is beyond the most rows
   std::vector<profile::Frame> out_;                        // reused
   std::string key_;                                        // reused
   std::uint64_t stack_ = 0;

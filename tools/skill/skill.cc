@@ -47,7 +47,8 @@ Looks; changes nothing: no traced process is stopped or altered, and no probe st
 `--fail-if` is about the run, exit status 3 when it holds: `p99(latency) > 50ms && count >= 100`,
 `share(outcome != established) > 1%`, `count(status >= 500) > 0`; aggregates: count rate p50(f)...p999(f) min max avg sum
 share(EXPR) count(EXPR). With `--baseline earlier.json`: `p99(latency) > 1.2 * base(p99(latency))`. `--by FIELD` judges each group.
-`inconclusive` means that there were too few rows to tell, and says how many would do: run longer, do not round it to passed.
+`inconclusive` means that the rows were too few or the run too unsteady to tell. Where more rows would do it says how many: run
+longer, do not round it to passed.
 `--report r.md|r.xml|r.json` keeps the verdicts and what they rest on.
 
 Exit status: 0 success, 1 it failed at run time, 2 the command line is wrong, 3 a `--fail-if` held, otherwise the COMMAND's own.

@@ -370,10 +370,11 @@ static __always_inline void connection_closed(const struct sock *sk, struct conn
 	if (conn->role == ROLE_SERVER && !conn->accepted) {
 		struct conn copy = *conn;
 
-		if (owner_required() || !copy.established_ns)
-			return;
-		if (claim_accept(sk))
+		if (claim_accept(sk)) { /* no process has taken it, nor takes it right now */
+			if (owner_required() || !copy.established_ns)
+				return;
 			tell_attempt(&copy, OUTCOME_ESTABLISHED, 0, now);
+		}
 	}
 	if (!config.life || !tcp_of(sk, &tcp))
 		return;

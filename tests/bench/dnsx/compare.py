@@ -131,7 +131,7 @@ def added_by_dnsx(program, kind, count, directory, turns=6):
         traced = turn % 2 == 1
         if traced:
             process, _ = start([PLUMB, "dnsx", "--json"], directory, os.path.join(directory, "quiet"))
-        quickest[traced] = min(quickest[traced], *(flood(program, kind, 5000) for _ in range(count // turns // 5000)))
+        quickest[traced] = min(quickest[traced], *(flood(program, kind, 5000) for _ in range(max(1, count // turns // 5000))))
         if traced:
             ended(process)
     return quickest[True] - quickest[False], quickest[False]

@@ -106,6 +106,8 @@ def flood(program, drops):
     for sender in senders:
         _, status, used = os.wait4(sender.pid, 0)
         sender.returncode = os.waitstatus_to_exitcode(status)
+        if sender.returncode != 0:
+            sys.exit(f"a sender ended with {sender.returncode}")
         seconds += used.ru_utime + used.ru_stime
     return seconds * 1e9 / drops, time.perf_counter() - started
 
