@@ -253,7 +253,8 @@ class Sampled {
     const std::uint64_t size = word(at += 8);
     if (size == 0) return false;
     const std::uint64_t used = word(at + 8 + size);
-    sample_.stack = {sample_.registers.value[kStackPointer], std::span(record_).subspan(at + 8, used), used == size};
+    sample_.stack = {sample_.registers.value[kStackPointer], std::span(record_).subspan(at + 8, used),
+                     used == size};
     return true;
   }
 

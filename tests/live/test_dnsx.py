@@ -223,7 +223,7 @@ class Attempts(DnsTest):
         client = self.socket(socket.SOCK_STREAM)
         client.connect((address, port))
 
-    @core
+    @hook("encrypted")
     def test_encrypted_lookups_are_connections(self):
         with dnsx() as plumb:
             self.connected("10.9.8.7", 443)  # of anybody

@@ -6,7 +6,7 @@ import tempfile
 import unittest
 
 from dnsx import DnsTest, dnsx
-from harness import HERE, compiled, core, needs, wait_until
+from harness import HERE, compiled, core, hook, needs, wait_until
 
 ROOT = os.path.abspath(os.path.join(HERE, "../.."))
 PYTHON = "/usr/bin/python3"
@@ -213,7 +213,7 @@ class Roots(LibcTest):
         self.assertEqual({(e["pid"], e["caller_pid"]) for e in lookups}, {(calls[0]["pid"], calls[0]["pid"])})
         self.assertEqual(sum(e["attempts"] for e in calls), sum(e["attempts"] for e in lookups))
 
-    @core
+    @hook("libc-exec")
     @needs("musl-gcc")
     def test_linked_statically(self):
         self.resolves(self.root("-static"))

@@ -227,7 +227,7 @@ class Image(ContainerTest):
             file.write('[containers]\ndefault_ulimits = ["nofile=1000:1000", "nproc=1000:1000"]\n')
         self.environment = {**os.environ, "CONTAINERS_CONF": config}
         self.addCleanup(lambda: self.podman("system", "reset", "--force"))
-        self.podman("build", "--tag", "plumb", os.path.dirname(PLUMB))
+        self.podman("build", "--tag", "plumb", os.path.dirname(os.path.dirname(PLUMB)))
 
     def command(self, *args):
         podman = ["podman", "--runtime=runc", f"--root={self.state}/root", f"--runroot={self.state}/run",
