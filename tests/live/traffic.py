@@ -70,7 +70,7 @@ def server(addresses, reply_bytes=REPLY_BYTES, closes_first_every=0, name="tc-se
                 connection.sendall(b"r" * reply_bytes)
                 if not (closes_first_every and served % closes_first_every == 0):
                     got += read_to_end(connection)
-            tell(peer_port=peer[1], rx=got, tx=reply_bytes)
+            tell(peer=peer[0], peer_port=peer[1], rx=got, tx=reply_bytes)
 
     for listener in listeners:
         threading.Thread(target=serve, args=(listener,), name="serve", daemon=True).start()
