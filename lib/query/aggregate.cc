@@ -175,7 +175,7 @@ void Aggregate::observe(const Row& row) {
       {
         const bool held = (*predicate_)(row);
         if (held) ++held_;
-        if (function_ == Function::share) stretches_.observe(held ? 1 : 0);
+        if (function_ == Function::share && ordered_) stretches_.observe(held ? 1 : 0);
       }
       return;
     default:
@@ -184,7 +184,7 @@ void Aggregate::observe(const Row& row) {
   if (!row.carries(field_)) return;
   if (const auto scalar = Scalar::of(row.get(field_))) {
     values_.observe(scalar->value());
-    stretches_.observe(scalar->value());
+    if (ordered_) stretches_.observe(scalar->value());
   }
 }
 

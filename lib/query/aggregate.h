@@ -36,6 +36,8 @@ class Aggregate {
   Measure measure() const;
   // Whether the field's name as written says what a number alone counts: "latency_ms" does, "latency" does not.
   bool says_unit() const { return says_unit_; }
+  // From here on the values are kept in their order, too: for estimate(), and for a sketch that another run is compared with.
+  void keep_order() { ordered_ = true; }
   // What it is computed from: the same for all aggregates of one field, of one condition, or of the number of rows.
   std::string source() const;
   Sketch sketch() const { return {{}, source(), rows_, held_, values_, stretches_}; }
@@ -74,6 +76,7 @@ class Aggregate {
   std::uint64_t rows_ = 0;  // that could have counted
   std::uint64_t held_ = 0;  // for which the predicate held
   Quantiles values_;
+  bool ordered_ = false;
   Stretches stretches_;
 };
 

@@ -25,9 +25,17 @@ Result<Judge> Judge::compile(const std::vector<std::string>& expressions, const 
 std::vector<Threshold> Judge::fresh() const {
   std::vector<Threshold> thresholds;
   for (const std::string& text : expressions_) {
-    if (auto again = Threshold::compile(text, *schema_, counted_)) thresholds.push_back(*std::move(again));
+    auto again = Threshold::compile(text, *schema_, counted_);
+    if (!again) continue;
+    if (ordered_) again->keep_order();
+    thresholds.push_back(*std::move(again));
   }
   return thresholds;
+}
+
+void Judge::keep_order() {
+  ordered_ = true;
+  for (Threshold& threshold : all_) threshold.keep_order();
 }
 
 Judge::Group& Judge::find() {

@@ -34,6 +34,8 @@ class Judge {
   Result<void> set_base(const std::vector<Sketch>& sketches);
   // What the verdicts are computed from, for a report; each once.
   std::vector<Sketch> sketches() const;
+  // Before the first row: sketches() are to be compared with another run.
+  void keep_order();
   void set_base_elapsed(Duration elapsed) { base_elapsed_ = elapsed; }
   // Whether an expression asks for base(...).
   bool uses_base() const;
@@ -55,6 +57,7 @@ class Judge {
 
   const Schema* schema_ = nullptr;
   TypeMask counted_ = kAllTypes;
+  bool ordered_ = false;
   std::vector<std::string> expressions_;
   GroupFields by_;
   std::vector<Threshold> all_;

@@ -228,7 +228,14 @@ Result<Threshold> Threshold::compile(std::string_view text, const Schema& schema
   state->syntax = *std::move(syntax);
   state->limits.resize(state->syntax.nodes.size());
   if (auto r = state->check(text, state->syntax.root, schema); !r) return std::move(r).error();
-  return Threshold(std::move(state));
+  Threshold made(std::move(state));
+  if (made.uses_base()) made.keep_order();
+  return made;
+}
+
+void Threshold::keep_order() {
+  for (query::Aggregate& a : state_->aggregates) a.keep_order();
+  for (query::Aggregate& a : state_->base) a.keep_order();
 }
 
 void Threshold::observe(const Row& row) {

@@ -85,6 +85,8 @@ class Threshold {
   // A row of the baseline, and how long that took.
   void observe_base(const Row& row);
   bool uses_base() const;
+  // Before the first row: sketches() are to be compared with another run. Where base(...) is used it is so anyway.
+  void keep_order();
   // What the aggregates of this run are computed from; those of base(...), by their names; and those, kept from an earlier
   // run, in place of its rows.
   std::vector<Sketch> sketches() const;

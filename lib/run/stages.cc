@@ -19,6 +19,8 @@ Result<Expressions> Expressions::compile(const CommonOptions& options, const Sch
       Judge::compile(judges ? options.fail_if : std::vector<std::string>{}, events, *std::move(by), counted);
   if (!judge) return std::move(judge).error();
   out.judge = *std::move(judge);
+  const auto keeps_sketches = [](const std::string& path) { return path.ends_with(".json"); };
+  if (std::ranges::any_of(options.reports, keeps_sketches)) out.judge.keep_order();
   return out;
 }
 

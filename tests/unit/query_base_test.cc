@@ -319,6 +319,7 @@ TEST_CASE("base: a report's sketches are what the rows were") {
     auto earlier = Judge::compile(
         {"max(latency) > 0", "count > 0", "share(outcome==\"done\") > 0", "rate > 0"}, sample::kSchema, by);
     REQUIRE((rows.ok() && kept.ok() && earlier.ok()));
+    earlier->keep_order();
     for (const Event& e : before) earlier->observe(Row(sample::kSchema, e));
     for (const Event& e : now) {
       rows->observe(Row(sample::kSchema, e));
