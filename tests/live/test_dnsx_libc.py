@@ -29,6 +29,20 @@ class LibcTest(DnsTest):
         pid, *said = done.stdout.splitlines()
         return int(pid), said
 
+    def of_one_process(self, prefix):
+        """A process that asks for a.example, and a run about it alone, while another one asks for other.example."""
+        child = subprocess.Popen([*prefix, PYTHON, "-c", "import sys; sys.stdin.readline()\n" + ASK, "a.example"],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(lambda: (child.kill(), child.wait(), child.stdin.close(), child.stdout.close()))
+        wait_until(lambda: os.path.basename(os.readlink(f"/proc/{child.pid}/exe")).startswith("python"), "the child")
+        wait_until(lambda: b"libc.so" in open(f"/proc/{child.pid}/maps", "rb").read(), "its C library")
+        with dnsx("--libc", "-p", str(child.pid)) as plumb:
+            self.python(prefix, "other.example")
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+            plumb.finish()  # it ends with the process
+        return child, plumb
+
 
 class Calls(LibcTest):
     @core
@@ -162,16 +176,7 @@ class Calls(LibcTest):
         """Others' calls are left out, but not what a resolver of another process asks for it."""
         self.server()
         prefix = self.resolver()
-        child = subprocess.Popen([*prefix, PYTHON, "-c", "import sys; sys.stdin.readline()\n" + ASK, "a.example"],
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.addCleanup(lambda: (child.kill(), child.wait(), child.stdin.close(), child.stdout.close()))
-        wait_until(lambda: os.path.basename(os.readlink(f"/proc/{child.pid}/exe")).startswith("python"), "the child")
-        wait_until(lambda: b"libc.so" in open(f"/proc/{child.pid}/maps", "rb").read(), "its C library")
-        with dnsx("--libc", "-p", str(child.pid)) as plumb:
-            self.python(prefix, "other.example")
-            child.stdin.write(b"\n")
-            child.stdin.flush()
-            plumb.finish()  # it ends with the process
+        child, plumb = self.of_one_process(prefix)
         self.assertEqual({(e["name"], e["pid"]) for e in self.mine(plumb.lines)}, {("a.example", child.pid)})
 
     @needs("curl")
@@ -297,16 +302,7 @@ class Resolved(LibcTest):
     def test_a_process_is_told_with_the_lookups_that_it_caused(self):
         """-p leaves the resolver out, but not what it asks for that process."""
         process, prefix = self.resolved()
-        child = subprocess.Popen([*prefix, PYTHON, "-c", "import sys; sys.stdin.readline()\n" + ASK, "a.example"],
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.addCleanup(lambda: (child.kill(), child.wait(), child.stdin.close(), child.stdout.close()))
-        wait_until(lambda: os.path.basename(os.readlink(f"/proc/{child.pid}/exe")).startswith("python"), "the child")
-        wait_until(lambda: b"libc.so" in open(f"/proc/{child.pid}/maps", "rb").read(), "its C library")
-        with dnsx("--libc", "-p", str(child.pid)) as plumb:
-            self.python(prefix, "other.example")
-            child.stdin.write(b"\n")
-            child.stdin.flush()
-            plumb.finish()  # it ends with the process
+        child, plumb = self.of_one_process(prefix)
         self.assertEqual({(e["type"], e["pid"], e["name"]) for e in self.mine(plumb.lines)},
                          {("call", child.pid, "a.example"), ("query", process.pid, "a.example")})
 
