@@ -9,6 +9,7 @@
 #include "bpf/kernel.h"
 #include "dnsx/libc_wire.h"
 #include "bpf/filter.bpf.h"
+#include "bpf/held.bpf.h"
 #include "bpf/ringbuf.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -36,7 +37,6 @@ const volatile struct libc_config config = {};
 #endif
 
 enum {
-	SIGSTOP = 19,
 	ERANGE = 34,
 	AI_NUMERICHOST = 4,
 	MAX_STEPS = 64,	       /* of an answer's list, in which an address comes once for each socket type */
@@ -261,27 +261,6 @@ UPROBE(call_return)
 	count_seen();
 	submit_record(r);
 	return 0;
-}
-
-/* Process ids that were stopped here. Inserted before they stop, deleted by the user side as it lets them go; when it
- * ends before, the attacher lets go of the rest. Full: the process is not stopped. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, __u8);
-} held SEC(".maps");
-
-static __always_inline bool hold_current(__u32 pid)
-{
-	__u8 present = 1;
-
-	if (bpf_map_update_elem(&held, &pid, &present, BPF_ANY))
-		return false;
-	if (!bpf_send_signal(SIGSTOP))
-		return true;
-	bpf_map_delete_elem(&held, &pid);
-	return false;
 }
 
 /* Tells the user side of a process that may need probes, and holds it until it has them. */

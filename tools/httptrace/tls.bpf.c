@@ -9,6 +9,7 @@
  *
  * All programs named *_entry and *_return run in the context of the traced process, which is `current`. */
 #include "httptrace/tls_record.bpf.h"
+#include "bpf/held.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -38,8 +39,6 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define GO_RESULT(r)   ((r)->regs[0])
 #define GO_ROUTINE(r)  ((r)->regs[28])
 #endif
-
-enum { SIGSTOP = 19 };
 
 /* A call of a C library begins. */
 static __noinline int enter(__u64 place, __u64 object, __u64 buffer, __u64 size_at, __u32 how)
@@ -232,27 +231,6 @@ UPROBE(go_write_return)
 	if ((__s64)GO_RESULT(regs) > 0)
 		record_plaintext(object.object, time_ns, buffer, size, HTTPTRACE_SENT);
 	return 0;
-}
-
-/* Process ids that were stopped here. Inserted before they stop, deleted by the user side as it lets them go; when it
- * ends before, the attacher lets go of the rest. Full: the process is not stopped. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u32);
-	__type(value, __u8);
-} held SEC(".maps");
-
-static __always_inline bool hold_current(__u32 pid)
-{
-	__u8 present = 1;
-
-	if (bpf_map_update_elem(&held, &pid, &present, BPF_ANY))
-		return false;
-	if (!bpf_send_signal(SIGSTOP))
-		return true;
-	bpf_map_delete_elem(&held, &pid);
-	return false;
 }
 
 /* Tells the user side of a process that may need probes, and holds it until it has them. */
