@@ -3,6 +3,7 @@
 
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -191,6 +192,21 @@ Result<UniqueFd> Attacher::open_maps(std::uint32_t pid) {
   return ask_file(r);
 }
 
+Result<std::string> Attacher::read_maps(std::uint32_t pid) {
+  const auto fd = open_maps(pid);
+  if (!fd) return fd.error();
+  constexpr std::size_t kMost = std::size_t{8} << 20, kStep = std::size_t{64} << 10;
+  std::string text;
+  while (text.size() < kMost) {
+    const std::size_t used = text.size();
+    text.resize(used + kStep);
+    const ssize_t n = ::read(fd->get(), text.data() + used, kStep);
+    text.resize(used + (n > 0 ? static_cast<std::size_t>(n) : 0));
+    if (n == 0 || (n < 0 && errno != EINTR)) break;
+  }
+  return text;
+}
+
 Result<UniqueFd> Attacher::open_program(std::uint32_t pid) {
   Request r = request_for(Ask::open_program, pid);
   return ask_file(r);
@@ -210,6 +226,17 @@ Result<UniqueFd> Attacher::open_in_root(std::uint32_t pid, std::string_view path
   r.path_size = static_cast<std::uint32_t>(path.size());
   std::copy(path.begin(), path.end(), r.path);
   return ask_file(r);
+}
+
+Result<UniqueFd> Attacher::open_mapped_file(std::uint32_t pid, std::uint64_t start, std::uint64_t end,
+                                            std::string_view path, std::uint64_t inode) {
+  if (auto fd = open_mapping(pid, start, end)) return fd;
+  auto fd = open_in_root(pid, path);
+  struct stat info {};
+  if (fd && (::fstat(fd->get(), &info) != 0 || info.st_ino != inode))
+    return Error{"cannot read a file of process " + std::to_string(pid),
+                 "it was replaced since it was mapped"};
+  return fd;
 }
 
 Result<UprobeLink> Attacher::attach(std::uint32_t program, const UprobePlace& place) {

@@ -69,11 +69,16 @@ class Attacher {
   ~Attacher();
 
   Result<UniqueFd> open_maps(std::uint32_t pid);
+  // The text of it, as much as 8 MiB.
+  Result<std::string> read_maps(std::uint32_t pid);
   Result<UniqueFd> open_program(std::uint32_t pid);
   // A file that a process has mapped at [start, end), as /proc/PID/maps says.
   Result<UniqueFd> open_mapping(std::uint32_t pid, std::uint64_t start, std::uint64_t end);
   // A regular file below a process's root.
   Result<UniqueFd> open_in_root(std::uint32_t pid, std::string_view path);
+  // By the mapping, which cannot lead to another file; else by the path, if it leads to the file with that number.
+  Result<UniqueFd> open_mapped_file(std::uint32_t pid, std::uint64_t start, std::uint64_t end,
+                                    std::string_view path, std::uint64_t inode);
   Result<UprobeLink> attach(std::uint32_t program, const UprobePlace& place);
   // Lets a process go on that a program stopped with SIGSTOP.
   Result<void> resume(std::uint32_t pid);

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -15,7 +13,6 @@
 namespace plumb {
 namespace {
 
-constexpr std::size_t kMaxMapsBytes = std::size_t{8} << 20;
 constexpr std::size_t kMaxKnown = 65536;
 constexpr std::size_t kMaxReport = 1024;
 
@@ -42,19 +39,6 @@ bool is_dynamic_linker(std::string_view path) {
   return name.starts_with("ld-") || name.starts_with("ld64.so");
 }
 
-std::string read_all(const UniqueFd& fd) {
-  std::string text;
-  constexpr std::size_t kStep = std::size_t{64} << 10;
-  while (text.size() < kMaxMapsBytes) {
-    const std::size_t used = text.size();
-    text.resize(used + kStep);
-    const ssize_t n = ::read(fd.get(), text.data() + used, kStep);
-    text.resize(used + (n > 0 ? static_cast<std::size_t>(n) : 0));
-    if (n == 0 || (n < 0 && errno != EINTR)) break;
-  }
-  return text;
-}
-
 }  // namespace
 
 bool is_c_library(std::string_view path) {
@@ -70,29 +54,20 @@ void LibcTargets::say(std::string line) {
   if (report_.size() < kMaxReport) report_.push_back(std::move(line));
 }
 
-// By the mapping, which cannot lead to another file; else by the path, if the same file is there.
-UniqueFd LibcTargets::open(std::uint32_t pid, const MappedFile& file) {
-  if (auto fd = attacher_.open_mapping(pid, file.start, file.end)) return *std::move(fd);
-  auto fd = attacher_.open_in_root(pid, file.path);
-  struct stat info {};
-  if (!fd || ::fstat(fd->get(), &info) != 0 || info.st_ino != file.inode) return UniqueFd();
-  return *std::move(fd);
-}
-
 void LibcTargets::look_at(std::uint32_t pid) {
   const std::uint32_t only_pid = only_.empty() ? 0 : pid;
   if (only_pid != 0 && !only_.contains(pid)) return;
-  const auto maps = attacher_.open_maps(pid);
+  const auto maps = attacher_.read_maps(pid);
   if (!maps) return;
-  for (const MappedFile& file : code_files(parse_maps(read_all(*maps)))) {
+  for (const MappedFile& file : code_files(parse_maps(*maps))) {
     if (!is_program(file.path) && !is_c_library(file.path) && !is_dynamic_linker(file.path)) continue;
     // What has no probe is only looked at again.
     if (known_.size() >= kMaxKnown) std::erase_if(known_, [](const auto& known) { return !known.second; });
     const FileKey key{std::uint64_t{file.device_major} << 32 | file.device_minor, file.inode, only_pid};
     if (known_.contains(key)) continue;
-    const UniqueFd fd = open(pid, file);
+    const auto fd = attacher_.open_mapped_file(pid, file.start, file.end, file.path, file.inode);
     if (!fd) continue;  // gone meanwhile: the next process that runs it is asked
-    known_[key] = probe(fd, file, only_pid);
+    known_[key] = probe(*fd, file, only_pid);
   }
 }
 

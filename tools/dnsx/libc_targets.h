@@ -53,7 +53,6 @@ class LibcTargets {
     auto operator<=>(const FileKey&) const = default;
   };
 
-  UniqueFd open(std::uint32_t pid, const MappedFile& file);
   // False: there is nothing to probe in it.
   bool probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid);
   bool attach(LibcProgram program, const UniqueFd& fd, const std::vector<std::uint64_t>& offsets,

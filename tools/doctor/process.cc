@@ -1,8 +1,6 @@
 #include "doctor/process.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <nlohmann/json.hpp>
@@ -16,36 +14,12 @@
 namespace plumb {
 namespace {
 
-constexpr std::size_t kMaxMapsBytes = std::size_t{8} << 20;
-
-std::string read_all(const UniqueFd& fd) {
-  std::string text;
-  char piece[65536];
-  while (text.size() < kMaxMapsBytes) {
-    const ssize_t n = ::read(fd.get(), piece, sizeof piece);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    text.append(piece, static_cast<std::size_t>(n));
-  }
-  return text;
-}
-
-// By the mapping, else by the path if the same file is there.
-Result<UniqueFd> open(Attacher& attacher, std::uint32_t pid, const MappedFile& file) {
-  if (auto fd = attacher.open_mapping(pid, file.start, file.end)) return fd;
-  auto fd = attacher.open_in_root(pid, file.path);
-  struct stat info {};
-  if (fd && (::fstat(fd->get(), &info) != 0 || info.st_ino != file.inode))
-    return Error{"cannot read a file of the process", "it was replaced since it was mapped"};
-  return fd;
-}
-
 DoctorFile examine_file(Attacher& attacher, std::uint32_t pid, const MappedFile& file) {
   DoctorFile out{.path = file.path};
   out.unreadable = unreadable_tls(file.path);
   const bool program = looks_like_program(file.path);
   if (!program && !may_hold_tls(file.path)) return out;
-  auto fd = open(attacher, pid, file);
+  auto fd = attacher.open_mapped_file(pid, file.start, file.end, file.path, file.inode);
   if (!fd) {
     out.unreadable = "cannot be read: " + fd.error().why;
     return out;
@@ -108,7 +82,7 @@ Result<DoctorProcess> examine_process(std::uint32_t pid) {
   auto attacher = Attacher::start(UprobeKind::perf, {});
   if (!attacher) return std::move(attacher).error();
   give_up_capabilities();
-  auto maps = attacher->open_maps(pid);
+  auto maps = attacher->read_maps(pid);
   if (!maps) {
     Error e = std::move(maps).error();
     if (e.why.starts_with("EACCES") || e.why.starts_with("EPERM"))
@@ -116,7 +90,7 @@ Result<DoctorProcess> examine_process(std::uint32_t pid) {
     return e;
   }
   DoctorProcess out{.pid = pid};
-  const auto files = code_files(parse_maps(read_all(*maps)));
+  const auto files = code_files(parse_maps(*maps));
   out.code_files = files.size();
   for (const MappedFile& file : files) {
     DoctorFile found = examine_file(*attacher, pid, file);

@@ -12,8 +12,6 @@
 namespace plumb {
 namespace {
 
-constexpr std::size_t kMostMaps = std::size_t{8} << 20;
-
 std::uint64_t inode_of(const UniqueFd& fd) {
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) return 0;
@@ -56,8 +54,8 @@ Result<void> TargetFiles::start() {
 }
 
 std::string TargetFiles::maps(std::uint32_t pid) {
-  const auto fd = attacher_->open_maps(pid);
-  return fd ? read_text(fd->get(), kMostMaps) : std::string{};
+  auto text = attacher_->read_maps(pid);
+  return text ? *std::move(text) : std::string{};
 }
 
 UniqueFd TargetFiles::open_in_root(std::uint32_t pid, std::string_view path) {

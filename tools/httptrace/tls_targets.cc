@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,7 +16,6 @@
 namespace plumb {
 namespace {
 
-constexpr std::size_t kMaxMapsBytes = std::size_t{8} << 20;
 constexpr std::size_t kMaxKnown = 65536;
 constexpr std::size_t kMaxReport = 1024;
 // A sweep reads the maps of all processes: some 0.1 ms for each. After at least so many new files with probes, and a
@@ -33,19 +31,6 @@ bool is_dynamic_linker(std::string_view path) {
   const std::string_view name = basename(path);
   return name.starts_with("ld-linux") || name.starts_with("ld-musl") || name.starts_with("ld-2.") ||
          name.starts_with("ld64.so");
-}
-
-std::string read_all(const UniqueFd& fd) {
-  std::string text;
-  constexpr std::size_t kStep = std::size_t{64} << 10;
-  while (text.size() < kMaxMapsBytes) {
-    const std::size_t used = text.size();
-    text.resize(used + kStep);
-    const ssize_t n = ::read(fd.get(), text.data() + used, kStep);
-    text.resize(used + (n > 0 ? static_cast<std::size_t>(n) : 0));
-    if (n == 0 || (n < 0 && errno != EINTR)) break;
-  }
-  return text;
 }
 
 std::string shown(std::string_view path) {
@@ -76,17 +61,8 @@ std::vector<std::string> TlsTargets::take_news() {
 }
 
 std::vector<MappedFile> TlsTargets::files_of(std::uint32_t pid) {
-  auto maps = attacher_.open_maps(pid);
-  return maps ? code_files(parse_maps(read_all(*maps))) : std::vector<MappedFile>{};
-}
-
-// By the mapping, which cannot lead to another file; else by the path, if the same file is there.
-UniqueFd TlsTargets::open(std::uint32_t pid, const MappedFile& file) {
-  if (auto fd = attacher_.open_mapping(pid, file.start, file.end)) return *std::move(fd);
-  auto fd = attacher_.open_in_root(pid, file.path);
-  struct stat info {};
-  if (!fd || ::fstat(fd->get(), &info) != 0 || info.st_ino != file.inode) return UniqueFd();
-  return *std::move(fd);
+  const auto maps = attacher_.read_maps(pid);
+  return maps ? code_files(parse_maps(*maps)) : std::vector<MappedFile>{};
 }
 
 void TlsTargets::look_at(std::uint32_t pid, bool told) {
@@ -137,15 +113,16 @@ void TlsTargets::look_at_file(std::uint32_t pid, const MappedFile& file, const F
     // A program that was built anew may have the inode of the one before.
     if (!known.links.empty() || !told || !looks_like_program(file.path)) return;
   }
-  const UniqueFd fd = open(pid, file);
+  const auto fd = attacher_.open_mapped_file(pid, file.start, file.end, file.path, file.inode);
   struct stat info {};
-  if (!fd || ::fstat(fd.get(), &info) != 0) return;  // gone meanwhile: the next process that runs it is asked
+  if (!fd || ::fstat(fd->get(), &info) != 0)
+    return;  // gone meanwhile: the next process that runs it is asked
   const std::int64_t changed_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec;
   if (found != known_.end() && found->second.changed_ns == changed_ns) return;
   if (known_.size() >= kMaxKnown) forget_without_probes();
   Known known;
   known.changed_ns = changed_ns;
-  probe(fd, file, key.only_pid, known);
+  probe(*fd, file, key.only_pid, known);
   if (!known.links.empty()) {
     ++with_links_;
     ++since_sweep_;

@@ -74,7 +74,6 @@ class TlsTargets {
 
   std::vector<std::uint32_t> running() const;
   std::vector<MappedFile> files_of(std::uint32_t pid);
-  UniqueFd open(std::uint32_t pid, const MappedFile& file);
   void look_at_file(std::uint32_t pid, const MappedFile& file, const FileKey& key, bool told);
   void probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid, Known& known);
   void probe_linker(const UniqueFd& fd, const ProgramFile& program, std::uint32_t only_pid, Known& known);
