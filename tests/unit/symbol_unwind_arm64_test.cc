@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "cfi_bytes.h"
 #include "symbol/unwind.h"
 
 using namespace plumb;
@@ -11,19 +12,7 @@ using namespace plumb;
 #if defined(__aarch64__)
 namespace {
 
-using Bytes = std::vector<std::byte>;
-
-void put(Bytes& out, std::initializer_list<unsigned> bytes) {
-  for (const unsigned b : bytes) out.push_back(static_cast<std::byte>(b));
-}
-void put32(Bytes& out, std::uint32_t v) {
-  for (int i = 0; i < 4; ++i) out.push_back(static_cast<std::byte>(v >> 8 * i));
-}
-void close_entry(Bytes& out, std::size_t at) {
-  while ((out.size() - at) % 8 != 4) out.push_back(std::byte{0});
-  const auto length = static_cast<std::uint32_t>(out.size() - at - 4);
-  std::memcpy(out.data() + at, &length, 4);
-}
+using namespace cfi_bytes;
 
 // One CIE ("zR", absolute 4-byte addresses; instructions of 4 bytes; CFA = sp, return address in x30) and a function of
 // 0x100 bytes at 0x1000 with this program.
@@ -35,14 +24,7 @@ UnwindTable table_of(std::initializer_list<unsigned> program) {
   put(out, {4, 0x78, 30, 1, 0x03});
   put(out, {0x0c, 31, 0});
   close_entry(out, 0);
-  const std::size_t fde = out.size();
-  put32(out, 0);
-  put32(out, static_cast<std::uint32_t>(out.size()));
-  put32(out, 0x1000);
-  put32(out, 0x100);
-  put(out, {0});
-  put(out, program);
-  close_entry(out, fde);
+  add_function(out, program);
   return {out, 0x10000, 0, false};
 }
 

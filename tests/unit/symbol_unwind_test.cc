@@ -11,6 +11,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "cfi_bytes.h"
 #include "symbol/elf.h"
 #include "symbol/elf_symbols.h"
 #include "target/maps.h"
@@ -21,19 +22,7 @@ using namespace plumb;
 
 namespace {
 
-using Bytes = std::vector<std::byte>;
-
-void put(Bytes& out, std::initializer_list<unsigned> bytes) {
-  for (const unsigned b : bytes) out.push_back(static_cast<std::byte>(b));
-}
-void put32(Bytes& out, std::uint32_t v) {
-  for (int i = 0; i < 4; ++i) out.push_back(static_cast<std::byte>(v >> 8 * i));
-}
-void close_entry(Bytes& out, std::size_t at) {
-  while ((out.size() - at) % 8 != 4) out.push_back(std::byte{0});
-  const auto length = static_cast<std::uint32_t>(out.size() - at - 4);
-  std::memcpy(out.data() + at, &length, 4);
-}
+using namespace cfi_bytes;
 
 // A section at address 0x10000 with one CIE ("zR", absolute 4-byte addresses; CFA = rsp + 8, return address at
 // CFA - 8) and a function of 0x100 bytes at 0x1000 with this program.
@@ -46,14 +35,7 @@ Bytes section_of(std::initializer_list<unsigned> program, unsigned return_column
   put(out, {1, 0x78, return_column, 1, 0x03});
   put(out, {0x0c, 7, 8, 0x90, 1});
   close_entry(out, 0);
-  const std::size_t fde = out.size();
-  put32(out, 0);
-  put32(out, static_cast<std::uint32_t>(out.size()));
-  put32(out, 0x1000);
-  put32(out, 0x100);
-  put(out, {0});
-  put(out, program);
-  close_entry(out, fde);
+  add_function(out, program);
   return out;
 }
 
