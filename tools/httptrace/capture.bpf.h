@@ -92,8 +92,6 @@ __noinline int tell_whole_piece(__u32 direction, __u32 from)
 	return from + n;
 }
 
-#define PIECES_AT_ONCE 8
-
 __noinline int tell_whole_pieces(__u32 direction, __u32 from)
 {
 	for (int i = 0; i < PIECES_AT_ONCE; i++) {

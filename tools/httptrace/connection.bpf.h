@@ -54,8 +54,6 @@ struct connection {
 /* A head is captured in pieces of this size. */
 #define PIECE	      1024
 #define SMALL_REST    256
-/* So much of one call on an HTTP/2 connection: frames of many streams may sit in it. */
-#define HTTP2_CALL    (256 * 1024)
 #define BODY_HEAD     16
 #define BODY_TAIL     8
 #define MAX_TRIES     64

@@ -8,9 +8,6 @@
 
 #define BULK_BYTES (1 << 18) /* in one direction, before only the ends of calls are captured */
 #define BULK_TAIL  1024
-/* Servers hand over what they have for many streams at once. */
-#define HTTP2_CALL (1 << 18)
-#define PIECES_AT_ONCE 8
 
 #define WORD(a, b, c, d) ((__u32)(a) | (__u32)(b) << 8 | (__u32)(c) << 16 | (__u32)(d) << 24)
 

@@ -49,6 +49,10 @@ struct httptrace_key {
 
 /* The largest payload of a DATA record; longer pieces come as several records. */
 #define HTTPTRACE_PAYLOAD 4096
+/* So much of one call on an HTTP/2 connection is captured: servers hand over frames of many streams at once. */
+#define HTTP2_CALL (256 * 1024)
+/* Records that one program function writes, which the verifier walks one by one. */
+#define PIECES_AT_ONCE 8
 /* The most of a message's headers that is captured, and --snaplen's default. */
 #define HTTPTRACE_SNAPLEN 16384
 
