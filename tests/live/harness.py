@@ -462,6 +462,10 @@ def tests_that(wanted, folder=HERE):
     return suite
 
 
+MOST_AGAIN = 3  # that fail: more is no accident
+FAILED = "FAILED: "
+
+
 def run_once(tests, stream):
     result = unittest.TextTestRunner(stream=stream, verbosity=2, resultclass=Result).run(unittest.TestSuite(tests))
     bad = [t for t, _ in result.failures + result.errors] + result.unexpectedSuccesses
@@ -471,13 +475,13 @@ def run_once(tests, stream):
 def run_tests(suite, stream=sys.stdout):
     """Runs them, verbosely; the result and the ids of those that failed.
 
-    One or two that fail are run once more: this is a busy or an emulated machine. What passes only then is not hidden:
+    A few that fail are run once more: this is a busy or an emulated machine. What passes only then is not hidden:
     a line UNSTEADY names it, `./dev test` ends with those lines, and they are a defect to be looked into.
     """
     tests = list(suite)
     result, failed = run_once(tests, stream)
     again = [test for test in tests if test.id() in failed]
-    if 0 < len(again) <= 2 and len(again) == len(failed):
+    if 0 < len(again) <= MOST_AGAIN and len(again) == len(failed):
         _, failed = run_once(again, stream)
         for test in again:
             if test.id() not in failed:
@@ -495,39 +499,55 @@ def is_alone(test):
 
 def run_apart(job, options):
     """Runs the chosen tests of one file, those marked @alone or the others, in a process; its exit status and output."""
-    file, apart = job
-    command = [sys.executable, __file__, "--in", options.folder, "--file", file, "--alone", str(int(apart)),
-               *(["--core"] if options.core else []), *options.names]
+    file, apart, names = job
+    command = [sys.executable, __file__, "--in", options.folder, "--file", file, "--alone", str(int(apart)), "--once",
+               *(["--core"] if options.core else []), *names]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout.decode(errors="replace")
 
 
 def run_side_by_side(tests, options):
-    """Files side by side, the longest first, then what is marked @alone; the exit status."""
+    """Files side by side, the longest first, then what is marked @alone, then once more, by itself, what failed (see
+    run_tests); the exit status."""
     count_of = collections.Counter((file_of(test), is_alone(test)) for test in tests)
-    jobs = [job for job, _ in count_of.most_common()]
-    total, bad = [0, 0, 0], False
+    jobs = [(*job, options.names) for job, _ in count_of.most_common()]
+    total, bad, failed = [0, 0, 0], [], []
 
-    def tell(result):
-        nonlocal bad
+    def tell(job, result):
         status, output = result
         *lines, last = output.rstrip("\n").split("\n")
         tally = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", last)
         counts = [int(n) for n in tally.groups()] if tally else [0, 1, 0]  # it died before it could say
-        bad = bad or status != 0 or not tally
+        again = [line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)]
+        if tally and len(again) == counts[1]:
+            failed.extend((job[0], job[1], [name]) for name in again)
+        elif status != 0 or not tally:
+            bad.append(job)
+        print("\n".join(lines if tally else [*lines, last]), flush=True)
+        return counts
+
+    def add(counts):
         for i, n in enumerate(counts):
             total[i] += n
-        print("\n".join(lines if tally else [*lines, last]), flush=True)
 
     with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        for result in concurrent.futures.as_completed([pool.submit(run_apart, job, options)
-                                                         for job in jobs if not job[1]]):
-            tell(result.result())
+        running = {pool.submit(run_apart, job, options): job for job in jobs if not job[1]}
+        for done in concurrent.futures.as_completed(running):
+            add(tell(running[done], done.result()))
     for job in jobs:
         if job[1]:
-            tell(run_apart(job, options))
+            add(tell(job, run_apart(job, options)))
+    first, failed = failed, []
+    if len(first) > MOST_AGAIN:
+        failed = first
+    else:
+        for job in first:
+            passed, again, _ = tell(job, run_apart(job, options))
+            if passed and not again:
+                add([1, -1, 0])
+                print(f"UNSTEADY: {job[2][0]} failed, then passed", flush=True)
     print("{} passed, {} failed, {} skipped".format(*total))
-    return 1 if bad else 0
+    return 1 if bad or failed else 0
 
 
 def main():
@@ -538,6 +558,7 @@ def main():
     parser.add_argument("--in", dest="folder", default=HERE)
     parser.add_argument("--file", help="this test file, in this process")
     parser.add_argument("--alone", type=int, default=0, help="with --file: 1 those marked so, 0 the others")
+    parser.add_argument("--once", action="store_true", help="those that fail are named, for another try elsewhere")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
     suite = tests_that(
@@ -546,7 +567,11 @@ def main():
         (not options.file or (file_of(test), is_alone(test)) == (options.file, bool(options.alone))), options.folder)
     if not options.file and len({(file_of(test), is_alone(test)) for test in suite}) > 1:
         return run_side_by_side(suite, options)
-    result, failed = run_tests(suite)
+    if options.once:
+        result, failed = run_once(suite, sys.stdout)
+        print("".join(f"{FAILED}{test}\n" for test in sorted(failed)), end="")
+    else:
+        result, failed = run_tests(suite)
     passed = result.testsRun - len(failed) - len(result.skipped)
     print(f"{passed} passed, {len(failed)} failed, {len(result.skipped)} skipped")
     return 1 if failed or result.testsRun == 0 else 0

@@ -71,7 +71,7 @@ class Calls(LibcTest):
         self.server()
         prefix = self.resolver()
         for limit, status in (("max(call_ms) > 0ms", 3), ("count(type == call) != 1", 0), ("count != 2", 0)):
-            with dnsx("--libc", "--fail-if", limit, expect_status=status) as plumb:
+            with dnsx("--libc", "--netns", self.ns.path, "--fail-if", limit, expect_status=status) as plumb:
                 self.python(prefix, "a.example")
                 self.calls(plumb)
                 self.told(plumb, 2, type="query")

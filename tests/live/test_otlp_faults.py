@@ -69,8 +69,8 @@ class Faults(of_dnsx.DnsTest):
         """They are tried again: nothing is lost."""
         receiver = RawCollector(self, first(*answers))
         lines, counts, _, stderr = self.trace(receiver.url, env={"OTEL_EXPORTER_OTLP_TIMEOUT": "30000"})
-        self.assertDelivered(receiver, lines, counts)
         self.assertNotIn("not delivered", stderr)
+        self.assertDelivered(receiver, lines, counts)
         self.assertGreater(receiver.requests, len(answers))
 
     def test_429_with_seconds(self):

@@ -5,7 +5,7 @@ import time
 import unittest
 
 from drops import drops
-from harness import Plumb, core, needs, parse_time_ns
+from harness import Plumb, alone, core, needs, parse_time_ns
 from tcpconnect import TcpTest, tcpconnect
 
 QUIET = 1.0  # seconds after which a run sleeps for longer
@@ -28,6 +28,7 @@ class Idle(TcpTest):
         yield "httptrace", Plumb("httptrace", "-p", str(self.ns.pid))  # programs that start elsewhere would wake it
         yield "dnsx", Plumb("dnsx", "--netns", self.ns.path)
 
+    @alone("each program that starts anywhere wakes what waits for new ones")
     def test_two_wake_ups_a_second(self):
         with contextlib.ExitStack() as stack:
             tools = [(name, stack.enter_context(plumb).process.pid) for name, plumb in self.quiet_tools()]
