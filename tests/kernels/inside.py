@@ -2,8 +2,8 @@
 """What tests/kernels/run asks of one kernel: run in a machine that has booted it, or on this one for its own kernel.
 
 - the core of the live tests, with the variants of hooks that plumb chooses by itself;
-- each variant of each hook that `plumb doctor` lists, forced: where it works, the tests marked with the hook pass;
-  where it does not, plumb says so and does not start;
+- each variant of each hook that `plumb doctor` lists: where it works, the tests marked with the hook pass with it, forced
+  or, being the one that plumb chooses, among the core tests; where it does not, plumb says so and does not start;
 - the kernel's verifier, on every BPF program of every tool (verify_programs);
 - in a machine, its kernel locked down: kernel_lockdown(7) cannot be undone, so this comes last.
 
@@ -32,7 +32,7 @@ def fact(**found):
 
 
 def tell_tests(tests, row_of):
-    """Runs these tests and tells how they ended, by the row that row_of(test) names."""
+    """Runs these tests and tells how they ended, by the row that row_of(test) names; a dictionary of that by test."""
     ran = defaultdict(list)
     for test in tests:
         ran[row_of(test)].append(test.id())
@@ -45,6 +45,8 @@ def tell_tests(tests, row_of):
         fact(tests=row, failed=[n for n in names if n in failed], skipped=sum(n in skipped for n in names),
              passed=sum(n not in failed and n not in skipped for n in names),
              variants=sorted({v.name for v in hook_variants() if v.tool == row and v.chosen}))
+    skips = {test.id(): why for test, why in result.skipped}
+    return {name: "FAIL" if name in failed else skips.get(name, "ok") for names in ran.values() for name in names}
 
 
 @functools.cache
@@ -57,19 +59,36 @@ def cannot_run():
 
 
 def core():
+    """How each core test ended."""
     for tool, why in cannot_run().items():
         done = run_plumb(tool, "--json", "-d", "1ms")
         said = done.returncode == 1 and bool(why) and len(done.stderr.splitlines()) <= 4  # the last is for machines
         fact(tests=tool, failed=[] if said else [f"{tool} ends with {done.returncode}: {done.stderr.decode()}"],
              skipped=0, passed=int(said), variants=["(cannot run, and says why)"])
-    tell_tests(tests_that(lambda test, method: getattr(method, "core", False) and tool_of(test) not in cannot_run()),
-               tool_of)
+    return tell_tests(tests_that(lambda test, method: getattr(method, "core", False) and
+                                 tool_of(test) not in cannot_run()), tool_of)
+
+
+def tests_of(variant):
+    return tests_that(lambda test, method: tool_of(test) == variant.tool and
+                      getattr(method, "hook", None) == variant.hook)
+
+
+def with_chosen(variant, ended):
+    """As with_forced(), of the variant that plumb chooses by itself: these tests ran among the core tests."""
+    tests = list(tests_of(variant))
+    if not tests:
+        return "FAIL", f"no test is marked @hook(\"{variant.hook}\")"
+    failed = [test.id() for test in tests if ended.get(test.id(), "FAIL") == "FAIL"]
+    skips = [ended[test.id()] for test in tests if ended.get(test.id(), "FAIL") not in ("FAIL", "ok")]
+    if failed:
+        return "FAIL", ", ".join(sorted(failed))
+    return ("skipped", skips[0]) if skips else ("ok", "")
 
 
 def with_forced(variant):
     """("ok", "") or what went wrong when the tests marked with the hook ran with this variant of it."""
-    suite = tests_that(lambda test, method: tool_of(test) == variant.tool and
-                       getattr(method, "hook", None) == variant.hook)
+    suite = tests_of(variant)
     if suite.countTestCases() == 0:
         return "FAIL", f"no test is marked @hook(\"{variant.hook}\")"
     out = io.StringIO()
@@ -91,14 +110,19 @@ def refused(variant):
     return ("not there", variant.why) if clear else ("FAIL", f"forced, it ends with {done.returncode}: {text}")
 
 
-def forced_variants():
+def each_variant(ended):
     for variant in hook_variants():
         if variant.tool in cannot_run():
             fact(tool=variant.tool, forced=f"{variant.hook}={variant.name}", outcome="not there", why=variant.why)
             continue
-        os.environ["PLUMB_HOOKS"] = f"{variant.hook}={variant.name}"
-        outcome, why = with_forced(variant) if variant.works else refused(variant)
-        fact(tool=variant.tool, forced=os.environ.pop("PLUMB_HOOKS"), outcome=outcome, why=why)
+        forced = f"{variant.hook}={variant.name}"
+        if variant.chosen:
+            outcome, why = with_chosen(variant, ended)
+        else:
+            os.environ["PLUMB_HOOKS"] = forced
+            outcome, why = with_forced(variant) if variant.works else refused(variant)
+            del os.environ["PLUMB_HOOKS"]
+        fact(tool=variant.tool, forced=forced, outcome=outcome, why=why)
 
 
 def programs():
@@ -128,8 +152,7 @@ def lock_down():
 
 def main():
     hook_variants()  # asked before anything is forced
-    core()
-    forced_variants()
+    each_variant(core())
     programs()
     if EMULATED:
         lock_down()
