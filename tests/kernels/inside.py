@@ -131,7 +131,7 @@ def programs():
     done = subprocess.run([os.path.join(build, "tests/kernels/verify_programs"), *objects], text=True,
                           stdout=subprocess.PIPE)
     print(done.stdout, end="")
-    found = {tool: {"ok": [], "absent": [], "FAIL": []} for tool in dict.fromkeys(v.tool for v in hook_variants())}
+    found = {os.path.basename(o).partition(".")[0]: {"ok": [], "absent": [], "FAIL": []} for o in objects}
     last = None
     for line in done.stdout.splitlines():
         words = line.split(" ", 3)
@@ -140,8 +140,8 @@ def programs():
             found[words[0]][words[2]].append(last)
         elif last:
             last.append("    " + line)
-    for tool, by_outcome in found.items():
-        fact(verified=tool, accepted=len(by_outcome["ok"]), absent=len(by_outcome["absent"]),
+    for name, by_outcome in found.items():
+        fact(verified=name, accepted=len(by_outcome["ok"]), absent=len(by_outcome["absent"]),
              refused=["\n".join(lines) for lines in by_outcome["FAIL"]])
 
 
