@@ -7,6 +7,9 @@
 - the kernel's verifier, on every BPF program of every tool (verify_programs);
 - in a machine, its kernel locked down: kernel_lockdown(7) cannot be undone, so this comes last.
 
+inside.py PART...    core, forced, programs or lockdown; core:TOOL and forced:TOOL are one tool's share, core:others what
+                     is about no tool with hooks
+
 What is found stands in lines "fact JSON", which table.py reads; all else is for people.
 """
 import functools
@@ -22,7 +25,7 @@ from collections import defaultdict
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../live"))
-from harness import EMULATED, hook_variants, run_plumb, run_tests, tests_that, tool_of  # noqa: E402
+from harness import hook_variants, run_plumb, run_tests, tests_that, tool_of  # noqa: E402
 
 FOREIGN = platform.machine() != "x86_64"
 
@@ -56,14 +59,23 @@ def cannot_run():
     return {tool["name"]: tool["why"] for tool in report["tools"] if not tool["can_run"]}
 
 
-def core():
+def of_share(tool, share):
+    """Whether the share (a tool, "others", None: everything) has what is about this tool."""
+    return share in (None, tool) or (share == "others" and tool not in {v.tool for v in hook_variants()})
+
+
+def core(share=None):
     for tool, why in cannot_run().items():
+        if not of_share(tool, share):
+            continue
         done = run_plumb(tool, "--json", "-d", "1ms")
         said = done.returncode == 1 and bool(why) and len(done.stderr.splitlines()) <= 4  # the last is for machines
         fact(tests=tool, failed=[] if said else [f"{tool} ends with {done.returncode}: {done.stderr.decode()}"],
              skipped=0, passed=int(said), variants=["(cannot run, and says why)"])
-    tell_tests(tests_that(lambda test, method: getattr(method, "core", False) and tool_of(test) not in cannot_run()),
-               tool_of)
+    tests = tests_that(lambda test, method: getattr(method, "core", False) and tool_of(test) not in cannot_run() and
+                       of_share(tool_of(test), share))
+    if tests.countTestCases() != 0:
+        tell_tests(tests, tool_of)
 
 
 def with_forced(variant):
@@ -91,8 +103,10 @@ def refused(variant):
     return ("not there", variant.why) if clear else ("FAIL", f"forced, it ends with {done.returncode}: {text}")
 
 
-def forced_variants():
+def forced_variants(share=None):
     for variant in hook_variants():
+        if not of_share(variant.tool, share):
+            continue
         if variant.tool in cannot_run():
             fact(tool=variant.tool, forced=f"{variant.hook}={variant.name}", outcome="not there", why=variant.why)
             continue
@@ -128,12 +142,11 @@ def lock_down():
 
 def main():
     hook_variants()  # asked before anything is forced
-    core()
-    forced_variants()
-    programs()
-    if EMULATED:
-        lock_down()
-    fact(end=True)
+    does = {"core": core, "forced": forced_variants, "programs": programs, "lockdown": lock_down}
+    for part in sys.argv[1:]:
+        name, *share = part.split(":")
+        does[name](*share)
+        fact(end=part)
 
 
 if __name__ == "__main__":
