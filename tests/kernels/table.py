@@ -131,9 +131,9 @@ def main():
         before = tally["failed"], len(unsteady)
         log = os.path.join(logs, f"{kernel}.log")
         facts, text = facts_of(log)
-        if {"end": True} not in facts:
-            count("failed", f"{kernel}: it came to no end; its log ({log}) ends with\n" +
-                  "\n".join("    " + line for line in text.splitlines()[-15:]))
+        for part in [f["part"] for f in facts if "part" in f] or ["everything"]:
+            if {"end": part} not in facts:
+                count("failed", f"{kernel}: {part} came to no end (log: {log})")
         unsteady.extend(f"{line} ({kernel})" for line in text.splitlines() if line.startswith("UNSTEADY: "))
         put_facts(facts, kernel, log, (tools, forced, programs), tally, count)
         matched, answers = fields_of(os.path.join(logs, f"{kernel}.fields"))
