@@ -86,7 +86,7 @@ void connect_in_vain(int times) {
     to.sin_family = AF_INET;
     to.sin_port = htons(1);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ::connect(client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);
+    CHECK(::connect(client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0);
   }
 }
 
