@@ -68,7 +68,8 @@ class Python(unittest.TestCase):
         self.assertRegex(plumb.stderr, r"plumb: \d+ samples of Python\n")
 
     def test_shares_of_cpu_time_are_the_threads_own(self):
-        with subprocess.Popen([PYTHON, client("burn.py"), "6"], stdout=subprocess.PIPE) as program:
+        """Of 5,000 samples a share is right within 0.7 points (one standard deviation)."""
+        with subprocess.Popen([PYTHON, client("burn.py"), "5"], stdout=subprocess.PIPE) as program:
             try:
                 program.stdout.readline()
                 with Plumb("flame", "-f", "folded", "-F", "999", "-p", str(program.pid), json_lines=False) as plumb:
