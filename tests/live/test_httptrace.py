@@ -202,7 +202,7 @@ class Nginx(HttpTest):
             self.addCleanup(s.close)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for i in range(8):
-                one, got = b"GET /text/%d HTTP/1.1\r\nHost: h\r\nX: %s\r\n\r\n" % (i, b"y" * 300), b""
+                one, got = b"GET /text/%d HTTP/1.1\r\nHost: h\r\nX: %s\r\n\r\n" % (i, b"y" * 3000), b""
                 for piece in (one[:i], one[i:]) if i else (one,):
                     s.sendall(piece)
                 while not got.endswith(b"some text\n"):
