@@ -193,6 +193,26 @@ class Nginx(HttpTest):
             self.assertEqual([brief(e) for e in self.mine(plumb.lines, role=role)], expected, role)
 
     @needs("nginx")
+    def test_heads_that_begin_with_a_few_bytes(self):
+        """Fewer than tell that it is HTTP, on a connection that is known, then the rest."""
+        self.nginx()
+        with httptrace("--netns", self.ns.path) as plumb:
+            with self.ns.inside():
+                s = socket.create_connection(("127.0.0.1", 8080))
+            self.addCleanup(s.close)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for i in range(8):
+                one, got = b"GET /text/%d HTTP/1.1\r\nHost: h\r\nX: %s\r\n\r\n" % (i, b"y" * 3000), b""
+                for piece in (one[:i], one[i:]) if i else (one,):
+                    s.sendall(piece)
+                while not got.endswith(b"some text\n"):
+                    got += s.recv(65536)
+            self.until_seen(plumb, 16)
+        for role in ("client", "server"):
+            self.assertEqual([brief(e) for e in self.mine(plumb.lines, role=role)],
+                             [("GET", f"/text/{i}", 200, 10) for i in range(8)], role)
+
+    @needs("nginx")
     def test_peek_and_every_call_that_sends_and_receives(self):
         self.nginx()
         request = b"GET /text/%s HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -240,6 +240,11 @@ __noinline int tell_bytes(__u32 direction)
 			c->head_left[dir] = config.snaplen;
 			c->matched[dir] = 0;
 		}
+		/* Fewer bytes may begin one, which goes on in the next call. */
+		if (!c->head_left[dir] && length < DECISIVE && ws->data[0] >= 'A' && ws->data[0] <= 'Z') {
+			c->head_left[dir] = config.snaplen;
+			c->matched[dir] = 0;
+		}
 	}
 	if (c->kind == KIND_HTTP2 || c->whole)
 		tell_whole(direction);

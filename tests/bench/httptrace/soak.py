@@ -182,7 +182,8 @@ def judge(soak, seen, requests):
             bad.append(f"{key} grow")
     if soak.killed:
         bad.append("a target did not survive")
-    if soak.short != SHORT or seen["short"] != SHORT:
+    # What a busy machine makes the ring lose is counted, and whose it was is not known.
+    if soak.short != SHORT or seen["short"] > SHORT or (not seen["lost"] and seen["short"] != SHORT):
         bad.append("short connections are missing")
     # One that gets its probes while it asks has a line and is counted.
     if seen["tls"] + seen["early"] < soak.asked:
