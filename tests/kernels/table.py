@@ -76,7 +76,7 @@ def main():
     logs, *kernels = sys.argv[1 + everything:]
     tools, forced = Table("tool", kernels), Table("forced", kernels)
     programs, fields = Table("programs", kernels), Table("fields", kernels)
-    tally, problems, unsteady, asked = Counter(), [], [], {}
+    tally, problems, unsteady, asked, ran = Counter(), [], [], {}, {}
 
     def count(outcome, problem=None):
         tally[outcome] += 1
@@ -92,9 +92,10 @@ def main():
         unsteady.extend(f"{line} ({kernel})" for line in text.splitlines() if line.startswith("UNSTEADY: "))
         for f in facts:
             if "tests" in f:
-                total = f["passed"] + len(f["failed"])
-                tools.put(f["tests"], kernel, f"FAIL {len(f['failed'])}/{total}" if f["failed"] else
-                          f"ok {total} {','.join(f['variants'])}".strip())
+                passed, failed = ran.get((f["tests"], kernel), (0, 0))  # in other parts
+                passed, failed = ran[f["tests"], kernel] = passed + f["passed"], failed + len(f["failed"])
+                tools.put(f["tests"], kernel, f"FAIL {failed}/{passed + failed}" if failed else
+                          f"ok {passed} {','.join(f['variants'])}".strip())
                 tally.update(passed=f["passed"], skipped=f["skipped"])
                 for name in f["failed"]:
                     count("failed", f"{kernel}: {name} failed (log: {log})")
