@@ -17,12 +17,12 @@
 #include "target/maps.h"
 
 using namespace plumb;
+using namespace cfi_bytes;
 
 #if defined(__x86_64__)  // code of that machine; arm64's: symbol_unwind_arm64_test.cc
 
 namespace {
 
-using namespace cfi_bytes;
 
 // A section at address 0x10000 with one CIE ("zR", absolute 4-byte addresses; CFA = rsp + 8, return address at
 // CFA - 8) and a function of 0x100 bytes at 0x1000 with this program.
