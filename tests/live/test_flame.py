@@ -364,11 +364,12 @@ class Offcpu(unittest.TestCase):
         taken = Taken("--event", "offcpu", "--", "sh", "-c",
                       f"exec {compiled('waits.c', '-O2', '-fomit-frame-pointer', '-pthread')} >{out}")
         with open(out) as f:
-            measured = {name: float(s) for name, s in (line.split() for line in f)}
+            measured = {name: (float(took), float(queued)) for name, took, queued in (line.split() for line in f)}
         self.assertEqual(set(measured), {"w_sleeps", "w_locks", "w_reads", "w_waits"})
-        for function, seconds in measured.items():
-            self.assertAlmostEqual(taken.weight(function) / 1e9, seconds, delta=(0.2 if EMULATED else 0.02) * seconds,
-                                   msg=f"{function}: {taken.stderr}")
+        for function, (took, queued) in measured.items():
+            # Who is pushed off its CPU wants to run: that is no wait, and on a busy machine it is some of the time.
+            said, most = taken.weight(function) / 1e9, (0.2 if EMULATED else 0.02) * took
+            self.assertTrue(took - queued - most <= said <= took + most, (function, said, took, queued, taken.stderr))
 
     def test_nobody_woke_who_still_waits(self):
         taken = Taken("--event", "offcpu", "--wakers", "-d", "1s", "--", "sleep", "3")

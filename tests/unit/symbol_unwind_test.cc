@@ -194,8 +194,6 @@ TEST_CASE("damaged sections give no rules and no harm") {
   CHECK_FALSE(UnwindTable(section_of({}, 8), 0x10000, 0, false).find(0x1000));  // code of another machine
 }
 
-#endif
-
 namespace {
 // The index of section_of()'s one function.
 CfiIndex index_of(std::uint32_t start, std::uint32_t fde, std::uint32_t count = 1,
@@ -243,6 +241,8 @@ TEST_CASE("the linker's index says where functions are, and is not trusted") {
     CHECK(t.find(0x1001)->cfa_offset == 16);
   }
 }
+
+#endif
 
 TEST_CASE("this program's index and its section give the same functions and rules") {
   auto file = ElfFile::open(elf_bytes(UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC))));

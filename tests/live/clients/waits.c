@@ -1,4 +1,5 @@
-// Waits in four ways and says how long each took: a sleep, a lock that another thread holds, a read from a pipe, a child.
+// Waits in four ways and says how long each took, and for how much of it this thread wanted a CPU that others had, both in
+// seconds: a sleep, a lock that another thread holds, a read from a pipe, a child.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,20 @@ static double now(void) {
   clock_gettime(CLOCK_MONOTONIC, &t);
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
+
+// The second number of schedstat (Documentation/scheduler/sched-stats.rst), ns; 0 without it.
+static double queued(void) {
+  unsigned long long ran = 0, waited = 0;
+  FILE* f = fopen("/proc/thread-self/schedstat", "r");
+  if (f == 0) return 0;
+  if (fscanf(f, "%llu %llu", &ran, &waited) != 2) waited = 0;
+  fclose(f);
+  return (double)waited / 1e9;
+}
+
+typedef struct {
+  double took, queued;
+} Wait;
 
 static void pause_for(long ms) {
   struct timespec t = {0, ms * 1000000};
@@ -63,15 +78,21 @@ static void* writer(void* a) {
   return a;
 }
 
-#define MEASURED(total, call) \
-  do {                        \
-    double before = now();    \
-    call;                     \
-    total += now() - before;  \
+#define MEASURED(wait, call)            \
+  do {                                  \
+    double before = queued();           \
+    double start = now();               \
+    call;                               \
+    (wait).took += now() - start;       \
+    (wait).queued += queued() - before; \
   } while (0)
 
+static void say(const char* name, Wait wait) {
+  printf("%s %.6f %.6f\n", name, wait.took, wait.queued);
+}
+
 int main(void) {
-  double sleeps = 0, locks = 0, reads = 0, waits = 0;
+  Wait sleeps = {0}, locks = {0}, reads = {0}, waits = {0};
   pthread_t other;
   if (pipe(ends) != 0) return 1;
   for (int i = 0; i < 10; i++) MEASURED(sleeps, w_sleeps());
@@ -92,6 +113,9 @@ int main(void) {
     }
     MEASURED(waits, w_waits(child));
   }
-  printf("w_sleeps %.6f\nw_locks %.6f\nw_reads %.6f\nw_waits %.6f\n", sleeps, locks, reads, waits);
+  say("w_sleeps", sleeps);
+  say("w_locks", locks);
+  say("w_reads", reads);
+  say("w_waits", waits);
   return 0;
 }
