@@ -82,6 +82,19 @@ bool TlsProbe::record(std::span<const std::byte> bytes) {
   return true;
 }
 
+void TlsProbe::on_look(TlsTargets::OnLook on_look) {
+  targets_->on_look(std::move(on_look));
+}
+
+void TlsProbe::look_at(std::uint32_t pid) {
+  targets_->look_at(pid);
+}
+
+std::uint64_t TlsProbe::first_call(std::uint32_t pid) const {
+  std::uint64_t ns = 0;
+  return bpf_map__lookup_elem(probe_->maps.first_calls, &pid, sizeof pid, &ns, sizeof ns, 0) == 0 ? ns : 0;
+}
+
 TlsProbe::Counts TlsProbe::counts() const {
   if (!targets_) return {};
   return {targets_->files(), targets_->refused(), targets_->processes()};

@@ -13,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bpf/filter_config.h"
@@ -50,6 +51,12 @@ class TlsProbe {
     int searchers = -1;
   };
   Search search() const { return {bpf_map__fd(probe_->maps.searching), bpf_map__fd(probe_->maps.searchers)}; }
+
+  // What of other sockets' TLS is not read: see unread_tls.h. After start().
+  void on_look(std::function<void(std::uint32_t, std::uint64_t, std::string_view)> on_look);
+  void look_at(std::uint32_t pid);
+  // CLOCK_BOOTTIME of the first call of a TLS library that a probe saw in a process; 0: none.
+  std::uint64_t first_call(std::uint32_t pid) const;
 
   // What was probed and what could not be, for -v and the end of a run.
   struct Counts {

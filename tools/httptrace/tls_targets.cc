@@ -10,6 +10,7 @@
 #include <iterator>
 #include <span>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "proc/process.h"
 
@@ -69,15 +70,24 @@ void TlsTargets::look_at(std::uint32_t pid, bool told) {
   const std::uint32_t only_pid = only_.empty() ? 0 : pid;
   if (only_pid != 0 && !only_.contains(pid)) return;
   ++processes_;
-  for (const MappedFile& file : files_of(pid)) {
+  std::uint64_t since_ns = 0;
+  std::string_view unreadable;
+  const std::vector<MappedFile> files = files_of(pid);
+  for (const MappedFile& file : files) {
     const std::uint64_t device = std::uint64_t{file.device_major} << 32 | file.device_minor;
     if (looks_like_program(file.path) || may_hold_tls(file.path) || is_dynamic_linker(file.path)) {
       look_at_file(pid, file, {device, file.inode, only_pid}, told);
+      const auto known = known_.find({device, file.inode, only_pid});
+      if (known != known_.end() && known->second.probed &&
+          (since_ns == 0 || known->second.since_ns < since_ns))
+        since_ns = known->second.since_ns;
     } else if (const auto why = unreadable_tls(file.path); !why.empty()) {
       if (known_.emplace(FileKey{device, file.inode, 0}, Known{}).second)
         say(fmt::format("{}: {}", shown(file.path), why));
+      unreadable = why;
     }
   }
+  if (on_look_ && !files.empty()) on_look_(pid, since_ns, unreadable);
   sweep_when_due();
 }
 
@@ -192,6 +202,7 @@ void TlsTargets::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t
   }
   for (const TlsRefused& r : found->refused) why = fmt::format("{}: {}", r.name, r.why);
   known.probed = !names.empty();
+  known.since_ns = system_clock_source().boot().ns;
   if (known.probed) ++files_;
   if (!why.empty()) ++refused_;
   say(fmt::format("{}: {}{}{}{}", shown(file.path), tls_library_name(found->library),

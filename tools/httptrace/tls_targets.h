@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -44,6 +46,10 @@ class TlsTargets {
   void look_at(std::uint32_t pid, bool told = false);
   // The same for all processes that run now.
   Result<void> look_at_running();
+  // What each look found: since when (CLOCK_BOOTTIME) a file of the process has TLS probes, 0: none has; and a sentence on
+  // TLS that is out of reach, empty: none is known of. Not told of processes that are gone.
+  using OnLook = std::function<void(std::uint32_t pid, std::uint64_t since_ns, std::string_view unreadable)>;
+  void on_look(OnLook on_look) { on_look_ = std::move(on_look); }
   // Lets a process go on that a program has stopped.
   void resume(std::uint32_t pid);
 
@@ -67,6 +73,7 @@ class TlsTargets {
   struct Known {
     std::vector<UprobeLink> links;
     std::int64_t changed_ns = 0;  // st_ctim: without links, another file may have the same number later
+    std::uint64_t since_ns = 0;   // CLOCK_BOOTTIME when its TLS probes were on
     bool probed = false;
     bool unmapped = false;  // no process mapped it at the last sweep
   };
@@ -87,6 +94,7 @@ class TlsTargets {
   Attacher attacher_;
   std::set<std::uint32_t> only_;
   Files known_;
+  OnLook on_look_;
   bool started_ = false;  // what ran at the start was looked at
   LinkCloser closer_;
   std::size_t with_links_ = 0;
