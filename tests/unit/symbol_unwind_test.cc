@@ -23,7 +23,6 @@ using namespace cfi_bytes;
 
 namespace {
 
-
 // A section at address 0x10000 with one CIE ("zR", absolute 4-byte addresses; CFA = rsp + 8, return address at
 // CFA - 8) and a function of 0x100 bytes at 0x1000 with this program.
 Bytes section_of(std::initializer_list<unsigned> program, unsigned return_column = 16, bool signal = false) {
