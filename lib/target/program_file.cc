@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "symbol/bytes_reader.h"
+#include "symbol/cfi_entry.h"
 #include "symbol/machine.h"
 #include "target/go_functions.h"
 
@@ -108,6 +109,23 @@ std::optional<CodeRange> ProgramFile::function_at(std::uint64_t address) const {
   for (std::size_t i = 0; i < count_of(dynamic_->entries); ++i) {
     const auto s = load<Elf64_Sym>(dynamic_->entries, i * sizeof(Elf64_Sym));
     if (is_function(s) && s.st_value == address && s.st_size != 0) return CodeRange{address, s.st_size};
+  }
+  return kMachine == EM_AARCH64 ? framed_at(address) : std::nullopt;
+}
+
+// A call that never comes back (__stack_chk_fail) is the last instruction of a function of arm64; who follows the code goes
+// on into the next function, and from there to everywhere. What follows such a call on x86-64 has led nowhere so far.
+std::optional<CodeRange> ProgramFile::framed_at(std::uint64_t address) const {
+  const ElfSection* section = elf_.section(".eh_frame");
+  const std::vector<std::byte> bytes = bounded(section);
+  if (bytes.empty()) return std::nullopt;
+  const CfiSection frames{bytes, section->address, false};
+  std::size_t at = 0;
+  while (const auto entry = cfi_entry_at(frames, at)) {
+    const auto fde = entry->is_fde ? cfi_fde_at(frames, at) : std::nullopt;
+    if (fde && fde->start == address && fde->size != 0) return CodeRange{address, fde->size};
+    if (entry->next <= at) break;
+    at = entry->next;
   }
   return std::nullopt;
 }

@@ -51,6 +51,8 @@ class ProgramFile final : public CodeSource {
     std::vector<std::byte> names;
   };
   Symbols symbols(std::string_view section) const;
+  // The function that starts there by call-frame information, which those without a symbol have, too.
+  std::optional<CodeRange> framed_at(std::uint64_t address) const;
   std::vector<std::byte> bounded(const ElfSection* section) const;
   void collect(const Symbols& from, std::span<const std::string_view> names,
                std::map<std::string_view, CodeRange>& out) const;

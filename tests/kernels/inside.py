@@ -8,7 +8,7 @@
 - in a machine, its kernel locked down: kernel_lockdown(7) cannot be undone, so this comes last.
 
 inside.py PART...    core, forced, programs or lockdown; core:TOOL and forced:TOOL are one tool's share, core:others what
-                     is about no tool with hooks
+                     is about no tool with hooks; core:TOOL:2/3 is the second third of that
 
 What is found stands in lines "fact JSON", which table.py reads; all else is for people.
 """
@@ -67,9 +67,10 @@ def of_share(tool, share):
     return share in (None, tool) or (share == "others" and tool not in {v.tool for v in hook_variants()})
 
 
-def core(share=None):
+def core(share=None, slice_="1/1"):
+    number, of = map(int, slice_.split("/"))
     for tool, why in cannot_run().items():
-        if not of_share(tool, share):
+        if number != 1 or not of_share(tool, share):
             continue
         done = run_plumb(tool, "--json", "-d", "1ms")
         said = done.returncode == 1 and bool(why) and len(done.stderr.splitlines()) <= 4  # the last is for machines
@@ -77,8 +78,9 @@ def core(share=None):
              skipped=0, passed=int(said), variants=["(cannot run, and says why)"])
     tests = tests_that(lambda test, method: getattr(method, "core", False) and tool_of(test) not in cannot_run() and
                        of_share(tool_of(test), share))
-    if tests.countTestCases() != 0:
-        tell_tests(list(tests), tool_of)
+    tests = list(tests)[number - 1::of]
+    if tests:
+        tell_tests(tests, tool_of)
 
 
 def with_variant(variant):

@@ -90,11 +90,14 @@ def conclusion(tables, problems, tally):
 def put_facts(facts, kernel, log, tables, tally, count):
     """What inside.py found on a kernel, as cells and in the tally."""
     tools, forced, programs = tables
+    passed, failed = Counter(), Counter()  # by row: a tool's tests may be in several parts
     for f in facts:
         if "tests" in f:
-            total = f["passed"] + len(f["failed"])
-            tools.put(f["tests"], kernel, f"FAIL {len(f['failed'])}/{total}" if f["failed"] else
-                      f"ok {total} {','.join(f['variants'])}".strip())
+            row = f["tests"]
+            passed[row] += f["passed"]
+            failed[row] += len(f["failed"])
+            tools.put(row, kernel, f"FAIL {failed[row]}/{passed[row] + failed[row]}" if failed[row] else
+                      f"ok {passed[row]} {','.join(f['variants'])}".strip())
             tally.update(passed=f["passed"], skipped=f["skipped"])
             for name in f["failed"]:
                 count("failed", f"{kernel}: {name} failed (log: {log})")

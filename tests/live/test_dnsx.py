@@ -14,7 +14,7 @@ import time
 import unittest
 
 from dnsx import COMM, TYPES, DnsTest, dnsx, framed, query
-from harness import APART_MS, HERE, core, hook, needs, wait_until
+from harness import APART_MS, EMULATED, HERE, core, hook, needs, wait_until
 
 
 class Outcomes(DnsTest):
@@ -357,7 +357,7 @@ class Roles(DnsTest):
         self.link()
         s = self.socket()
         s.connect(("10.231.8.53", 53))
-        with dnsx("--timeout", "300ms") as plumb:
+        with dnsx("--timeout", "5s" if EMULATED else "300ms") as plumb:  # longer than ip(8) takes to start
             s.send(query("a.example"))
             self.ns.run("ip", "neigh", "replace", "10.231.8.53", "lladdr", "02:00:00:00:00:53", "dev", "near")
             self.told(plumb)

@@ -17,12 +17,11 @@
 #include "target/maps.h"
 
 using namespace plumb;
+using namespace cfi_bytes;
 
 #if defined(__x86_64__)  // code of that machine; arm64's: symbol_unwind_arm64_test.cc
 
 namespace {
-
-using namespace cfi_bytes;
 
 // A section at address 0x10000 with one CIE ("zR", absolute 4-byte addresses; CFA = rsp + 8, return address at
 // CFA - 8) and a function of 0x100 bytes at 0x1000 with this program.
@@ -194,8 +193,6 @@ TEST_CASE("damaged sections give no rules and no harm") {
   CHECK_FALSE(UnwindTable(section_of({}, 8), 0x10000, 0, false).find(0x1000));  // code of another machine
 }
 
-#endif
-
 namespace {
 // The index of section_of()'s one function.
 CfiIndex index_of(std::uint32_t start, std::uint32_t fde, std::uint32_t count = 1,
@@ -243,6 +240,8 @@ TEST_CASE("the linker's index says where functions are, and is not trusted") {
     CHECK(t.find(0x1001)->cfa_offset == 16);
   }
 }
+
+#endif
 
 TEST_CASE("this program's index and its section give the same functions and rules") {
   auto file = ElfFile::open(elf_bytes(UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC))));
