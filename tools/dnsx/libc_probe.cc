@@ -81,6 +81,14 @@ std::vector<Hook> LibcProbe::hooks(bool wanted) {
                          [](Features& f) { return f.tracepoint("sched_process_exec"); },
                          "a look at each new program's files"}},
            .required = false,
+           .wanted = wanted},
+          {.name = "libc-exit",
+           .purpose = "calls of the C library that end with their thread",
+           .variants = {{"tp_btf",
+                         {"thread_ended"},
+                         [](Features& f) { return f.tracepoint("sched_process_exit"); },
+                         "a look-up as each thread ends"}},
+           .required = false,
            .wanted = wanted}};
 }
 
@@ -117,6 +125,10 @@ void LibcProbe::call(const libc_call& call) {
       return begin(call);
     case LIBC_END:
       return end(call);
+    case LIBC_AGAIN:
+      return calls_->pause(owner_of(call.task), {call.time_ns});
+    case LIBC_LEFT:
+      return calls_->leave(owner_of(call.task), {call.time_ns});
     default:
       return;
   }
