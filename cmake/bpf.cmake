@@ -8,13 +8,19 @@ else()
   message(FATAL_ERROR "plumb knows no register layout for ${processor}; x86-64 and arm64 are supported")
 endif()
 
+option(PLUMB_BPF_LINES "Keep the lines of source that the verifier's log can quote (plumb -v)" OFF)
+
 # plumb_bpf_compile(SOURCE TOOL ARCHITECTURE OBJECT)
 # -mcpu=v3: 32-bit registers and jumps, from Linux 5.1. -g: BTF for CO-RE; the DWARF is stripped again. BTF names the
-# source files: the prefix maps keep the build machine's folders out of the executable. bpftool's linker leaves out the
-# relocations and labels of every line, which nothing needs at run time: a quarter of an object.
+# source files: the prefix maps keep the build machine's folders out of the executable. drop_lines leaves out which line
+# each instruction comes from, and bpftool's linker the relocations and labels of every line: nothing needs them at run time.
 function(plumb_bpf_compile source tool architecture object)
   get_filename_component(folder ${object} DIRECTORY)
   file(MAKE_DIRECTORY ${folder})
+  set(drop_lines COMMAND python3 ${CMAKE_SOURCE_DIR}/cmake/drop_lines.py ${object}.compiled)
+  if(PLUMB_BPF_LINES)
+    set(drop_lines)
+  endif()
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${BPF_CLANG} -target bpf -mcpu=v3 -O2 -g -Wall -Werror -fno-stack-protector
@@ -23,8 +29,9 @@ function(plumb_bpf_compile source tool architecture object)
             -idirafter ${CMAKE_SYSROOT}/usr/include -idirafter ${CMAKE_SYSROOT}/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -MD -MF ${object}.d -MT ${object} -c ${source} -o ${object}.compiled
     COMMAND ${LLVM_STRIP} -g ${object}.compiled
+    ${drop_lines}
     COMMAND ${BPFTOOL} gen object ${object} ${object}.compiled
-    DEPENDS ${source} DEPFILE ${object}.d
+    DEPENDS ${source} ${CMAKE_SOURCE_DIR}/cmake/drop_lines.py DEPFILE ${object}.d
     COMMENT "BPF ${tool}, ${architecture}" VERBATIM)
 endfunction()
 

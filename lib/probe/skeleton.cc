@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
+#include <string_view>
 #include <utility>
 
 #include "probe/features.h"
@@ -27,7 +28,8 @@ int on_libbpf_message(libbpf_print_level level, const char* format, va_list args
   const int n = std::vsnprintf(line, sizeof line, format, args);
   std::string& text = log_text();
   if (n < static_cast<int>(sizeof line)) {
-    text += line;
+    // Objects have none (cmake/drop_lines.py), and libbpf says so of each program.
+    if (std::string_view(line).find("missing .BTF.ext line info") == std::string_view::npos) text += line;
   } else {  // the verifier's log is one message
     const std::size_t before = text.size();
     text.resize(before + static_cast<std::size_t>(n) + 1);

@@ -18,6 +18,7 @@ table.py [--all] LOGS KERNEL...    --all: these are all kernels there are, so th
 import json
 import os
 import re
+import shutil
 import sys
 from collections import Counter
 
@@ -61,6 +62,21 @@ def fields_of(path):
     return found or [("-", 0, ["match_fields said nothing"])], answers
 
 
+def read_if_there(path):
+    if not os.path.exists(path):
+        return ""
+    with open(path) as f:
+        return f.read().strip()
+
+
+def keep(logs, kernel):
+    """Of a kernel that nothing failed on, for runs in which nothing is different (tests/kernels/run)."""
+    where = read_if_there(os.path.join(logs, f"{kernel}.key"))
+    for ending in (".fields", ".log") if where else ():
+        shutil.copyfile(os.path.join(logs, kernel + ending), where + ending + ".new")
+        os.rename(where + ending + ".new", where + ending)
+
+
 def conclusion(tables, problems, tally):
     for table in tables:
         table.print()
@@ -71,12 +87,40 @@ def conclusion(tables, problems, tally):
     return 1 if tally["failed"] or not tally["passed"] else 0
 
 
+def put_facts(facts, kernel, log, tables, tally, count):
+    """What inside.py found on a kernel, as cells and in the tally."""
+    tools, forced, programs = tables
+    for f in facts:
+        if "tests" in f:
+            total = f["passed"] + len(f["failed"])
+            tools.put(f["tests"], kernel, f"FAIL {len(f['failed'])}/{total}" if f["failed"] else
+                      f"ok {total} {','.join(f['variants'])}".strip())
+            tally.update(passed=f["passed"], skipped=f["skipped"])
+            for name in f["failed"]:
+                count("failed", f"{kernel}: {name} failed (log: {log})")
+        elif "forced" in f:
+            row = f"{f['tool']} {f['forced']}"
+            forced.put(row, kernel, f["outcome"])
+            count({"FAIL": "failed", "skipped": "skipped"}.get(f["outcome"], "passed"),
+                  f"{kernel}: {row}: {f['why']} (log: {log})")
+        elif "verified" in f:
+            accepted, refused, absent = f["accepted"], f["refused"], f["absent"]
+            tally["passed"] += accepted
+            programs.put(f["verified"], kernel,
+                         f"FAIL {len(refused)}/{accepted + len(refused)}" if refused or not accepted else
+                         f"ok {accepted}" + (f", {absent} absent" if absent else ""))
+            for text in refused:
+                count("failed", f"{kernel}: the verifier refuses {text}")
+            if not refused and not accepted:
+                count("failed", f"{kernel}: no program of {f['verified']} was tried (log: {log})")
+
+
 def main():
     everything = sys.argv[1] == "--all"
     logs, *kernels = sys.argv[1 + everything:]
     tools, forced = Table("tool", kernels), Table("forced", kernels)
     programs, fields = Table("programs", kernels), Table("fields", kernels)
-    tally, problems, unsteady, asked = Counter(), [], [], {}
+    tally, problems, unsteady, asked, kept = Counter(), [], [], {}, []
 
     def count(outcome, problem=None):
         tally[outcome] += 1
@@ -84,35 +128,14 @@ def main():
             problems.append(problem)
 
     for kernel in kernels:
+        before = tally["failed"], len(unsteady)
         log = os.path.join(logs, f"{kernel}.log")
         facts, text = facts_of(log)
-        if {"end": True} not in facts:
-            count("failed", f"{kernel}: it came to no end; its log ({log}) ends with\n" +
-                  "\n".join("    " + line for line in text.splitlines()[-15:]))
+        for part in [f["part"] for f in facts if "part" in f] or ["everything"]:
+            if {"end": part} not in facts:
+                count("failed", f"{kernel}: {part} came to no end (log: {log})")
         unsteady.extend(f"{line} ({kernel})" for line in text.splitlines() if line.startswith("UNSTEADY: "))
-        for f in facts:
-            if "tests" in f:
-                total = f["passed"] + len(f["failed"])
-                tools.put(f["tests"], kernel, f"FAIL {len(f['failed'])}/{total}" if f["failed"] else
-                          f"ok {total} {','.join(f['variants'])}".strip())
-                tally.update(passed=f["passed"], skipped=f["skipped"])
-                for name in f["failed"]:
-                    count("failed", f"{kernel}: {name} failed (log: {log})")
-            elif "forced" in f:
-                row = f"{f['tool']} {f['forced']}"
-                forced.put(row, kernel, f["outcome"])
-                count({"FAIL": "failed", "skipped": "skipped"}.get(f["outcome"], "passed"),
-                      f"{kernel}: {row}: {f['why']} (log: {log})")
-            elif "verified" in f:
-                accepted, refused, absent = f["accepted"], f["refused"], f["absent"]
-                tally["passed"] += accepted
-                programs.put(f["verified"], kernel,
-                             f"FAIL {len(refused)}/{accepted + len(refused)}" if refused or not accepted else
-                             f"ok {accepted}" + (f", {absent} absent" if absent else ""))
-                for text in refused:
-                    count("failed", f"{kernel}: the verifier refuses {text}")
-                if not refused and not accepted:
-                    count("failed", f"{kernel}: no program of {f['verified']} was tried (log: {log})")
+        put_facts(facts, kernel, log, (tools, forced, programs), tally, count)
         matched, answers = fields_of(os.path.join(logs, f"{kernel}.fields"))
         for question, yes in answers.items():
             asked[question] = asked.get(question, False) or yes
@@ -121,13 +144,18 @@ def main():
             tally["passed"] += not mistakes
             for mistake in mistakes:
                 count("failed", f"{kernel}: {name}: {mistake}")
+        if since := read_if_there(os.path.join(logs, f"{kernel}.kept")):
+            kept.append(f"kept: {kernel} ran at {since}, and nothing that its results depend on is different now "
+                        "(--fresh: all run)")
+        elif before == (tally["failed"], len(unsteady)) and "it ended with status" not in text:
+            keep(logs, kernel)
     if everything:
         for row, cells in forced.rows.items():
             if "ok" not in cells.values():
                 count("failed", f"{row}: no kernel can run it, so nothing shows that it works")
         for question in (q for q, yes in asked.items() if not yes):
             count("failed", f"no kernel has {question}, which a program asks for: nothing shows that it is read right")
-    return conclusion((tools, forced, programs, fields), unsteady + problems, tally)
+    return conclusion((tools, forced, programs, fields), kept + unsteady + problems, tally)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 // verify_programs OBJECT.bpf.o...: whether this kernel's verifier accepts every program of the objects, those
 // of variants that nothing chooses included, in whatever way a run may set their constants.
 //
-// Each program is loaded alone. Its constants (const volatile, the switches of a tool) are hidden from the
+// An object's programs are loaded together; if that fails, each alone, to know which. Their constants (const volatile, the switches of a tool) are hidden from the
 // verifier: with a map of constants that BPF may write to it knows no value, follows both sides of every
 // branch, and so proves all combinations of switches at once. Nothing is attached.
 //
@@ -81,18 +81,38 @@ std::string last_lines(std::string_view text, std::size_t lines) {
   return std::string(at == std::string_view::npos ? text : text.substr(at));
 }
 
-bool verify(const char* path, const std::string& name, const std::string& program_name,
-            const KernelBtf& kernel) {
-  const Object object(bpf_object__open_file(path, nullptr));
-  bpf_program* wanted = nullptr;
+// Opened, to load just these programs.
+Object open_for(const char* path, const std::vector<std::string>& programs, const KernelBtf& kernel) {
+  Object object(bpf_object__open_file(path, nullptr));
   bpf_program* p = nullptr;
   bpf_object__for_each_program(p, object.get()) {
-    const bool is_it = program_name == bpf_program__name(p);
-    bpf_program__set_autoload(p, is_it);
-    if (is_it) wanted = p;
+    const bool wanted = std::ranges::find(programs, bpf_program__name(p)) != programs.end();
+    bpf_program__set_autoload(p, wanted);
+    if (wanted) put_in_kernel_functions(p, kernel);
   }
   hide_constants(object.get());
-  put_in_kernel_functions(wanted, kernel);
+  return object;
+}
+
+// False, and nothing is said: the verifier refuses one of them at least.
+bool verify_together(const char* path, const std::string& name, const std::vector<std::string>& programs,
+                     const KernelBtf& kernel) {
+  const Object object = open_for(path, programs, kernel);
+  if (bpf_object__load(object.get()) != 0) {
+    LibbpfLog::take();
+    return false;
+  }
+  for (const std::string& program : programs) {
+    const bpf_program* p = bpf_object__find_program_by_name(object.get(), program.c_str());
+    std::printf("%s %s %s\n", name.c_str(), program.c_str(), accepted(p).c_str());
+  }
+  return true;
+}
+
+bool verify(const char* path, const std::string& name, const std::string& program_name,
+            const KernelBtf& kernel) {
+  const Object object = open_for(path, {program_name}, kernel);
+  bpf_program* wanted = bpf_object__find_program_by_name(object.get(), program_name.c_str());
   std::vector<char> log(std::size_t{16} << 20);
   bpf_program__set_log_buf(wanted, log.data(), log.size());
   LibbpfLog::take();
@@ -115,17 +135,20 @@ bool verify_object(const char* path, Features& features, const KernelBtf& kernel
   std::string name = path;
   name.erase(0, name.rfind('/') + 1);
   name.erase(std::min(name.find('.'), name.size()));
-  bool good = true;
+  std::vector<std::string> programs;
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, object.get()) {
     Feature there = attachable(features, bpf_program__section_name(program));
     if (there.works && calls_kernel_functions(program)) there = features.packet_views();
     if (there.works) {
-      good = verify(path, name, bpf_program__name(program), kernel) && good;
+      programs.emplace_back(bpf_program__name(program));
     } else {
       std::printf("%s %s absent %s\n", name.c_str(), bpf_program__name(program), there.why.c_str());
     }
   }
+  if (programs.empty() || verify_together(path, name, programs, kernel)) return true;
+  bool good = true;
+  for (const std::string& p : programs) good = verify(path, name, p, kernel) && good;
   return good;
 }
 

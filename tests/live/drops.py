@@ -75,7 +75,7 @@ class DropTest(LiveTest):
 
     def here(self, lines, ns=None, **fields):
         inode = (ns or self.ns).inode
-        return [e for e in lines if e["netns"] == inode and all(e.get(k) == v for k, v in fields.items())]
+        return [e for e in lines if e.get("netns") == inode and all(e.get(k) == v for k, v in fields.items())]
 
     def total(self, lines):
         return sum(e["count"] for e in lines)

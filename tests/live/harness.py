@@ -61,7 +61,7 @@ def wait_until(condition, what, deadline=DEADLINE):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline} s for {what}")
-        time.sleep(0.002)
+        time.sleep(0.02 if EMULATED else 0.002)  # to look takes long there, and what is waited for runs on the same thread
 
 
 def needs(*programs):
@@ -446,20 +446,27 @@ def tool_of(test):
     return re.search(r"\btest_([a-z]+)", test.id())[1]
 
 
-def tests_that(wanted, folder=HERE):
-    """The tests of test_*.py in the folder for which wanted(test, its function) holds."""
-    suite = unittest.TestSuite()
+@functools.cache
+def all_tests(folder):
+    """Every test of test_*.py in the folder. To find them takes seconds under emulation."""
+    found = []
 
     def add(tests):
         for test in tests:
             if isinstance(test, unittest.TestSuite):
                 add(test)
-            elif isinstance(test, unittest.loader._FailedTest) or \
-                    wanted(test, getattr(test, test.id().rpartition(".")[2], None)):
-                suite.addTest(test)  # a file that cannot be imported fails, whatever was asked for
+            else:
+                found.append(test)
 
     add(unittest.defaultTestLoader.discover(os.path.abspath(folder), "test_*.py"))
-    return suite
+    return found
+
+
+def tests_that(wanted, folder=HERE):
+    """The tests of test_*.py in the folder for which wanted(test, its function) holds. A file that cannot be imported
+    fails, whatever was asked for."""
+    return unittest.TestSuite(test for test in all_tests(folder) if isinstance(test, unittest.loader._FailedTest) or
+                              wanted(test, getattr(test, test.id().rpartition(".")[2], None)))
 
 
 MOST_AGAIN = 3  # that fail: more is no accident

@@ -43,7 +43,7 @@ class Healthy(DropTest):
         # the receiver, who has it already, throws the second one away.
         with Plumb("drops", "--type", "drop,reset,counter,retransmit", *args) as plumb:
             yield plumb
-        here = [e for e in plumb.lines if e["netns"] in (self.ns.inode, self.other.inode)]
+        here = [e for e in plumb.lines if e.get("netns") in (self.ns.inode, self.other.inode)]
         again = {self.flow(e) for e in here if self.kind(e) == "retransmit"}
         here = [e for e in here if self.kind(e) != "retransmit" and
                 not (e.get("reason") in DUPLICATES and self.flow(e) in again)]

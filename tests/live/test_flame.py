@@ -112,6 +112,7 @@ class Rooted(unittest.TestCase):
             self.assertGreater(taken.share(f), 2.0, f"{f}: {taken.stacks[:5]}")
         return taken
 
+    @core
     @needs("c++")
     def test_cxx(self):
         taken = self.check(99, spin(), "3", functions=["sort_some", "recurse", "main"])

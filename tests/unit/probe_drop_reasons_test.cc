@@ -127,6 +127,7 @@ TEST_CASE("functions that empty queues are benign, with the compiler's endings t
   CHECK(place_of("skb_queue_purge") == Place::harmless);
   CHECK(place_of("netlink_unicast.constprop.0") == Place::harmless);
   CHECK(place_of("tcp_v4_rcv") == Place::tcp);
+  CHECK(place_of("tcp_drop_reason") == Place::tcp);
   CHECK(place_of("tcp_v4_do_rcv") == Place::lossy);
   CHECK(place_of("veth_xdp_rcv_skb") == Place::arriving);
   CHECK(place_of("veth_poll") == Place::arriving);

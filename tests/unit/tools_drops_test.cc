@@ -238,14 +238,19 @@ TEST_CASE("how far back a cause may lie") {
 }
 
 TEST_CASE("--reason becomes what the kernel side compares") {
-  auto reasons = DropReasons::from(
-      {{"SKB_DROP_REASON_NO_SOCKET", 3}, {"SKB_DROP_REASON_TCP_OLD_ACK", 4}, {"QDISC_X", 196609}}, {});
+  auto reasons = DropReasons::from({{"SKB_DROP_REASON_NO_SOCKET", 3},
+                                    {"SKB_DROP_REASON_TCP_OLD_ACK", 4},
+                                    {"SKB_DROP_REASON_TCP_RFC7323_PAWS", 5},
+                                    {"QDISC_X", 196609}},
+                                   {});
   auto resets = DropReasons::from({{"SK_RST_REASON_NO_SOCKET", 1}}, {});
   DropsOptions o;
   drops_config c{};
   REQUIRE(configure_drops(o, reasons, resets, c));
   CHECK(c.treatment[3] == TREAT_LOOK);
   CHECK(c.treatment[4] == TREAT_BENIGN);
+  CHECK(c.treatment[5] == TREAT_LOOK_ACK);
+  CHECK(c.old_timestamp_reason == 5);
   CHECK(c.other_reasons == 0);
 
   o.all = true;

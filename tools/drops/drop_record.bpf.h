@@ -133,13 +133,13 @@ static __always_inline void count_benign(__u32 reason)
 	__sync_fetch_and_add(&benign_drops[index & (DROPS_CORE_REASONS - 1)], 1); /* others are never benign */
 }
 
-/* For no route leads on, or the device's queue takes nothing yet. */
+/* For no route leads on, or the device's queue takes nothing yet, or another one has overtaken it. */
 static __always_inline void count_for_counters(__u32 reason, __u32 netns)
 {
 	struct drops_benign_key key = {.netns = netns, .reason = reason};
 	__u64 *count, none = 0;
 
-	if (reason != config.no_route_reason && reason != config.queue_reason)
+	if (reason != config.no_route_reason && reason != config.queue_reason && reason != config.old_timestamp_reason)
 		return;
 	count = bpf_map_lookup_elem(&benign_counted, &key);
 	if (!count) {

@@ -11,11 +11,13 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define TELLS(tracepoint, argument) bpf_core_field_exists(struct trace_event_raw_##tracepoint, argument)
 
 /* Where the reason alone does not tell: the kind of packet says that it is no loss, and it is counted as none. */
-static __always_inline bool look_is_benign(struct drops_seen *seen, const struct sk_buff *skb)
+static __always_inline bool look_is_benign(struct drops_seen *seen, const struct sk_buff *skb,
+					   enum drops_treatment treatment)
 {
 	__u32 nature = seen->flow.protocol == IPPROTO_UDP ? nature_of_udp(&seen->flow, skb) : read_nature(skb);
 
-	if (nature_is_benign(nature, seen->direction, seen->reason == config.queue_reason)) {
+	if (nature_is_benign(nature, seen->direction, seen->reason == config.queue_reason) ||
+	    (treatment == TREAT_LOOK_ACK && nature_is_ack(nature))) {
 		count_benign(seen->reason);
 		count_for_counters(seen->reason, seen->place.netns);
 		return true;
@@ -72,7 +74,7 @@ int on_kfree_skb(__u64 *ctx)
 	seen.direction = rx_sk || arrives ? DIRECTION_IN : read_direction(skb, &seen.place);
 	if (flow_needed())
 		read_flow(&seen.flow, skb);
-	if (treatment == TREAT_LOOK && look_is_benign(&seen, skb))
+	if ((treatment == TREAT_LOOK || treatment == TREAT_LOOK_ACK) && look_is_benign(&seen, skb, treatment))
 		return 0;
 	/* Before Linux 6.9 a fragment that waits has its offset where skb->sk is. */
 	if (rx_sk)

@@ -424,6 +424,11 @@ std::span<const std::string_view> ambiguous_reasons() {
   return kAmbiguous;
 }
 
+std::span<const std::string_view> overtaken_reasons() {
+  static constexpr std::string_view kOvertaken[] = {"TCP_RFC7323_PAWS", "TCP_RFC7323_PAWS_ACK"};
+  return kOvertaken;
+}
+
 std::span<const std::string_view> arriving_reasons() {
   static constexpr std::string_view kArriving[] = {
       "XDP",       "NO_SOCKET",      "UDP_CSUM",       "TCP_CSUM",     "TCP_FLAGS",       "TCP_ZEROWINDOW",
@@ -434,7 +439,10 @@ std::span<const std::string_view> arriving_reasons() {
 Place place_of(std::string_view function) {
   // Parts that the compiler splits off keep the name before a dot: netlink_unicast.constprop.0
   function = function.substr(0, function.find('.'));
-  if (function == "tcp_v4_rcv" || function == "tcp_v6_rcv" || function == "tcp_rcv_state_process")
+  // tcp_drop_reason() ends in the call that frees, which may be a jump: then its caller is seen in its place. On arm64's 7.2
+  // it is no jump.
+  if (function == "tcp_v4_rcv" || function == "tcp_v6_rcv" || function == "tcp_rcv_state_process" ||
+      function == "tcp_drop_reason")
     return Place::tcp;
   // Linux 5.10's compiler puts the first into the second, which frees nothing else.
   if (function == "veth_xdp_rcv_skb" || function == "veth_poll") return Place::arriving;

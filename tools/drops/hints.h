@@ -21,6 +21,9 @@ bool is_benign_reason(std::string_view reason);
 std::span<const std::string_view> benign_reasons();
 // Reasons under which the kernel frees losses as well as packets that nobody here wanted; the packet tells.
 std::span<const std::string_view> ambiguous_reasons();
+// Reasons that are no loss for an acknowledgement alone: one that was sent later has overtaken it and says more. Hosts with
+// several CPUs and devices with several queues reorder them.
+std::span<const std::string_view> overtaken_reasons();
 // Reasons for which only what was received is dropped.
 std::span<const std::string_view> arriving_reasons();
 // What it means that a function drops a packet without giving a reason.

@@ -17,7 +17,8 @@ enum {
 	NDISC_ROUTER_SOLICITATION = 133,
 	NDISC_ROUTER_ADVERTISEMENT = 134,
 	MLD2_REPORT = 143,
-	TCP_FLAG_SYN = 2, /* in the 14th byte of the header */
+	TCP_FLAG_FIN = 1, /* in the 14th byte of the header */
+	TCP_FLAG_SYN = 2,
 };
 
 enum drops_nature {
@@ -25,6 +26,7 @@ enum drops_nature {
 	NATURE_ECHO_REPLY = 1 << 1,   /* an answer to a ping */
 	NATURE_ANNOUNCEMENT = 1 << 2, /* IGMP, MLD, router discovery, what an address without a name yet asks: said again anyway */
 	NATURE_BARE = 1 << 3,         /* a TCP segment without data and without SYN */
+	NATURE_FIN = 1 << 4,          /* and with FIN */
 };
 
 /* A TCP header at `at`, `payload` bytes of the packet from there on. */
@@ -34,7 +36,9 @@ static __always_inline __u32 nature_of_tcp(const unsigned char *at, const unsign
 
 	if (at + sizeof(tcp) > end || bpf_probe_read_kernel(tcp, sizeof(tcp), at))
 		return 0;
-	return payload == (tcp[12] >> 4) * 4 && !(tcp[13] & TCP_FLAG_SYN) ? NATURE_BARE : 0;
+	if (payload != (tcp[12] >> 4) * 4 || tcp[13] & TCP_FLAG_SYN)
+		return 0;
+	return tcp[13] & TCP_FLAG_FIN ? NATURE_BARE | NATURE_FIN : NATURE_BARE;
 }
 
 /* This and nature_of_v6 are global functions of plain numbers, which the verifier walks once each, and not for each way that
@@ -107,6 +111,12 @@ __noinline __u32 nature_of_v6(__u64 start_address, __u64 end_address)
 	if (!unspecified) /* duplicate address detection */
 		nature |= NATURE_ANNOUNCEMENT;
 	return nature;
+}
+
+/* It acknowledges, and does nothing else. */
+static __always_inline bool nature_is_ack(__u32 nature)
+{
+	return (nature & (NATURE_BARE | NATURE_FIN)) == NATURE_BARE;
 }
 
 static __always_inline __u32 read_nature(const struct sk_buff *skb)

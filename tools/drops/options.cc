@@ -203,6 +203,7 @@ Result<void> configure_drops(const DropsOptions& o, const DropReasons& reasons, 
   }
   c.queue_reason = reasons.number("QDISC_DROP").value_or(0);
   c.no_route_reason = reasons.number("IP_INNOROUTES").value_or(0);
+  c.old_timestamp_reason = reasons.number("TCP_RFC7323_PAWS").value_or(0);
   const bool only = o.only_reasons();
   c.only_reasons = only;
   std::ranges::fill(c.treatment, static_cast<std::uint8_t>(only ? TREAT_IGNORE : TREAT_SHOW));
@@ -213,6 +214,9 @@ Result<void> configure_drops(const DropsOptions& o, const DropReasons& reasons, 
     }
     for (const std::string_view name : ambiguous_reasons()) {
       if (const auto n = reasons.number(name); n && *n < DROPS_CORE_REASONS) c.treatment[*n] = TREAT_LOOK;
+    }
+    for (const std::string_view name : overtaken_reasons()) {
+      if (const auto n = reasons.number(name); n && *n < DROPS_CORE_REASONS) c.treatment[*n] = TREAT_LOOK_ACK;
     }
   }
   const std::uint8_t treatment = only ? TREAT_SHOW : TREAT_IGNORE;

@@ -322,13 +322,15 @@ class Drops final : public Tool {
   }
 
   // Of what a counter counts, what is no loss: announcements of a device that is coming up, which has no route or whose
-  // queue takes nothing yet.
+  // queue takes nothing yet; acknowledgements that a later one has overtaken.
   std::uint64_t harmless(const CounterGrowth& g) {
     const drops_config& config = packets_.skeleton().rodata->config;
     const bool queue =
         g.counter == "tx_dropped" || g.counter == "Ip6OutDiscards" || g.counter == "IpOutDiscards";
-    if (options_.all || (!queue && g.counter != "Ip6InNoRoutes")) return 0;
-    const drops_benign_key key{g.netns, queue ? config.queue_reason : config.no_route_reason};
+    const bool old = g.counter == "TcpExtPAWSEstab";
+    if (options_.all || (!queue && !old && g.counter != "Ip6InNoRoutes")) return 0;
+    const std::uint32_t reason = old ? config.old_timestamp_reason : config.no_route_reason;
+    const drops_benign_key key{g.netns, queue ? config.queue_reason : reason};
     std::uint64_t count = 0;
     if (bpf_map_lookup_elem(bpf_map__fd(packets_.skeleton().maps.benign_counted), &key, &count) != 0)
       return 0;

@@ -49,6 +49,7 @@ enum drops_treatment {
 	TREAT_BENIGN,
 	TREAT_IGNORE,
 	TREAT_LOOK, /* it depends on the packet: nature.bpf.h */
+	TREAT_LOOK_ACK, /* and if it is an acknowledgement alone it is benign */
 };
 
 struct drops_event {
@@ -151,6 +152,7 @@ struct drops_config {
 	__u8 padding[5];
 	__u32 queue_reason;    /* QDISC_DROP; 0: none */
 	__u32 no_route_reason; /* for counting them apart; 0: none */
+	__u32 old_timestamp_reason; /* of TCP; 0: none */
 	__u32 lines_per_tick; /* of 100 ms; 0: no limit */
 	__u32 other_reasons; /* number of entries; 0: all reasons above DROPS_CORE_REASONS are wanted */
 	__u32 devs;
