@@ -283,7 +283,8 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
       .width = 5,
       .help = "How many records the answer section has; null without an answer. Of a call: addresses."},
      [](const Query& q) -> Value {
-       if (q.call != nullptr) return q.call->ended ? Value{std::uint64_t{q.call->answers.size()}} : Value{None{}};
+       if (q.call != nullptr)
+         return q.call->ended ? Value{std::uint64_t{q.call->answers.size()}} : Value{None{}};
        return q.lookup.answered ? Value{std::uint64_t{q.lookup.answer.answer_count()}} : Value{None{}};
      }},
     {{.key = "ttls",
@@ -306,7 +307,8 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
           "The answer section in its order: addresses as they are, other records with their type in front; null "
           "without an answer. Of a call: the addresses that it returned, each once, the first 16."},
      [](const Query& q) -> Value {
-       if (q.call != nullptr) return q.call->ended && q.call->error == 0 ? Value{TextList(q.call->answers)} : Value{None{}};
+       if (q.call != nullptr)
+         return q.call->ended && q.call->error == 0 ? Value{TextList(q.call->answers)} : Value{None{}};
        return q.lookup.answered ? Value{q.lookup.answer.answers()} : Value{None{}};
      }},
 });
