@@ -227,6 +227,7 @@ struct mnt_namespace {
 
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
+	struct net *net_ns;
 } RELOCATED;
 
 struct task_struct {

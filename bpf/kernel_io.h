@@ -32,6 +32,20 @@ struct task_struct___stack {
 	void *stack;
 } RELOCATED;
 
+/* A thread's numbers, one for each PID namespace that it is seen in; the innermost one has the index `level`. */
+struct upid {
+	int nr;
+} RELOCATED;
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+} RELOCATED;
+
+struct task_struct___numbers {
+	struct pid *thread_pid;
+} RELOCATED;
+
 /* A request to a block device. */
 struct request {
 	unsigned int __data_len;

@@ -44,13 +44,19 @@ struct {
 	__type(value, struct socket_owner);
 } socket_owners_by_address SEC(".maps");
 
-/* Processes that ended lately. Key: pid; value: when it had started. owner_exited inserts; an LRU, so that the oldest is
- * forgotten: then a socket that outlives its owner in another's hands is told as the dead one's. */
+/* A process, also when its pid is another one's by now. */
+struct owner_process {
+	__u64 start_ns;
+	__u64 pid;
+};
+
+/* Processes that ended lately. Value: nothing. owner_exits inserts; an LRU, so that the oldest is forgotten: then a socket
+ * that outlives its owner in another's hands is told as the dead one's. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
-	__type(key, __u32);
-	__type(value, __u64);
+	__type(key, struct owner_process);
+	__type(value, __u8);
 } exited_owners SEC(".maps");
 
 /* What the running search looks for. The user side inserts before the search and deletes after it. Full: the user side
@@ -239,11 +245,12 @@ int BPF_PROG(owner_receives, struct sock *sk, int ret, int flags)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(owner_exits, struct task_struct *task)
 {
-	__u32 pid = task->tgid;
-	__u64 started = BPF_CORE_READ(task, group_leader, start_boottime); /* see socket_netns() */
+	struct owner_process ended = {.pid = task->tgid};
+	__u8 nothing = 0;
 
+	ended.start_ns = BPF_CORE_READ(task, group_leader, start_boottime); /* see socket_netns() */
 	if (BPF_CORE_READ(task, signal, live.counter) == 0)
-		bpf_map_update_elem(&exited_owners, &pid, &started, BPF_ANY);
+		bpf_map_update_elem(&exited_owners, &ended, &nothing, BPF_ANY);
 	return 0;
 }
 
@@ -266,9 +273,9 @@ enum owner_knowledge {
 
 static __always_inline bool owner_has_exited(const struct task_identity *id)
 {
-	__u64 *started = bpf_map_lookup_elem(&exited_owners, &id->pid);
+	struct owner_process process = {.start_ns = id->start_ns, .pid = id->pid};
 
-	return started && *started == id->start_ns;
+	return bpf_map_lookup_elem(&exited_owners, &process) != 0;
 }
 
 /* `entry` is that of `sk`, or NULL. A socket that outlived its owner and still has a file is in somebody else's hands. */

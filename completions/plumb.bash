@@ -229,12 +229,13 @@ _plumb_flame_value() {
 
 _plumb_flame_options() {
     _plumb_values --event --frequency -F --tid --user --kernel --threads --per-cpu --idle \
-        --min-block --wakers --stack-size --raw-names --inline --icicle --pid -p --comm --uid -u \
-        --cgroup --container --pod --netns --where --from --duration -d --count -n --format -f \
-        --json -j --output -o --columns --wide --time --names --color --summary --by --sort \
-        --histogram --top --once --interval --otlp --otlp-signals --otlp-spans --otlp-url-template \
-        --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report --list-fields \
-        --json-schema --ready-file --stats --quiet -q --verbose -v --help -h --version --
+        --min-block --wakers --stack-size --raw-names --inline --no-python --icicle --pid -p --comm \
+        --uid -u --cgroup --container --pod --netns --where --from --duration -d --count -n \
+        --format -f --json -j --output -o --columns --wide --time --names --color --summary --by \
+        --sort --histogram --top --once --interval --otlp --otlp-signals --otlp-spans \
+        --otlp-url-template --otlp-profiles --otlp-dry-run --fail-if --baseline --strict --report \
+        --list-fields --json-schema --ready-file --stats --quiet -q --verbose -v --help -h \
+        --version --
 }
 
 # Completes the value of option $1; fails when it takes none.

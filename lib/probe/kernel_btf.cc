@@ -130,9 +130,8 @@ Result<KernelBtf> KernelBtf::view(const char* bytes, std::size_t size) {
 // False when there is a record that it cannot step over: what comes after would be taken for missing.
 bool KernelBtf::index() {
   constexpr std::size_t kUsualBytesOfType = 24;
-  records_.reserve((types_end_ - types_) / kUsualBytesOfType);
-  names_.reserve(records_.capacity());
-  records_.push_back(0);
+  names_.reserve((types_end_ - types_) / kUsualBytesOfType);
+  records_.reserve(names_.capacity() / kEvery + 1);
   names_.push_back(0);
   btf_type type;
   for (std::size_t at = types_; at < types_end_;) {
@@ -140,16 +139,30 @@ bool KernelBtf::index() {
     std::memcpy(&type, bytes_ + at, sizeof type);
     std::size_t extra = 0;
     if (!extra_bytes(type, extra) || extra > types_end_ - at - sizeof type) return false;
-    records_.push_back(static_cast<std::uint32_t>(at));
+    if ((names_.size() - 1) % kEvery == 0) records_.push_back(static_cast<std::uint32_t>(at));
     names_.push_back(type.name_off);
     at += sizeof type + extra;
   }
   return true;
 }
 
+std::size_t KernelBtf::record(std::uint32_t id) const {
+  std::size_t at = records_[(id - 1) / kEvery];
+  for (std::uint32_t steps = (id - 1) % kEvery; steps > 0; --steps) at = next(at);
+  return at;
+}
+
+std::size_t KernelBtf::next(std::size_t record) const {
+  btf_type type;
+  std::memcpy(&type, bytes_ + record, sizeof type);
+  std::size_t extra = 0;
+  extra_bytes(type, extra);  // index() has seen that it is known
+  return record + sizeof type + extra;
+}
+
 btf_type KernelBtf::type(std::uint32_t id) const {
   btf_type out{};
-  std::memcpy(&out, bytes_ + records_[id], sizeof out);
+  std::memcpy(&out, bytes_ + record(id), sizeof out);
   return out;
 }
 
@@ -193,10 +206,10 @@ std::uint32_t KernelBtf::find_target(bpf_attach_type attach, std::string_view ta
 std::optional<unsigned> KernelBtf::tracepoint_arguments(std::string_view name) const {
   std::uint32_t id = find_target(BPF_TRACE_RAW_TP, name);
   for (const std::uint32_t kind : {BTF_KIND_TYPEDEF, BTF_KIND_PTR}) {
-    if (id == 0 || id >= records_.size() || BTF_INFO_KIND(type(id).info) != kind) return std::nullopt;
+    if (id == 0 || id >= names_.size() || BTF_INFO_KIND(type(id).info) != kind) return std::nullopt;
     id = type(id).type;
   }
-  if (id == 0 || id >= records_.size()) return std::nullopt;
+  if (id == 0 || id >= names_.size()) return std::nullopt;
   const std::uint32_t prototype = type(id).info;
   if (BTF_INFO_KIND(prototype) != BTF_KIND_FUNC_PROTO || BTF_INFO_VLEN(prototype) == 0) return std::nullopt;
   return BTF_INFO_VLEN(prototype) - 1;
@@ -216,7 +229,7 @@ std::string_view without_flavour(std::string_view name) {
 // copied in the order of the new ones.
 class BtfSubset {
  public:
-  explicit BtfSubset(const KernelBtf& kernel) : kernel_(kernel), new_ids_(kernel.records_.size(), 0) {}
+  explicit BtfSubset(const KernelBtf& kernel) : kernel_(kernel) {}
 
   void add(std::uint32_t id) { renumber(id); }
 
@@ -245,7 +258,8 @@ class BtfSubset {
 
   // Functions and variables are void here: only pointers lead to them.
   std::uint32_t renumber(std::uint32_t id) {
-    if (id == 0 || id >= new_ids_.size()) return 0;
+    if (id == 0 || id >= kernel_.names_.size()) return 0;
+    if (const auto known = new_ids_.find(id); known != new_ids_.end()) return known->second;
     switch (BTF_INFO_KIND(kernel_.type(id).info)) {
       case BTF_KIND_FUNC:
       case BTF_KIND_FUNC_PROTO:
@@ -256,11 +270,8 @@ class BtfSubset {
       default:
         break;
     }
-    if (new_ids_[id] == 0) {
-      chosen_.push_back(id);
-      new_ids_[id] = static_cast<std::uint32_t>(chosen_.size());
-    }
-    return new_ids_[id];
+    chosen_.push_back(id);
+    return new_ids_[id] = static_cast<std::uint32_t>(chosen_.size());
   }
 
   std::uint32_t name(std::uint32_t offset) {
@@ -284,7 +295,7 @@ class BtfSubset {
 
   void copy(std::uint32_t id) {
     btf_type type = kernel_.type(id);
-    const char* after = kernel_.bytes_ + kernel_.records_[id] + sizeof type;
+    const char* after = kernel_.bytes_ + kernel_.record(id) + sizeof type;
     const std::size_t n = BTF_INFO_VLEN(type.info);
     const auto renamed = [this](auto& record) { record.name_off = name(record.name_off); };
     renamed(type);
@@ -332,8 +343,8 @@ class BtfSubset {
   }
 
   const KernelBtf& kernel_;
-  std::vector<std::uint32_t> new_ids_;  // by the kernel's id; 0: not chosen
-  std::vector<std::uint32_t> chosen_;   // the kernel's ids, in the order of the new ones from 1
+  std::unordered_map<std::uint32_t, std::uint32_t> new_ids_;  // by the kernel's
+  std::vector<std::uint32_t> chosen_;  // the kernel's ids, in the order of the new ones from 1
   std::unordered_map<std::uint32_t, std::uint32_t> names_;
   std::vector<char> types_;
   std::string strings_ = std::string(1, '\0');
@@ -341,9 +352,12 @@ class BtfSubset {
 
 std::vector<char> KernelBtf::subset(const std::function<bool(std::string_view)>& wanted) const {
   BtfSubset out(*this);
-  for (std::uint32_t id = 1; id < records_.size(); ++id) {
+  std::size_t at = types_;
+  for (std::uint32_t id = 1; id < names_.size(); ++id, at = next(at)) {
     if (names_[id] == 0) continue;
-    switch (BTF_INFO_KIND(type(id).info)) {
+    btf_type type;
+    std::memcpy(&type, bytes_ + at, sizeof type);
+    switch (BTF_INFO_KIND(type.info)) {
       case BTF_KIND_STRUCT:
       case BTF_KIND_UNION:
       case BTF_KIND_ENUM:

@@ -50,6 +50,9 @@ class KernelBtf {
   };
   static Result<KernelBtf> view(const char* bytes, std::size_t size);
   bool index();
+  // Where the record of an id other than 0 begins, and the one after a record.
+  std::size_t record(std::uint32_t id) const;
+  std::size_t next(std::size_t record) const;
   btf_type type(std::uint32_t id) const;
   // Empty for an offset out of bounds.
   std::string_view text(std::uint32_t offset) const;
@@ -60,9 +63,10 @@ class KernelBtf {
   const char* bytes_ = nullptr;
   std::size_t types_ = 0, types_end_ = 0;
   std::size_t strings_ = 0, strings_end_ = 0;
-  // By id; 0 is void, which has no record.
-  std::vector<std::uint32_t> records_;  // where it begins, from bytes_
-  std::vector<std::uint32_t> names_;    // its name's offset among the strings, 0: none
+  // Half a megabyte less than a place for each: of few is it asked where they are.
+  static constexpr std::uint32_t kEvery = 16;
+  std::vector<std::uint32_t> records_;  // where the records of ids 1, 17, 33, ... begin, from bytes_
+  std::vector<std::uint32_t> names_;    // by id, its name's offset among the strings, 0: none
 };
 
 // A type's name without its flavour, "task_struct" of "task_struct___old": what CO-RE goes by.

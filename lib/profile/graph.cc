@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "flame_assets.h"
+#include "profile/numbers.h"
 
 namespace plumb::profile {
 namespace {
@@ -194,18 +195,24 @@ class Drawing {
     const double left = kPad + static_cast<double>(start) / total * pixels;
     const double width = id == Tree::kRoot ? pixels : static_cast<double>(weight) / total * pixels;
     std::string& out = text_of();
-    fmt::format_to(std::back_inserter(out), R"(<g class="f" data-p="{},{},{}"><title>)", start >> shift_,
-                   weight >> shift_, node.depth);
+    out += R"(<g class="f" data-p=")";
+    append_number(out, start >> shift_);
+    append_number(out += ',', weight >> shift_);
+    append_number(out += ',', node.depth);
+    out += "\"><title>";
     append_xml(out, name);
     out += '\n';
     append_lines(out, graph_.details(id));
-    fmt::format_to(
-        std::back_inserter(out),
-        R"(</title><rect x="{:.2f}" y="{:.0f}" width="{:.2f}" height="{:.0f}" rx="1.5" fill="{}"/>)", left,
-        top, std::max(width, 0.1), kRow - 1, graph_.colour(id));
+    append_fixed(out += R"(</title><rect x=")", left, 2);
+    append_fixed(out += R"(" y=")", top, 0);
+    append_fixed(out += R"(" width=")", std::max(width, 0.1), 2);
+    append_fixed(out += R"(" height=")", kRow - 1, 0);
+    out.append(R"(" rx="1.5" fill=")").append(graph_.colour(id)).append("\"/>");
     const auto room = static_cast<std::size_t>(std::max(0.0, (width - 6) / kCharacter));
     if (room >= 3) {
-      fmt::format_to(std::back_inserter(out), R"(<text x="{:.2f}" y="{:.0f}">)", left + 3, top + 13);
+      append_fixed(out += R"(<text x=")", left + 3, 2);
+      append_fixed(out += R"(" y=")", top + 13, 0);
+      out += "\">";
       std::string printable;
       append_printable(printable, name);
       append_xml(out, shortened(printable, room));
@@ -236,13 +243,20 @@ class Drawing {
   double height_ = 0;
 };
 
+std::string hsl_text(std::uint32_t hue, std::uint32_t saturation, std::uint32_t lightness) {
+  std::string out;
+  append_number(out += "hsl(", hue);
+  append_number(out += ',', saturation);
+  append_number(out += "%,", lightness);
+  return out += "%)";
+}
+
 }  // namespace
 
 std::string colour_of(const Label& label) {
   const std::uint32_t h = hash_of(label.name);
   const Palette& p = palette_of(label.kind);
-  return fmt::format("hsl({},{}%,{}%)", p.hue + h % p.hues, p.saturation + h / 64 % 10,
-                     p.lightness + h / 4096 % 7);
+  return hsl_text(p.hue + h % p.hues, p.saturation + h / 64 % 10, p.lightness + h / 4096 % 7);
 }
 
 std::vector<std::pair<std::string, std::string>> legend_of(const Tree& tree) {
@@ -253,8 +267,7 @@ std::vector<std::pair<std::string, std::string>> legend_of(const Tree& tree) {
   for (std::size_t i = 0; i < kFrameKinds; ++i) {
     const Palette& p = palette_of(static_cast<FrameKind>(i));
     if (!occurs[i]) continue;
-    legend.emplace_back(fmt::format("hsl({},{}%,{}%)", p.hue + p.hues / 2, p.saturation + 5, p.lightness + 3),
-                        p.meaning);
+    legend.emplace_back(hsl_text(p.hue + p.hues / 2, p.saturation + 5, p.lightness + 3), p.meaning);
   }
   return legend;
 }

@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "profile/graph.h"
+#include "profile/numbers.h"
 #include "profile/tree.h"
 #include "profile/write.h"
 
@@ -55,7 +56,9 @@ std::vector<std::string> head_of(const Profile& profile, const std::string& note
 
 std::string percent(std::uint64_t part, std::uint64_t whole) {
   if (whole == 0) return "-";
-  return fmt::format("{:.2f} %", 100 * static_cast<double>(part) / static_cast<double>(whole));
+  std::string out;
+  append_fixed(out, 100 * static_cast<double>(part) / static_cast<double>(whole), 2);
+  return out += " %";
 }
 
 std::string details_of(const Tree& tree, NodeId id, const Description& d) {
@@ -70,7 +73,9 @@ std::string details_of(const Tree& tree, NodeId id, const Description& d) {
   if (self != 0) out += ", self " + percent(self, total);
   if (d.unit != Unit::count) out += fmt::format(", {} samples", node.count[0]);
   if (label.kind == FrameKind::note) return out;
-  return fmt::format("{}{}{}\n{}", label.module, label.module.empty() ? "" : ", ", name_of(label.kind), out);
+  std::string lines(label.module);
+  if (!lines.empty()) lines += ", ";
+  return lines.append(name_of(label.kind)).append("\n").append(out);
 }
 
 }  // namespace

@@ -1,12 +1,13 @@
 #include "symbol/cfi.h"
 
+#include <elf.h>
+
 #include <algorithm>
 #include <iterator>
 #include <limits>
 #include <utility>
 
 #include "symbol/bytes_reader.h"
-#include "symbol/cfi_entry.h"
 #include "symbol/cfi_program.h"
 
 namespace plumb {
@@ -24,7 +25,9 @@ UnwindTable UnwindTable::of(const ElfFile& file) {
     CfiIndex index;
     if (const ElfSection* i = file.section(".eh_frame_hdr"); i != nullptr)
       index = {file.contents(*i), i->address};
-    if (UnwindTable table(file.contents(*s), s->address, file.low_address(), false, index); !table.empty())
+    SectionBytes bytes =
+        (s->flags & SHF_COMPRESSED) == 0 ? SectionBytes(file.bytes(), *s) : SectionBytes(file.contents(*s));
+    if (UnwindTable table(std::move(bytes), s->address, file.low_address(), false, index); !table.empty())
       return table;
   }
   if (const ElfSection* s = file.section(".debug_frame"); s != nullptr)
@@ -32,10 +35,10 @@ UnwindTable UnwindTable::of(const ElfFile& file) {
   return {};
 }
 
-UnwindTable::UnwindTable(std::vector<std::byte> section, std::uint64_t address, std::uint64_t base,
-                         bool debug_frame, const CfiIndex& index)
+UnwindTable::UnwindTable(SectionBytes section, std::uint64_t address, std::uint64_t base, bool debug_frame,
+                         const CfiIndex& index)
     : section_(std::move(section)), address_(address), base_(base), debug_frame_(debug_frame) {
-  if (section_.size() > std::numeric_limits<std::uint32_t>::max()) section_.clear();
+  if (section_.size() > std::numeric_limits<std::uint32_t>::max()) section_ = {};
   if (!take_index(index)) {
     functions_.clear();
     scan();
@@ -53,7 +56,8 @@ bool UnwindTable::add_function(std::uint64_t start, std::size_t fde) {
 }
 
 void UnwindTable::scan() {
-  const CfiSection section{section_, address_, debug_frame_};
+  section_.fetch(0, section_.size());
+  const CfiSection section = this->section();
   for (std::size_t at = 0; at < section_.size() && functions_.size() < kMaxFunctions;) {
     const auto entry = cfi_entry_at(section, at);
     if (!entry) break;
@@ -93,12 +97,34 @@ const UnwindTable::Function* UnwindTable::function_before(std::uint64_t address)
   return after == functions_.begin() ? nullptr : &*std::prev(after);
 }
 
+// An entry is its length, in 4 bytes or behind a mark in 8, and so many bytes. The first of them count back to the CIE.
+std::optional<std::size_t> UnwindTable::fetch_entry(std::size_t offset) const {
+  constexpr std::size_t kHead = 16;
+  section_.fetch(offset, kHead);
+  BytesReader reader(section_.all(), offset);
+  std::uint64_t length = reader.take<std::uint32_t>();
+  if (length == std::numeric_limits<std::uint32_t>::max()) length = reader.take<std::uint64_t>();
+  if (!reader.ok()) return std::nullopt;
+  section_.fetch(reader.position(), static_cast<std::size_t>(length));
+  const std::size_t id_at = reader.position();
+  const auto id = reader.take<std::uint32_t>();
+  if (!reader.ok() || id == 0 || id > id_at) return std::nullopt;
+  return id_at - id;
+}
+
+std::optional<CfiFde> UnwindTable::fde_at(std::size_t offset) const {
+  if (!debug_frame_) {
+    if (const auto cie = fetch_entry(offset)) fetch_entry(*cie);
+  }
+  return cfi_fde_at(section(), offset);
+}
+
 // The index may name an FDE of another function, or none.
 const UnwindTable::Rows& UnwindTable::rows_of(const Function& function) {
   static constexpr Rows kNone{0, 0, 0};
   if (const auto made = made_.find(function.fde); made != made_.end()) return made->second;
   const auto first = static_cast<std::uint32_t>(rows_.size());
-  const auto fde = cfi_fde_at({section_, address_, debug_frame_}, function.fde);
+  const auto fde = fde_at(function.fde);
   if (!fde || fde->start != base_ + function.start)
     return kNone;  // not kept: another entry may name the right one
   CfiProgram(*this, *fde).run();
@@ -132,7 +158,7 @@ std::optional<UnwindRule> UnwindTable::find(std::uint64_t address) {
 std::optional<std::uint64_t> UnwindTable::function_start(std::uint64_t address) const {
   const Function* function = function_before(address);
   if (function == nullptr) return std::nullopt;
-  const auto fde = cfi_fde_at({section_, address_, debug_frame_}, function->fde);
+  const auto fde = fde_at(function->fde);
   if (!fde || fde->start != base_ + function->start || address - fde->start >= fde->size) return std::nullopt;
   return fde->start;
 }
@@ -140,7 +166,7 @@ std::optional<std::uint64_t> UnwindTable::function_start(std::uint64_t address) 
 std::span<const std::byte> UnwindTable::expression(std::int32_t number) const {
   if (number < 0 || static_cast<std::size_t>(number) >= expressions_.size()) return {};
   const Bytes& bytes = expressions_[static_cast<std::size_t>(number)];
-  return std::span(section_).subspan(bytes.offset, bytes.size);
+  return section_.all().subspan(bytes.offset, bytes.size);
 }
 
 }  // namespace plumb

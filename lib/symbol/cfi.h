@@ -20,10 +20,13 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "symbol/cfi_entry.h"
 #include "symbol/elf.h"
 #include "symbol/machine.h"
+#include "symbol/section_bytes.h"
 
 namespace plumb {
 
@@ -67,11 +70,13 @@ struct CfiIndex {
 
 class UnwindTable {
  public:
-  // From .eh_frame, or .debug_frame where there is none. Without either: empty().
+  // From .eh_frame, or .debug_frame where there is none. Without either: empty(). The file's bytes outlive the table,
+  // which reads of them what it is asked about.
   static UnwindTable of(const ElfFile& file);
   // The same from a section's bytes; `address`: where it is loaded, `base`: the lowest address of the code.
   UnwindTable(std::vector<std::byte> section, std::uint64_t address, std::uint64_t base, bool debug_frame,
-              const CfiIndex& index = {});
+              const CfiIndex& index = {})
+      : UnwindTable(SectionBytes(std::move(section)), address, base, debug_frame, index) {}
   UnwindTable() = default;
 
   bool empty() const { return functions_.empty(); }
@@ -114,6 +119,8 @@ class UnwindTable {
   };
   friend class CfiProgram;
 
+  UnwindTable(SectionBytes section, std::uint64_t address, std::uint64_t base, bool debug_frame,
+              const CfiIndex& index);
   void scan();
   bool take_index(const CfiIndex& index);
   bool add_function(std::uint64_t start, std::size_t fde);
@@ -122,7 +129,13 @@ class UnwindTable {
   std::uint32_t rule_at(std::uint64_t address);
   const Rows& rows_of(const Function& function);
 
-  std::vector<std::byte> section_;
+  CfiSection section() const { return {section_.all(), address_, debug_frame_}; }
+  // The FDE at `offset`; nothing when it is damaged.
+  std::optional<CfiFde> fde_at(std::size_t offset) const;
+  // Reads the entry there, and tells where its CIE is if it is an FDE of .eh_frame.
+  std::optional<std::size_t> fetch_entry(std::size_t offset) const;
+
+  mutable SectionBytes section_;  // mutable: what was not read yet is no other table
   std::uint64_t address_ = 0;
   std::uint64_t base_ = 0;
   bool debug_frame_ = false;

@@ -72,7 +72,7 @@ void CfiProgram::set(std::uint64_t reg, RegisterKind kind, std::int64_t value) {
 
 std::int32_t CfiProgram::keep_expression(BytesReader& reader) {
   const auto bytes = reader.take_bytes(reader.take_uleb());
-  const auto offset = static_cast<std::size_t>(bytes.data() - table_.section_.data());
+  const auto offset = static_cast<std::size_t>(bytes.data() - table_.section_.all().data());
   const UnwindTable::Bytes kept{bytes.empty() ? 0 : static_cast<std::uint32_t>(offset),
                                 static_cast<std::uint32_t>(bytes.size())};
   // Functions share expressions (each realigned stack has the same two), but not their bytes.

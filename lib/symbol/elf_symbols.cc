@@ -11,6 +11,7 @@
 namespace plumb {
 namespace {
 
+constexpr std::size_t kBuckets = 4'096;
 constexpr std::size_t kEntriesAtOnce = 4'096;
 constexpr std::size_t kMaxSymbols = std::size_t{1} << 24;
 constexpr std::size_t kMaxName = 4'096;
@@ -40,8 +41,17 @@ bool is_code(const Elf64_Sym& symbol) {
 
 class TableSearch {
  public:
+  // `wanted` is not empty.
   TableSearch(const ElfFile& file, std::vector<WantedName>& wanted)
-      : file_(file), wanted_(wanted), hits_(wanted.size()) {}
+      : file_(file), wanted_(wanted), hits_(wanted.size()), low_(wanted.front().address) {
+    const std::uint64_t span = wanted.back().address - low_;
+    while (span >> shift_ >= kBuckets) ++shift_;
+    std::size_t at = 0;
+    for (std::uint64_t bucket = 0; bucket <= span >> shift_; ++bucket) {
+      while ((wanted[at].address - low_) >> shift_ < bucket) ++at;
+      first_.push_back(static_cast<std::uint32_t>(at));
+    }
+  }
 
   void search(const ElfSection& table) {
     if (table.link >= file_.sections().size()) return;
@@ -61,11 +71,21 @@ class TableSearch {
     }
   }
 
+  // The first wanted address that is not below `address`. Nearly all symbols are between two of them: by its high bits
+  // one is found in a third of the time that a binary search takes.
+  std::vector<WantedName>::iterator first_from(std::uint64_t address) {
+    if (address <= low_) return wanted_.begin();
+    if (address > wanted_.back().address) return wanted_.end();
+    std::size_t at = first_[(address - low_) >> shift_];
+    while (wanted_[at].address < address) ++at;
+    return wanted_.begin() + static_cast<std::ptrdiff_t>(at);
+  }
+
   void meet(const Elf64_Sym& symbol) {
     if (!is_code(symbol) || symbol.st_size > UINT64_MAX - symbol.st_value - kUnsizedReach) return;
-    const auto first = std::ranges::lower_bound(wanted_, symbol.st_value, {}, &WantedName::address);
     const std::uint64_t end = symbol.st_value + symbol.st_size;
-    for (auto it = first; it != wanted_.end() && it->address < end + kUnsizedReach; ++it) {
+    for (auto it = first_from(symbol.st_value); it != wanted_.end() && it->address < end + kUnsizedReach;
+         ++it) {
       Hit& hit = hits_[static_cast<std::size_t>(it - wanted_.begin())];
       hit.nearest = std::max(hit.nearest, symbol.st_value);
       if (symbol.st_size != 0 && it->address >= end) continue;
@@ -101,6 +121,10 @@ class TableSearch {
   const ElfFile& file_;
   std::vector<WantedName>& wanted_;
   std::vector<Hit> hits_;
+  std::uint64_t low_;
+  unsigned shift_ = 0;
+  std::vector<std::uint32_t>
+      first_;  // by an address's high bits, the first wanted one that is not below them
 };
 
 bool complete(const std::vector<WantedName>& wanted) {

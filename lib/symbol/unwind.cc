@@ -13,6 +13,7 @@ class Unwinder {
   // Goes to the caller. False: end() says why there is none.
   bool step();
   std::uint64_t address() const { return now_.value[kReturn] - (exact_ ? 0 : 1); }
+  std::uint64_t stack_pointer() const { return now_.has(kStackPointer) ? now_.value[kStackPointer] : 0; }
   UnwindEnd end() const { return end_; }
 
  private:
@@ -260,6 +261,7 @@ bool Unwinder::step() {
 void unwind(const Registers& sample, const StackCopy& stack, CodeFinder& code, std::size_t depth,
             Unwound& out) {
   out.addresses.clear();
+  out.stack_pointers.clear();
   out.end = UnwindEnd::no_rule;
   if (!sample.has(kReturn) || !sample.has(kStackPointer)) return;
   Unwinder unwinder(sample, stack, code);
@@ -269,11 +271,15 @@ void unwind(const Registers& sample, const StackCopy& stack, CodeFinder& code, s
       return;
     }
     out.addresses.push_back(unwinder.address());
+    out.stack_pointers.push_back(unwinder.stack_pointer());
     if (!unwinder.step()) break;
   }
   out.end = unwinder.end();
   // A return address in nothing is no frame.
-  if (out.end == UnwindEnd::no_code && out.addresses.size() > 1) out.addresses.pop_back();
+  if (out.end == UnwindEnd::no_code && out.addresses.size() > 1) {
+    out.addresses.pop_back();
+    out.stack_pointers.pop_back();
+  }
 }
 
 }  // namespace plumb

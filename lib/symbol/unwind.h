@@ -78,6 +78,8 @@ enum class UnwindEnd : std::uint8_t {
 struct Unwound {
   // Innermost first. Of callers: the return address minus one, which is inside the call instruction.
   std::vector<std::uint64_t> addresses;
+  // Of each of them: where its part of the stack begins, which ends where the next one's begins; 0: unknown.
+  std::vector<std::uint64_t> stack_pointers;
   UnwindEnd end = UnwindEnd::no_rule;
 };
 

@@ -226,7 +226,7 @@ class Owners(DropTest):
         self.assertGreater(len(lines), 0)
         self.assertEqual({e["pid"] for e in lines}, {child})
 
-    def take_pid(self, pid):
+    def take_pid(self, pid, program=("sleep", "1000")):
         """A process that has the pid of one that has ended."""
         for _ in range(50):
             try:
@@ -234,18 +234,19 @@ class Owners(DropTest):
                     f.write(str(pid - 1))
             except OSError as e:
                 self.skipTest(f"pids cannot be chosen: {e}")
-            process = subprocess.Popen(["sleep", "1000"])
+            process = subprocess.Popen(program)
             self.addCleanup(process.wait)
             self.addCleanup(process.kill)
             if process.pid == pid:
-                return
+                return process
         self.skipTest("others take the pid each time")
 
     @core
     def test_pid_that_is_another_processes_by_now(self):
-        """Whoever has the maker's pid now has nothing to do with its socket."""
+        """Whoever has the maker's pid now, and whoever had it before, has nothing to do with its socket."""
         with drops("--type", "drop", f"--netns={self.ns.path}") as plumb:
             maker, child, port = self.passed_on()
+            self.take_pid(maker.pid, ["true"]).wait()
             self.take_pid(maker.pid)
             self.overflow(port)
         lines = self.here(plumb.lines, type="drop", dst_port=port)

@@ -1,5 +1,6 @@
 """httptrace over TLS: real programs of each library; what plumb says is compared with what they say."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -84,6 +85,12 @@ class TlsTest(LiveTest):
         subprocess.run(["go", "build", *flags, "-o", program, os.path.join(CLIENTS, "tls_go.go")], check=True,
                        capture_output=True, env={**os.environ, "GO111MODULE": "off", "GOFLAGS": "",
                                                  "GOCACHE": os.environ.get("GOCACHE", "/tmp/plumb-go-cache")})
+        return program
+
+    def static_client(self):
+        program = self.path("tls_client")
+        subprocess.run(["cc", "-static", "-O2", "-o", program, os.path.join(CLIENTS, "tls_client.c"), "-lssl", "-lcrypto"],
+                       check=True, capture_output=True)
         return program
 
     def told(self, lines, role):
@@ -241,12 +248,6 @@ class Held(TlsTest):
         # Each client's probes are five or more; those of a few wait for their sweep.
         self.assertLess(open_files[times], open_files[10] + 2 * times)
 
-    def static_client(self):
-        program = self.path("tls_client")
-        subprocess.run(["cc", "-static", "-O2", "-o", program, os.path.join(CLIENTS, "tls_client.c"), "-lssl", "-lcrypto"],
-                       check=True, capture_output=True)
-        return program
-
     def test_nothing_stays_held_when_plumb_is_killed(self):
         marker = self.path("marker")
         script = f"touch {marker}; while :; do /bin/true; sleep 0.01; done"
@@ -266,6 +267,61 @@ class Held(TlsTest):
                         self.assertNotEqual(f.read().rsplit(")", 1)[1].split()[0], "T")
                 except FileNotFoundError:
                     pass
+
+
+class Unread(TlsTest):
+    """TLS whose requests are in no line is told at the end; that of programs whose requests are there is not."""
+
+    EARLY = re.compile(r"plumb: (\d+) TLS connections? of (\d+) process(?:es)? began before their probes were on")
+
+    def traced(self):
+        return httptrace("--netns", self.ns.path, "--role", "client")
+
+    @needs("gcc")
+    def test_programs_that_ask_before_their_probes_are_on(self):
+        self.serve()
+        client, times = self.static_client(), 30
+        with self.traced() as plumb:
+            for i in range(times):
+                shutil.copy(client, client + str(i))
+                self.ns.run(client + str(i), "8443", f"/10?{self.mark}")
+        told, found = len(self.told(plumb.lines, "client")), self.EARLY.search(plumb.stderr)
+        early = int(found[1]) if found else 0
+        self.assertGreater(early, 0)
+        # One that was probed while it asked has a line and is counted, too.
+        self.assertGreaterEqual(told + early, times, plumb.stderr)
+        self.assertLessEqual(early, times, plumb.stderr)
+
+    @needs("gcc", "strip")
+    def test_a_library_without_names(self):
+        self.serve()
+        client = self.static_client()
+        subprocess.run(["strip", "-s", client], check=True)
+        with self.traced() as plumb:
+            for _ in range(3):
+                self.ns.run(client, "8443", f"/10?{self.mark}")
+        self.assertEqual(self.told(plumb.lines, "client"), [])
+        self.assertRegex(plumb.stderr, r"3 TLS connections could not be read: 3 of tls_client|3 TLS connections of 3 proc")
+
+    @needs("curl", "wget")
+    def test_what_is_read_is_not_among_them(self):
+        self.serve()
+        # Then wget's library is known when the trace begins; curl's is the server's.
+        holder = self.start(PYTHON, "-c", "import ctypes, time; ctypes.CDLL('libgnutls.so.30'); time.sleep(600)")
+
+        def mapped():
+            with open(f"/proc/{holder.pid}/maps") as f:
+                return "libgnutls" in f.read()
+        wait_until(mapped, "the library")
+        with self.traced() as plumb:
+            for _ in range(20):
+                self.ns.run("wget", "-q", "--no-check-certificate", "-O", "/dev/null", self.url())
+                self.ns.run("curl", "-sk", "-o", "/dev/null", self.url())
+            self.ns.run(*self.python("asyncio"))
+            self.ns.run(*self.python("http_client"))
+            plumb.wait_for(lambda lines: len(self.told(lines, "client")) >= 42, "all requests")
+        self.assertEqual(len(self.told(plumb.lines, "client")), 42)
+        self.assertNotIn("TLS connection", plumb.stderr)
 
 
 class Servers(TlsTest):

@@ -11,6 +11,8 @@
 
 const volatile struct flame_config config = {.stack_most = FLAME_PAGE, .user = 1, .kernel = 1};
 
+#include "flame/python.bpf.h"
+
 #if defined(__TARGET_ARCH_x86)
 
 /* struct pt_regs of the user interface (asm/ptrace.h), which the kernel's own agrees with. */
@@ -77,13 +79,15 @@ static __always_inline int read_registers(struct user_registers* to) {
 }
 
 /* Copies the stack from `sp` on, page by page: what is not mapped ends it, and a thread's stack ends in such a page.
- * `to` has `room` (constant) for bytes and a page more. Returns the bytes. */
+ * `to` has `room` (constant) for bytes and a page more. Returns the bytes. The pages are counted by the constant first, or
+ * the verifier goes through as many rounds as --stack-size may ask for: 7 of 11 ms that loading takes. */
 static __always_inline __u32 copy_stack(__u8* to, const __u32 room, __u64 sp, __u64 most) {
   __u32 got = 0;
 
   for (__u32 i = 0; i < room / FLAME_PAGE + 1; i++) {
     __u32 chunk = FLAME_PAGE - ((sp + got) & (FLAME_PAGE - 1));
 
+    if (i > config.stack_most / FLAME_PAGE) break;
     if (got >= room || got >= config.stack_most || got >= most) break;
     if (bpf_probe_read_user(to + got, chunk, (void*)(sp + got))) break;
     got += chunk;
@@ -114,6 +118,7 @@ static __always_inline void take_user_stack(struct flame_sample* s, __u8* stack,
   s->flags |= FLAME_HAS_USER;
   if ((s->stack_bytes >= config.stack_most || s->stack_bytes >= room) && s->stack_bytes < used)
     s->flags |= FLAME_STACK_CUT;
+  if (config.python) take_python(s, stack, room);
 }
 
 /* Fills all of a sample of the current thread but its identity. `ctx` is the program's, for the kernel's helper; `stack`
@@ -126,6 +131,7 @@ static __always_inline void fill_sample(void* ctx, struct flame_sample* s, __u8*
   s->value = 1;
   s->flags = 0;
   s->stack_bytes = 0;
+  s->python_bytes = 0;
   s->woken = 0;
   s->cpu = bpf_get_smp_processor_id();
   bpf_get_current_comm(s->thread_comm, sizeof(s->thread_comm));
@@ -148,11 +154,10 @@ static __always_inline bool take_sample(void* ctx, struct flame_sample* s, __u8*
 
 /* Sends a sample with its stack, which lies behind it and has `room` (constant) for bytes and a page more. */
 static __always_inline void send_sample(struct flame_sample* s, const __u32 room) {
-  __u64 size = sizeof(*s) + s->stack_bytes;
+  __u64 size = sizeof(*s) + s->stack_bytes + s->python_bytes;
 
-  if (size > sizeof(*s) + room + FLAME_PAGE) return;
-  if (bpf_ringbuf_output(&events, s, size, wake_up()))
-    count_loss(LOSS_RINGBUF_FULL);
+  if (size > sizeof(*s) + room + FLAME_PAGE + FLAME_PYTHON_BYTES) return;
+  if (bpf_ringbuf_output(&events, s, size, wake_up())) count_loss(LOSS_RINGBUF_FULL);
 }
 
 #endif

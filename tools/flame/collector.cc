@@ -48,16 +48,19 @@ Collector::Collector(const FlameOptions& options, TargetFiles& files, KernelName
       files_(files),
       processes_([](void* f, std::uint32_t pid) { return static_cast<TargetFiles*>(f)->maps(pid); }, &files_),
       modules_(files_, profile_),
+      python_(profile_, modules_, processes_),
       symbols_(kernel) {
   profile_.quality() = {.lost = 0, .rooted = 0, .truncated = 0};
   kernel_ = profile_.mapping({.path = "[kernel.kallsyms]"});
 }
 
 bool Collector::keep(std::span<const std::byte> record) {
+  if (python_.keep_name(record)) return true;
   flame_sample sample;
   if (record.size() < sizeof sample) return false;
   std::memcpy(&sample, record.data(), sizeof sample);
-  if (record.size() != sizeof sample + sample.stack_bytes || sample.kernel_bytes > sizeof sample.kernel)
+  if (record.size() != sizeof sample + sample.stack_bytes + sample.python_bytes ||
+      sample.kernel_bytes > sizeof sample.kernel)
     return false;
   if ((sample.flags & FLAME_IS_WAKER) == 0 && !options_.tids.empty() &&
       std::ranges::find(options_.tids, sample.task.tid) == options_.tids.end())
@@ -77,6 +80,7 @@ void Collector::settle(MappingEvents& events) {
     for (; next != events_.end() && next->event.time_ns <= time_ns; ++next) {
       next->event.path = next->path;
       processes_.on_event(next->event);
+      python_.on_event(next->event);
     }
   };
   for (const Kept& kept : kept_) {
@@ -138,18 +142,23 @@ void Collector::add_frame(ProcessCode& process, std::uint64_t address, std::uint
 }
 
 // Root first.
-void Collector::walk_user(const flame_sample& sample, std::span<const std::byte> stack) {
+void Collector::walk_user(const flame_sample& sample, std::span<const std::byte> behind) {
   ProcessCode& process = processes_.sampled(sample.task.pid);
   ProcessFinder finder(process, modules_);
+  python_.look_at(process);
+  const auto stack = behind.first(sample.stack_bytes);
   const StackCopy copy{sample.registers[kStackPointer], stack, (sample.flags & FLAME_STACK_CUT) != 0};
   unwind(registers_of(sample), copy, finder, options_.depth, unwound_);
-  std::ranges::reverse(unwound_.addresses);
-  for (const std::uint64_t address : unwound_.addresses) add_frame(process, address, sample.task.uid);
+  python_.place(process, sample, behind.subspan(sample.stack_bytes), unwound_);
+  python_.append_outer(frames_);
+  for (std::size_t i = unwound_.addresses.size(); i-- > 0;) {
+    if (!python_.append_at(i, frames_)) add_frame(process, unwound_.addresses[i], sample.task.uid);
+  }
 }
 
 // And counts how the stack ended.
-void Collector::add_user(const flame_sample& sample, std::span<const std::byte> stack) {
-  walk_user(sample, stack);
+void Collector::add_user(const flame_sample& sample, std::span<const std::byte> behind) {
+  walk_user(sample, behind);
   if (processes_.sampled(sample.task.pid).mappings.empty()) ++counts_.without_process;
   ++counts_.by_end[static_cast<std::size_t>(unwound_.end)];
   profile::Quality& quality = profile_.quality();
@@ -170,13 +179,13 @@ profile::FrameId Collector::remark(std::string_view text) {
   return profile_.frame({.function = text, .kind = profile::FrameKind::note});
 }
 
-void Collector::add(const flame_sample& sample, std::span<const std::byte> stack) {
-  if ((sample.flags & FLAME_IS_WAKER) != 0) return keep_waker(sample, stack);
+void Collector::add(const flame_sample& sample, std::span<const std::byte> behind) {
+  if ((sample.flags & FLAME_IS_WAKER) != 0) return keep_waker(sample, behind);
   ++counts_.samples;
   frames_.clear();
   if (options_.per_cpu) frames_.push_back(remark(fmt::format("cpu {}", sample.cpu)));
   if ((sample.flags & FLAME_HAS_USER) != 0) {
-    add_user(sample, stack);
+    add_user(sample, behind);
   } else if (sample.kernel_bytes != 0) {
     // A kernel thread, or --kernel: the kernel's own walk reaches its entry, but for its bound.
     const bool whole = sample.kernel_bytes < sizeof sample.kernel;
@@ -219,12 +228,12 @@ std::size_t Collector::interrupt_frames(std::span<const __u64> kernel) {
 
 // An interrupt wakes on its own account: the thread whose stack it came on top of has nothing to do with it. Symbols
 // that cannot be read leave that open, and then nobody is named.
-void Collector::keep_waker(const flame_sample& sample, std::span<const std::byte> stack) {
+void Collector::keep_waker(const flame_sample& sample, std::span<const std::byte> behind) {
   const std::size_t depth = sample.kernel_bytes / sizeof sample.kernel[0];
   const std::size_t interrupt = interrupt_frames(std::span(sample.kernel).first(depth));
   if (depth == 0 || !symbols_.problem().empty()) return;
   frames_.clear();
-  if (interrupt == 0 && (sample.flags & FLAME_HAS_USER) != 0) walk_user(sample, stack);
+  if (interrupt == 0 && (sample.flags & FLAME_HAS_USER) != 0) walk_user(sample, behind);
   if (options_.kernel) add_kernel(sample, interrupt != 0 ? interrupt : depth);
   std::ranges::reverse(frames_);
   const auto name = options_.threads ? text_of(sample.thread_comm) : text_of(sample.task.comm);

@@ -15,6 +15,7 @@
 #include "flame/modules.h"
 #include "flame/options.h"
 #include "flame/processes.h"
+#include "flame/python_frames.h"
 #include "flame/wire.h"
 #include "probe/mapping_events.h"
 #include "profile/profile.h"
@@ -45,6 +46,7 @@ class Collector {
   profile::Profile& profile() { return profile_; }
   Modules& modules() { return modules_; }
   const UnwindCounts& counts() const { return counts_; }
+  PythonFrames& python() { return python_; }
   // The process that a mapping of JIT code belongs to; 0: it is none.
   std::uint32_t jit_process(profile::MappingId id) const;
   // What was found of a process when its first sample in JIT code came; it may be gone at the end.
@@ -80,12 +82,13 @@ class Collector {
     std::vector<profile::FrameId> frames;  // root first
   };
 
-  void add(const flame_sample& sample, std::span<const std::byte> stack);
+  // `behind`: what stands behind it in its record, the stack and Python functions.
+  void add(const flame_sample& sample, std::span<const std::byte> behind);
   void add_to_profile(const flame_sample& sample);
-  void add_user(const flame_sample& sample, std::span<const std::byte> stack);
-  void walk_user(const flame_sample& sample, std::span<const std::byte> stack);
+  void add_user(const flame_sample& sample, std::span<const std::byte> behind);
+  void walk_user(const flame_sample& sample, std::span<const std::byte> behind);
   void add_kernel(const flame_sample& sample, std::size_t depth);
-  void keep_waker(const flame_sample& sample, std::span<const std::byte> stack);
+  void keep_waker(const flame_sample& sample, std::span<const std::byte> behind);
   std::size_t interrupt_frames(std::span<const __u64> kernel);
   void append_waker(const Wait& wait);
   void add_waits();
@@ -98,6 +101,7 @@ class Collector {
   profile::Profile profile_;
   Processes processes_;
   Modules modules_;
+  PythonFrames python_;
   UnwindCounts counts_;
   std::vector<std::byte> bytes_;
   std::vector<Kept> kept_;

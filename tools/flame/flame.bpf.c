@@ -11,7 +11,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 struct slot {
 	__u64 busy;
 	struct flame_sample sample;
-	__u8 stack[FLAME_STACK_MOST + FLAME_PAGE];
+	__u8 stack[FLAME_STACK_MOST + FLAME_PAGE + FLAME_PYTHON_BYTES];
 };
 
 struct {
@@ -69,7 +69,7 @@ int on_function(void *ctx)
  * the thread runs. */
 struct blocked {
 	struct flame_sample sample;
-	__u8 stack[FLAME_BLOCKED_STACK_MOST + FLAME_PAGE];
+	__u8 stack[FLAME_BLOCKED_STACK_MOST + FLAME_PAGE + FLAME_PYTHON_BYTES];
 };
 
 struct {

@@ -36,6 +36,7 @@ void Modules::load(Module& module, std::unique_ptr<ElfBytes> bytes) {
   module.elf.emplace(*std::move(elf));
   module.cfi = UnwindTable::of(*module.elf);
   module.go = GoTable::of(*module.elf);
+  if (is_python_path(module.path)) module.python = find_python(*module.elf);
 }
 
 std::int32_t Modules::add(const ProcessCode& process, const CodeMapping& mapping) {

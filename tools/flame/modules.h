@@ -11,6 +11,7 @@
 
 #include "flame/files.h"
 #include "flame/processes.h"
+#include "flame/python_program.h"
 #include "profile/profile.h"
 #include "symbol/cfi.h"
 #include "symbol/elf.h"
@@ -24,6 +25,7 @@ struct Module {
   std::optional<ElfFile> elf;
   UnwindTable cfi;
   GoTable go;
+  std::optional<PythonProgram> python;
   profile::MappingId mapping = profile::kNoMapping;
 };
 

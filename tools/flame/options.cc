@@ -126,6 +126,11 @@ constexpr auto kOptions = std::to_array<Option<FlameOptions>>({
       .help =
           "Functions that the compiler inlined, and source lines, of binaries with debug information (DWARF)."},
      set<&FlameOptions::inlined>},
+    {{.name = "no-python",
+      .group = kGroup,
+      .help =
+          "Leave Python alone: the interpreter's own functions are shown, not those of the program that it runs."},
+     set<&FlameOptions::python, false>},
     {{.name = "icicle", .group = kGroup, .help = "Flame graph with the root at the top."},
      set<&FlameOptions::icicle>},
 });

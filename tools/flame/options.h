@@ -16,7 +16,7 @@ enum class FlameEvent : std::uint8_t { cpu, offcpu, runq, faults, block, block_b
 struct FlameOptions {
   FlameEvent event = FlameEvent::cpu;
   std::string category, name;  // of the tracepoint; of a uprobe: path and symbol
-  bool user = true, kernel = true;
+  bool user = true, kernel = true, python = true;
   bool threads = false, per_cpu = false, idle = false, raw_names = false, inlined = false, icicle = false,
        wakers = false;
   std::vector<std::uint32_t> tids;

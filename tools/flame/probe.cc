@@ -22,6 +22,7 @@ namespace {
 constexpr std::uint32_t kLeastRing = 4U << 20;
 constexpr std::uint32_t kMostRing = 64U << 20;
 constexpr std::uint32_t kMostInFlight = 1'024;  // requests; 22 MB
+constexpr std::uint32_t kPythonNames = 16'384;  // PYTHON_TOLD
 constexpr std::uint64_t kMsBetweenDrains = 100;
 
 Feature always(Features&) {
@@ -126,6 +127,8 @@ Result<void> FlameProbe::configure(const FlameOptions& options) {
   config.user = options.user;
   config.kernel = options.kernel;
   config.idle = options.idle;
+  config.python = options.python && options.user;
+  bpf_map__set_max_entries(probe_->maps.python_told, config.python != 0 ? kPythonNames : 1);
   const bool waits = options.waits();
   const std::int64_t least = options.event == FlameEvent::offcpu ? 1'000'000 : 0;
   config.min_block_ns = static_cast<std::uint64_t>(options.min_block_ns.value_or(least));
@@ -236,18 +239,19 @@ void FlameProbe::each_blocked(const OnRecord& on_record) {
                       static_cast<std::uint64_t>(time_offsets().monotonic_ns);
   struct Blocked {
     flame_sample sample;
-    std::byte stack[FLAME_BLOCKED_STACK_MOST + FLAME_PAGE];
+    std::byte stack[FLAME_BLOCKED_STACK_MOST + FLAME_PAGE + FLAME_PYTHON_BYTES];
   };
   const std::uint64_t least = probe_->rodata->config.min_block_ns;
   for_each_entry<std::uint32_t, Blocked>(
       bpf_map__fd(probe_->maps.blocked), [&](std::uint32_t, Blocked entry) {
         const std::uint64_t since = entry.sample.time_ns;
         if (since == 0 || since > now_ns || now_ns - since < least ||
-            entry.sample.stack_bytes > sizeof entry.stack)
+            std::uint64_t{entry.sample.stack_bytes} + entry.sample.python_bytes > sizeof entry.stack)
           return;
         entry.sample.value = now_ns - since;
         entry.sample.flags |= FLAME_STILL_WAITS;
-        on_record(std::as_bytes(std::span(&entry, 1)).first(sizeof entry.sample + entry.sample.stack_bytes));
+        on_record(std::as_bytes(std::span(&entry, 1))
+                      .first(sizeof entry.sample + entry.sample.stack_bytes + entry.sample.python_bytes));
       });
 }
 

@@ -30,6 +30,10 @@ class FlameProbe final : public AnyProbe {
   // Every program is attached when it returns.
   Result<void> start(Session& session, const FlameOptions& options, OnRecord on_record);
   MappingEvents& mappings() { return *mappings_; }
+  // Where processes that run a Python are told to the kernel side, once it started; nullptr: not wanted.
+  flame_python_process* pythons() {
+    return probe_->rodata->config.python != 0 ? probe_->bss->python_processes : nullptr;
+  }
   // Once it started; may be asked until the probe is gone.
   KernelNames::Source kernel_names();
   // Threads that still wait: their samples, with the time until now.

@@ -27,7 +27,8 @@ struct ProcessCode {
   std::uint32_t pid = 0;
   bool complete = false;  // known from the exec on, or by a snapshot
   bool ended = false;
-  std::vector<CodeMapping> mappings;  // by start, without overlaps
+  std::size_t searched_for_python = 0;  // so many mappings
+  std::vector<CodeMapping> mappings;    // by start, without overlaps
 
   CodeMapping* find(std::uint64_t address);
   // Replaces what was there.

@@ -45,6 +45,26 @@ std::string ends_text(const UnwindCounts& counts) {
   return text;
 }
 
+// How far the Python functions can be trusted.
+void remark_python(const PythonFrames& python) {
+  const PythonCounts& c = python.counts();
+  for (const auto& [version, pid] : python.unread())
+    say("plumb: process {} runs Python {}, whose functions are not read: those of 3.11 to 3.13 are", pid,
+        python_version_text(version));
+  if (c.samples == 0) return;
+  std::string text = fmt::format("{} samples of Python", c.samples);
+  const std::pair<std::uint64_t, std::string_view> kParts[] = {
+      {c.early, "before it was seen"},
+      {c.foreign, "in threads that run none"},
+      {c.cut, "with more functions than were read"},
+      {c.unplaced, "with functions that have no place among the native ones"},
+      {c.unnamed, "with functions whose names were lost"}};
+  for (const auto& [count, meaning] : kParts) {
+    if (count != 0) text += fmt::format(", {} {}", count, meaning);
+  }
+  say("plumb: {}", text);
+}
+
 class Flame final : public Tool {
  public:
   OptionTable options() override { return flame_option_table(options_); }
@@ -88,7 +108,11 @@ class Flame final : public Tool {
       return true;
     };
     auto started = probe_.start(session, options_, keep);
-    if (started) kernel_->ask(probe_.kernel_names());
+    if (started) {
+      kernel_->ask(probe_.kernel_names());
+      collector_->python().use(probe_.pythons());
+      collector_->python().look_at_all(files_);
+    }
     started_ = session.clock.to_unix(session.clock.now());
     return started;
   }
@@ -124,6 +148,7 @@ class Flame final : public Tool {
     say("plumb: {}", profile::quality_text(named_->profile));
     if (const std::string ends = ends_text(collector_->counts()); common().verbose && !ends.empty())
       say("plumb: {}", ends);
+    remark_python(collector_->python());
     if (!kernel_->problem().empty()) say("plumb: {}", kernel_->problem());
     for (const std::string& path : named_->unread)
       say("plumb: --inline: the debug information of {} could not be read to its end", path);

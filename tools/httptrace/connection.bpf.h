@@ -41,7 +41,9 @@ struct connection {
 	__u8 missed;	/* a record found no room */
 	__u8 whole;	/* capture calls whole */
 	__u8 waiting;	/* requests since the last response */
-	__u8 tries;	/* calls that did not tell what it is */
+	__u8 tries;	/* calls that did not tell what it is; of TLS, those that were looked at */
+	__u8 flights;	/* of TLS: calls that sent */
+	__u8 older;	/* of TLS: its beginning was not seen */
 	__u8 last;	/* direction of the last call + 1 */
 	__u8 ended;
 	__u8 error; /* errno with which the socket closed; all are below 256 */

@@ -124,16 +124,18 @@ static __always_inline bool ends_selected(const struct endpoints *ends, bool cli
 	return !addresses.hosts || hosts_pass(host_matches(ends->remote_addr, ends->family));
 }
 
-/* Tells whose the connection is and between which ends. False: a filter leaves it out, or there is no room. */
-static __always_inline bool tell_owner(struct connection *c, const struct sock *sk, __u32 direction, __u32 pid, __u64 now)
+/* Tells whose the connection is and between which ends. False: a filter leaves it out, or there is no room. Once for most
+ * connections, so that a call costs nothing that matters. */
+static __noinline bool tell_owner(struct connection *c, const struct sock *sk, __u32 pid, __u64 now)
 {
+	bool tls = c->kind == KIND_TLS;
 	struct httptrace_open *open;
 	struct endpoints ends;
 	bool client = c->requester == HTTPTRACE_SENT;
 	struct task_identity task = {};
 
 	c->pid = pid;
-	if (c->kind == KIND_HTTP1 && !(client ? config.client : config.server))
+	if ((c->kind == KIND_HTTP1 || (tls && !c->older)) && !(client ? config.client : config.server))
 		goto unwanted;
 	identify_current(&task);
 	if (!task_selected(&task) || !netns_selected(socket_netns(sk)))
@@ -148,7 +150,9 @@ static __always_inline bool tell_owner(struct connection *c, const struct sock *
 		c->missed = 1;
 		return false;
 	}
-	fill_header(&open->header, c, (__u64)sk, HTTPTRACE_OPEN, LIBRARY_NONE, now);
+	fill_header(&open->header, c, (__u64)sk, tls ? HTTPTRACE_TLS : HTTPTRACE_OPEN, LIBRARY_NONE, now);
+	if (c->older)
+		open->header.flags = HTTPTRACE_OLDER;
 	open->task = task;
 	open->netns = socket_netns(sk);
 	open->local_port = ends.local_port;
@@ -163,6 +167,15 @@ static __always_inline bool tell_owner(struct connection *c, const struct sock *
 unwanted:
 	c->kind = KIND_UNWANTED;
 	return false;
+}
+
+/* A call on a socket whose bytes are ciphertext: that they begin is told, so that the user side knows of requests that no
+ * probe has seen. */
+static __always_inline void tls_traffic(struct connection *c, const struct sock *sk, __u32 direction, __u32 pid, __u32 length)
+{
+	find_source(direction);
+	if (tls_carries_data(c, direction, length))
+		tell_owner(c, sk, pid, bpf_ktime_get_boot_ns());
 }
 
 /* A call on `sk` ended. `ret`: how many bytes went, or what read() returned. */
@@ -187,8 +200,12 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 		c->kind = KIND_UNKNOWN;
 		c->tries = 0;
 	}
-	if (c->kind == KIND_TLS && has_kernel_tls(sk))
+	if (c->kind == KIND_TLS && has_kernel_tls(sk)) {
 		c->kind = KIND_UNKNOWN;
+		c->told = c->older = c->tries = 0;
+	}
+	if (c->kind == KIND_TLS && !c->told)
+		tls_traffic(c, sk, direction, pid, length);
 	if (c->kind == KIND_FOREIGN || c->kind == KIND_UNWANTED || c->kind == KIND_TLS)
 		return 0;
 	find_source(direction);
@@ -198,7 +215,7 @@ static __always_inline int traffic(struct connection *c, const struct sock *sk, 
 	if (!connection_wanted(ws, c, direction, length, first))
 		return 0;
 	now = bpf_ktime_get_boot_ns();
-	if ((!c->told || c->pid != pid) && !tell_owner(c, sk, direction, pid, now))
+	if ((!c->told || c->pid != pid) && !tell_owner(c, sk, pid, now))
 		return 0;
 	ws->connection = *c;
 	ws->call.object = (__u64)sk;

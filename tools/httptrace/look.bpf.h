@@ -59,6 +59,12 @@ static __always_inline bool looks_like_frame(const __u8 *d, bool first)
 	return d[3] == 1 && (d[4] & 4) && !(d[4] & ~0x2d) && !d[5] && (d[8] & 1);
 }
 
+/* The header of a TLS record of application data (RFC 8446, section 5.1, and 5246). */
+static __always_inline bool looks_like_tls_data(const __u8 *d)
+{
+	return d[0] == 0x17 && d[1] == 3 && d[2] <= 4 && d[3] <= 0x48;
+}
+
 /* Decides by data[0..size) what an unknown connection is: a kind, and whether this direction is the requester's. */
 #define BY_REQUESTER (1U << 8)
 
@@ -82,6 +88,8 @@ __noinline int kind_of_bytes(__u32 direction, __u32 size, __u32 first)
 	if (size >= 9 && looks_like_frame(ws->data, first))
 		return KIND_HTTP2;
 	if (size >= 3 && ws->data[0] == 0x16 && ws->data[1] == 3)
+		return KIND_TLS | (first ? BY_REQUESTER : 0);
+	if (size >= 5 && !first && looks_like_tls_data(ws->data))
 		return KIND_TLS;
 	/* What begins with something else is no HTTP; less than eight bytes may be the beginning of a method. */
 	return first && size >= 8 ? KIND_FOREIGN : KIND_UNKNOWN;
@@ -110,6 +118,33 @@ static __always_inline __u32 look_at_call(struct workspace *ws, struct connectio
 	return found;
 }
 
+/* What a client has sent before it gets anything but what belongs to the handshake: its hello, then what ends the
+ * handshake, with which a request may travel. */
+#define TLS_FLIGHTS 2
+
+/* Whether the application data of a TLS connection begins with this call. TLS 1.3 gives the same look to the end of its
+ * handshake: a server's is not taken for data by its client, a client's is by its server, a moment too early. */
+__noinline int tls_data_begins(__u32 direction, __u32 length)
+{
+	struct workspace *ws = workspace_of(direction);
+
+	if (!ws || length < 5 || copy_bytes(direction, 0, 0, 5))
+		return false;
+	return looks_like_tls_data(ws->data);
+}
+
+static __always_inline bool tls_carries_data(struct connection *c, __u32 direction, __u32 length)
+{
+	bool client = c->requester == HTTPTRACE_SENT, sent = (direction & 1) == HTTPTRACE_SENT;
+
+	if (c->tries >= MAX_TRIES)
+		return false;
+	c->tries++;
+	if (sent && c->flights < TLS_FLIGHTS)
+		c->flights++;
+	return (sent || !client || c->flights >= TLS_FLIGHTS) && tls_data_begins(direction, length);
+}
+
 /* Whether the connection's bytes are told. An unknown one is looked at when its direction turns, which is where messages
  * begin, and until the first bytes of a direction are enough. `first`: nothing went in this direction before. */
 static __always_inline bool connection_wanted(struct workspace *ws, struct connection *c, __u32 direction, __u32 length,
@@ -130,6 +165,11 @@ static __always_inline bool connection_wanted(struct workspace *ws, struct conne
 		found = KIND_FOREIGN;
 	c->kind = found & ~BY_REQUESTER;
 	c->requester = found & BY_REQUESTER ? dir : !dir;
+	if (c->kind == KIND_TLS) {
+		c->tries = 0;
+		c->older = !(found & BY_REQUESTER);
+		c->flights = c->older ? TLS_FLIGHTS : dir == HTTPTRACE_SENT;
+	}
 	return c->kind >= KIND_HTTP1;
 }
 

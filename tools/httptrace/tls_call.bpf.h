@@ -49,6 +49,15 @@ struct {
 	__type(value, struct connection);
 } connections SEC(".maps");
 
+/* When a process first called a TLS library with probes on it. Key: its id. connection_of() inserts, again where what is
+ * there is of a process before it; least recently used go. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, __u64);
+} first_calls SEC(".maps");
+
 /* A call: by thread and stack pointer, which is at a return instruction what it was at the entry; so calls may nest
  * (TLS within TLS). Goroutines change threads and stacks: theirs are by the goroutine's own address. */
 struct call_key {
@@ -93,6 +102,7 @@ static __noinline struct connection *connection_of(__u64 object, __u8 library)
 	struct connection *found = bpf_map_lookup_elem(&connections, &key);
 	struct connection fresh = {};
 	struct task_identity id = {};
+	__u64 *since;
 
 	if (found)
 		return found;
@@ -100,6 +110,9 @@ static __noinline struct connection *connection_of(__u64 object, __u8 library)
 	fresh.since_ns = bpf_ktime_get_boot_ns();
 	fresh.library = library;
 	fresh.ignored = !task_selected(&id);
+	since = bpf_map_lookup_elem(&first_calls, &key.pid);
+	if (!since || *since < id.start_ns)
+		bpf_map_update_elem(&first_calls, &key.pid, &fresh.since_ns, BPF_ANY);
 	if (bpf_map_update_elem(&connections, &key, &fresh, BPF_ANY))
 		return 0;
 	return bpf_map_lookup_elem(&connections, &key);

@@ -91,6 +91,19 @@ bool TlsProbe::record(std::span<const std::byte> bytes) {
   return true;
 }
 
+void TlsProbe::on_look(ProbedFiles::OnLook on_look) {
+  files_->on_look(std::move(on_look));
+}
+
+void TlsProbe::look_at(std::uint32_t pid) {
+  files_->look_at(pid);
+}
+
+std::uint64_t TlsProbe::first_call(std::uint32_t pid) const {
+  std::uint64_t ns = 0;
+  return bpf_map__lookup_elem(probe_->maps.first_calls, &pid, sizeof pid, &ns, sizeof ns, 0) == 0 ? ns : 0;
+}
+
 std::vector<std::string> TlsProbe::report() const {
   return files_ ? files_->report() : std::vector<std::string>{};
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bpf/filter_config.h"
@@ -43,6 +44,12 @@ class TlsProbe {
     int searchers = -1;
   };
   Search search() const { return {bpf_map__fd(probe_->maps.searching), bpf_map__fd(probe_->maps.searchers)}; }
+
+  // What of other sockets' TLS is not read: see unread_tls.h. After start().
+  void on_look(ProbedFiles::OnLook on_look);
+  void look_at(std::uint32_t pid);
+  // CLOCK_BOOTTIME of the first call of a TLS library that a probe saw in a process; 0: none.
+  std::uint64_t first_call(std::uint32_t pid) const;
 
   // What was probed and what could not be, for -v: a line for each file.
   std::vector<std::string> report() const;

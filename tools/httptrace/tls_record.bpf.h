@@ -224,6 +224,14 @@ static __always_inline void record_from_beginning(__u64 object, __u64 time_ns, _
 	}
 }
 
+/* Where a program that only fills memory hands it to a socket is not known: where the program itself is has to do. */
+static __always_inline __u32 netns_of_current(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+}
+
 /* `n` bytes of plaintext at `buffer` went over an object's connection. Called when the call that sent or received them
  * ends, or, where all of a call's bytes go for sure, as it begins. */
 __noinline int record_plaintext(__u64 object, __u64 time_ns, __u64 buffer, __u64 n, __u32 direction)
@@ -245,7 +253,7 @@ __noinline int record_plaintext(__u64 object, __u64 time_ns, __u64 buffer, __u64
 		c->one_direction = 0;
 	if (!c->protocol)
 		return 0;
-	if (filter.netns && (!c->sock || !netns_selected(c->netns)))
+	if (filter.netns && !netns_selected(c->sock ? c->netns : netns_of_current()))
 		return 0;
 	count_seen();
 	if (!c->opened || (!c->named && c->sock))

@@ -1,5 +1,7 @@
 // httptrace: every HTTP request of the host, sent or answered here, with its status and latency.
+#include <cstddef>
 #include <optional>
+#include <span>
 
 #include "base/say.h"
 #include "httptrace/connections.h"
@@ -8,6 +10,7 @@
 #include "httptrace/probe.h"
 #include "httptrace/telemetry.h"
 #include "httptrace/tls_probe.h"
+#include "httptrace/unread_tls.h"
 
 namespace plumb {
 namespace {
@@ -40,11 +43,16 @@ class Httptrace final : public Tool {
                          .snaplen = options_.snaplen,
                          .ports = options_.ports,
                          .hosts = options_.hosts},
-                        tls_.search(),
-                        [this](std::span<const std::byte> record) { return connections_->take(record); });
+                        tls_.search(), [this](std::span<const std::byte> record) { return take(record); });
   }
   Result<void> confined() override {
+    tls_.on_look([this](std::uint32_t pid, std::uint64_t since_ns, std::string_view unreadable) {
+      unread_.looked(pid, since_ns, unreadable, session_->clock.now());
+    });
+    unread_.ask({.look = [this](std::uint32_t pid) { tls_.look_at(pid); },
+                 .first_call = [this](std::uint32_t pid) { return tls_.first_call(pid); }});
     if (auto r = tls_.attach_running(); !r) return r;
+    unread_.start(session_->clock.now());
     if (common().verbose) {
       for (const std::string& line : tls_.report()) say("TLS: {}", line);
     }
@@ -58,17 +66,20 @@ class Httptrace final : public Tool {
 
   Result<void> drained() override {
     connections_->settle(session_->clock.now());
+    unread_.settle(session_->clock.now());
     return {};
   }
 
   Result<void> finish() override {
     connections_->finish(session_->clock.now());
+    unread_.finish();
     return {};
   }
 
   // Whatever HTTP there was and is in no line.
   void remark() override {
     if (!connections_) return;
+    for (const std::string& line : unread_.lines()) say("plumb: {}", line);
     const http::Untold& untold = connections_->untold();
     if (untold.unpaired_responses > 0) {
       say("plumb: {} response{} whose request was not seen whole (older than the trace, or it never ended)",
@@ -87,6 +98,14 @@ class Httptrace final : public Tool {
   }
 
  private:
+  bool take(std::span<const std::byte> record) {
+    if (record.size() < sizeof(httptrace_open) ||
+        std::to_integer<unsigned>(record[offsetof(httptrace_header, record)]) != HTTPTRACE_TLS)
+      return connections_->take(record);
+    unread_.connection(*reinterpret_cast<const httptrace_open*>(record.data()));
+    return true;
+  }
+
   bool request(Request& r) {
     if (!options_.passes(r)) return true;
     if (r.task->pid != 0) set_container(r.origin, *r.task, session_->processes);
@@ -98,6 +117,7 @@ class Httptrace final : public Tool {
   std::optional<HttpConnections> connections_;
   HttpProbe probe_;
   TlsProbe tls_;
+  UnreadTls unread_;
 };
 
 constexpr Example kExamples[] = {

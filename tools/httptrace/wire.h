@@ -18,6 +18,7 @@ enum httptrace_record {
 	HTTPTRACE_OPEN,  /* struct httptrace_open; again when its owner or its ends change */
 	HTTPTRACE_DATA,  /* struct httptrace_data, then head + tail bytes */
 	HTTPTRACE_CLOSE, /* struct httptrace_close: nothing more comes in one or both directions */
+	HTTPTRACE_TLS,	 /* struct httptrace_open, once: a socket carries TLS, and application data begins */
 	HTTPTRACE_RECORDS,
 };
 
@@ -73,6 +74,7 @@ enum httptrace_flags {
 	HTTPTRACE_MISSED = 1 << 2,    /* something of this connection was not recorded before this: ring buffer full */
 	HTTPTRACE_UNREADABLE = 1 << 3, /* DATA: the bytes could not be read, only counted */
 	HTTPTRACE_HTTP2 = 1 << 4,     /* the kernel side took this for HTTP/2 */
+	HTTPTRACE_OLDER = 1 << 5,     /* TLS: the connection's beginning was not seen */
 };
 
 struct httptrace_open {

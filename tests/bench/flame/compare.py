@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""What a flame graph costs: `plumb flame` beside perf record, perf script and a stackcollapse, in turns.
+"""What a flame graph costs: `plumb flame` beside perf record, perf script, stackcollapse and flamegraph.pl, in turns.
 
     sudo tests/bench/flame/compare.py [--rounds 3] [--seconds 10] [--check]
 
 The load is C++ without frame pointers, xz and python on all CPUs. Of each tool and all its children: CPU seconds outside
 the kernel's sampling, wall time beside the capture, peak memory. Of plumb too: from the last sample to the finished SVG
 (upper bound: from the ready file's time plus the duration to its end), start to ready (the counters run by then), what
-a sample costs by the kernel's BPF statistics, peak memory while 300 processes run. perf's last step, the drawing, is left
-out, which only flatters perf. --check fails when a promise is broken: SVG within 0.3 s (for 10 s), ready within 50 ms,
+a sample costs by the kernel's BPF statistics, peak memory while 300 processes run. perf's last steps are
+stackcollapse-perf.pl and flamegraph.pl of the folder that $FLAMEGRAPH names; without them a simple collapse here and no
+drawing, which only flatters perf. So does --no-inline: where debug files are installed, perf script would run addr2line
+for minutes. --check fails when a promise is broken: SVG within 0.3 s (for 10 s), ready within 50 ms,
 a tenth of perf's CPU, 60 MB with 300 processes.
 """
 import argparse
@@ -24,6 +26,8 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.join(HERE, "../../..")
 PLUMB = os.path.abspath(os.environ.get("PLUMB", os.path.join(ROOT, "build/plumb")))
+
+FLAMEGRAPH = os.environ.get("FLAMEGRAPH")
 
 
 def start(*command):
@@ -81,12 +85,26 @@ def by_perf(folder, seconds):
     data = os.path.join(folder, "perf.data")
     record, record_wall, _ = run("perf", "record", "-q", "-a", "-e", "cpu-clock", "-F", "99", "--call-graph", "dwarf",
                                  "-o", data, "--", "sleep", str(seconds))
-    script, script_wall, done = run("perf", "script", "-i", data)
-    before = time.process_time()
-    collapse(done.stdout)
-    folding = time.process_time() - before
-    return {"cpu": record + script + folding, "beside": record_wall - seconds + script_wall + folding,
-            "data": os.path.getsize(data) / 1e6}
+    script, script_wall, done = run("perf", "script", "--no-inline", "-i", data)
+    begin = time.monotonic()
+    folding = fold_and_draw(folder, done.stdout)
+    return {"cpu": record + script + folding, "record": record, "script": script, "fold": folding,
+            "beside": record_wall - seconds + script_wall + time.monotonic() - begin, "data": os.path.getsize(data) / 1e6}
+
+
+def fold_and_draw(folder, text):
+    """CPU seconds."""
+    if not FLAMEGRAPH:
+        before = time.process_time()
+        collapse(text)
+        return time.process_time() - before
+    stacks, folded = os.path.join(folder, "stacks"), os.path.join(folder, "folded")
+    with open(stacks, "w") as f:
+        f.write(text)
+    folding, _, done = run("perl", os.path.join(FLAMEGRAPH, "stackcollapse-perf.pl"), stacks)
+    with open(folded, "w") as f:
+        f.write(done.stdout)
+    return folding + run("perl", os.path.join(FLAMEGRAPH, "flamegraph.pl"), folded)[0]
 
 
 def with_many(spin, folder, processes):
@@ -116,11 +134,13 @@ def main():
             end(children)
         many = with_many(spin, folder, 300)
     ours, theirs = ({key: statistics.median(r[i][key] for r in rounds) for key in rounds[0][i]} for i in (0, 1))
-    print(f"plumb flame: {ours['cpu']:.2f} s CPU, {ours['beside']:.2f} s beside {options.seconds:.0f} s of capture; "
+    print(f"plumb flame: {ours['cpu'] * 1e3:.0f} ms CPU, {ours['beside']:.2f} s beside {options.seconds:.0f} s of capture; "
           f"{ours['start to ready'] * 1e3:.0f} ms to ready, {ours['to SVG']:.2f} s from the last sample to the SVG, "
           f"{ours['ns a sample']:.0f} ns a sample, {ours['samples']:.0f} samples, {ours['rooted']} % rooted, "
           f"{ours['memory']:.1f} MB")
-    print(f"perf record | script | collapse: {theirs['cpu']:.2f} s CPU, {theirs['beside']:.2f} s beside the capture, "
+    drawn = "stackcollapse-perf.pl | flamegraph.pl" if FLAMEGRAPH else "collapse"
+    print(f"perf record | script | {drawn}: {theirs['cpu'] * 1e3:.0f} ms CPU ({theirs['record'] * 1e3:.0f}, "
+          f"{theirs['script'] * 1e3:.0f}, {theirs['fold'] * 1e3:.0f}), {theirs['beside']:.2f} s beside the capture, "
           f"{theirs['data']:.1f} MB of perf.data")
     share = ours["cpu"] / theirs["cpu"]
     print(f"plumb's CPU is {share:.3f} of perf's; with 300 processes {many['memory']:.1f} MB")

@@ -1,0 +1,202 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <initializer_list>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "flame/python_frames.h"
+#include "flame/python_program.h"
+#include "flame/python_stack.h"
+
+using namespace plumb;
+
+namespace {
+
+using Words = std::vector<std::uint64_t>;
+constexpr std::size_t kNative = PythonMerge::kNative;
+
+// Native frames, innermost first, as letters: 'L' the loop, 'b' its begin, 'i' other code of the interpreter, '.' what is
+// not Python's. Each has 0x100 bytes of stack, from 0x1000 on.
+PythonMerge merged(const Words& words, std::string_view native, bool rooted = true) {
+  std::vector<std::uint64_t> pointers;
+  for (std::size_t i = 0; i < native.size(); ++i) pointers.push_back(0x1000 + 0x100 * i);
+  const auto place = [&](std::size_t i) {
+    return native[i] == 'L'   ? PythonPlace::loop
+           : native[i] == 'b' ? PythonPlace::loop_begins
+           : native[i] == 'i' ? PythonPlace::interpreter
+                              : PythonPlace::none;
+  };
+  PythonMerge out;
+  merge_python(python_entries(words), pointers, rooted, place, out);
+  return out;
+}
+
+flame_python_text text(std::uint8_t kind, std::uint32_t length, std::initializer_list<std::uint8_t> bytes) {
+  flame_python_text t{};
+  t.kind = kind;
+  t.length = length;
+  t.bytes = static_cast<__u16>(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), t.text);
+  return t;
+}
+
+}  // namespace
+
+TEST_CASE("functions belong to the entry whose address stands behind them") {
+  const Words words{3, 5, 0x1010, 0x1110, 7, 0x1210, 9};
+  const auto entries = python_entries(words);
+  REQUIRE(entries.size() == 4);
+  CHECK(entries[0].address == 0x1010);
+  CHECK(entries[0].functions.size() == 2);
+  CHECK(entries[1].functions.empty());
+  CHECK(entries[2].functions.front() == 7);
+  CHECK(entries[3].address == 0);  // cut
+  CHECK(entries[3].functions.front() == 9);
+  CHECK(python_entries({}).empty());
+}
+
+TEST_CASE("an entry takes the place of the native frame that its address lies in") {
+  PythonMerge m = merged({3, 0x1110, 5, 0x1340}, ".Li.L.");
+  CHECK(m.at == std::vector<std::size_t>{kNative, 0, kNative, kNative, kNative, kNative});
+  CHECK(m.unplaced == 1);  // 0x1340 is in no frame of the interpreter
+  m = merged({3, 0x1110, 5, 0x1440}, ".Li.L.");
+  CHECK(m.at == std::vector<std::size_t>{kNative, 0, kNative, kNative, 1, kNative});
+  CHECK(m.unplaced == 0);
+  // The compiler put a rare part of the loop elsewhere: the address says more than the name.
+  CHECK(merged({3, 0x1010}, "i..").at[0] == 0);
+  // Two cannot be in one frame.
+  CHECK(merged({3, 0x1010, 5, 0x1020}, "L..").unplaced == 1);
+  // Below the stack pointer there is nothing.
+  CHECK(merged({3, 0x900}, "L..").unplaced == 1);
+  CHECK(merged({3, 0x1010}, "").at.empty());
+}
+
+TEST_CASE("where the loop begins, the interpreter's list is not to be trusted yet") {
+  PythonMerge m = merged({3, 0x1010, 5, 0x1110}, "bL.");
+  CHECK(m.at == std::vector<std::size_t>{kNative, 1, kNative});
+  CHECK(m.unplaced == 0);
+  CHECK(merged({3, 0x1110}, ".b.").at[1] == 0);  // a caller's address is behind it
+}
+
+TEST_CASE("a native stack that breaks off has the entries beyond its end before it") {
+  PythonMerge m = merged({3, 0x1010, 5, 0x9000, 7, 0x9100}, "Li", false);
+  CHECK(m.at == std::vector<std::size_t>{0, kNative});
+  CHECK(m.outer == std::vector<std::size_t>{1, 2});
+  CHECK(m.unplaced == 0);
+  m = merged({3, 0x1010, 5, 0x9000}, "Li", true);
+  CHECK(m.outer.empty());
+  CHECK(m.unplaced == 1);
+}
+
+TEST_CASE("a list that was cut goes on with the next frame of the loop") {
+  CHECK(merged({3, 0x1010, 5, 7}, "LiLL.").at == std::vector<std::size_t>{0, kNative, 1, kNative, kNative});
+  CHECK(merged({5, 7}, ".iL.").at[2] == 0);
+  CHECK(merged({5, 7}, "...").unplaced == 1);
+}
+
+TEST_CASE("strings of all kinds come out in UTF-8, whatever their bytes are") {
+  CHECK(python_text(text(1, 3, {'a', 0xe9, 'b'}), false) ==
+        "a\xC3\xA9"
+        "b");
+  CHECK(python_text(text(2, 1, {0x0d, 0x54}), false) == "\xE5\x90\x8D");
+  CHECK(python_text(text(4, 1, {0, 0, 2, 0}), false) == "\xF0\xA0\x80\x80");
+  CHECK(python_text(text(2, 1, {0, 0xd8}), false) == "\xEF\xBF\xBD");
+  CHECK(python_text(text(4, 1, {0xff, 0xff, 0xff, 0xff}), false) == "\xEF\xBF\xBD");
+  CHECK(python_text(text(1, 9, {'a', 'b'}), false) == "ab\xE2\x80\xA6");
+  CHECK(python_text(text(1, 9, {'a', 'b'}), true) ==
+        "\xE2\x80\xA6"
+        "ab");
+  CHECK(python_text(text(3, 1, {'a', 'b', 'c'}), false).empty());
+  CHECK(python_text(text(4, 1, {'a', 'b', 'c'}), false).empty());
+  flame_python_text t = text(1, 4'000'000'000, {'a'});
+  t.bytes = 65'535;
+  CHECK(python_text(t, false).size() == 1 + (sizeof t.text - 1) + 3);
+}
+
+TEST_CASE("layouts are those of final releases of versions that are known") {
+  CHECK(python_layout(0x030b02f0, {})->frame_code == 4);
+  CHECK(python_layout(0x030c01f0, {})->frame_code == 0);
+  CHECK(!python_layout(0x030b00c1, {}));  // a candidate
+  CHECK(!python_layout(0x030a0df0, {}));
+  CHECK(!python_layout(0x030e00f0, {}));
+}
+
+TEST_CASE("3.13 says its own layout, and is left alone when it says what is not expected") {
+  std::array<std::uint64_t, 71> words{};
+  const std::map<std::size_t, std::uint64_t> offsets{{0, 0x7970677562656478},
+                                                     {1, 0x030d00f0},
+                                                     {5, 632},
+                                                     {8, 7264},
+                                                     {9, 7344},
+                                                     {21, 8},
+                                                     {23, 72},
+                                                     {25, 160},
+                                                     {29, 8},
+                                                     {30, 0},
+                                                     {33, 70},
+                                                     {35, 112},
+                                                     {37, 128},
+                                                     {38, 136},
+                                                     {39, 68},
+                                                     {45, 8},
+                                                     {68, 32},
+                                                     {69, 16},
+                                                     {70, 40}};
+  for (const auto& [index, value] : offsets) words[index] = value;
+  const auto layout = [&] { return python_layout(0x030d00f0, std::as_bytes(std::span(words))); };
+  REQUIRE(layout());
+  CHECK(layout()->interpreter_threads == 7344);
+  CHECK(layout()->thread_top == 72);
+  CHECK(layout()->frame_previous == 1);
+  CHECK(layout()->code_line == 15);
+  CHECK(layout()->has_entries == 0);
+  CHECK(!python_layout(0x030d00f0, std::as_bytes(std::span(words)).first(560)));
+  for (const auto& [index, value] : {std::pair<std::size_t, std::uint64_t>{0, 1},
+                                     {1, 0x030e00f0},
+                                     {2, 1},
+                                     {9, 65'536},
+                                     {30, 72},
+                                     {33, 72},
+                                     {37, 120},
+                                     {39, 0},
+                                     {39, 136}}) {
+    const std::uint64_t before = std::exchange(words[index], value);
+    CHECK_MESSAGE(!layout(), index);
+    words[index] = before;
+  }
+}
+
+TEST_CASE("the kernel side's table holds as many processes as it has places, and forgets") {
+  auto places = std::make_unique<flame_python_process[]>(FLAME_PYTHON_PROCESSES);
+  PythonTable table(places.get());
+  for (std::uint32_t pid = 1; pid <= 500; ++pid)
+    table.add(pid, {.pid = pid, .pad = 0, .runtime = pid, .code_type = 0, .layout = {}});
+  for (std::uint32_t pid = 1; pid <= 500; ++pid) {
+    REQUIRE(table.find(pid) != nullptr);
+    CHECK(table.find(pid)->runtime == pid);
+    table.remove(pid);
+    CHECK(table.find(pid) == nullptr);
+  }
+  CHECK(table.find(0) == nullptr);
+  table.add(7, {.pid = 7, .pad = 0, .runtime = 1, .code_type = 0, .layout = {}});
+  table.add(7, {.pid = 7, .pad = 0, .runtime = 2, .code_type = 0, .layout = {}});
+  table.remove(7);
+  CHECK(table.find(7) == nullptr);
+  for (std::uint32_t pid = 1; pid <= 5'000; ++pid)
+    table.add(pid, {.pid = pid, .pad = 0, .runtime = pid, .code_type = 0, .layout = {}});
+  CHECK(PythonTable().find(7) == nullptr);
+}
+
+TEST_CASE("an interpreter is known by its file's name") {
+  CHECK(is_python_path("/usr/bin/python3.11"));
+  CHECK(is_python_path("/x/libpython3.13.so.1.0"));
+  CHECK(!is_python_path("/usr/lib/python3/dist-packages/x.so"));
+  CHECK(!is_python_path(""));
+  CHECK(python_version_text(0x030b02f0) == "3.11.2");
+}

@@ -1,0 +1,192 @@
+#include "flame/python_frames.h"
+
+#include <dirent.h>
+
+#include <atomic>
+#include <charconv>
+#include <cstring>
+#include <memory>
+#include <string_view>
+
+#include "flame/python_program.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::size_t kMostNames = 262'144;
+// The loop's first instructions, behind which the interpreter's list knows the new entry: 112 bytes in Debian's 3.11.2.
+constexpr std::uint64_t kLoopBegin = 192;
+
+}  // namespace
+
+flame_python_process* PythonTable::at(std::uint32_t pid) const {
+  for (std::uint32_t i = 0; table_ != nullptr && i < FLAME_PYTHON_PROBES; ++i) {
+    flame_python_process& p = table_[(flame_python_place(pid) + i) % FLAME_PYTHON_PROCESSES];
+    if (p.pid == pid) return &p;
+  }
+  return nullptr;
+}
+
+const flame_python_process* PythonTable::find(std::uint32_t pid) const {
+  return pid != 0 ? at(pid) : nullptr;
+}
+
+void PythonTable::add(std::uint32_t pid, const flame_python_process& process) {
+  if (table_ == nullptr || pid == 0) return;
+  remove(pid);
+  for (std::uint32_t i = 0; i < FLAME_PYTHON_PROBES; ++i) {
+    flame_python_process& p = table_[(flame_python_place(pid) + i) % FLAME_PYTHON_PROCESSES];
+    if (p.pid != 0) continue;
+    p.runtime = process.runtime;
+    p.code_type = process.code_type;
+    p.layout = process.layout;
+    std::atomic_ref(p.pid).store(pid, std::memory_order_release);
+    return;
+  }
+}
+
+void PythonTable::remove(std::uint32_t pid) {
+  if (flame_python_process* p = pid != 0 ? at(pid) : nullptr; p != nullptr)
+    std::atomic_ref(p->pid).store(0, std::memory_order_release);
+}
+
+void PythonFrames::look_at(ProcessCode& process) {
+  if (!table_.wanted() || process.searched_for_python == process.mappings.size()) return;
+  process.searched_for_python = process.mappings.size();
+  for (CodeMapping& mapping : process.mappings) {
+    if (!is_python_path(mapping.path)) continue;
+    const Module* module = modules_.of(process, mapping);
+    if (module == nullptr || !module->python) continue;
+    const PythonProgram& python = *module->python;
+    const auto in_file = module->elf->address_of(mapping.offset);
+    if (!in_file) continue;
+    if (!python.layout) {
+      unread_.try_emplace(python.version, process.pid);
+      continue;
+    }
+    const std::uint64_t bias = mapping.start - *in_file;
+    table_.add(process.pid, {.pid = process.pid,
+                             .pad = 0,
+                             .runtime = python.runtime + bias,
+                             .code_type = python.code_type + bias,
+                             .layout = *python.layout});
+    return;
+  }
+}
+
+void PythonFrames::look_at_all(TargetFiles& files) {
+  if (!table_.wanted()) return;
+  struct Close {
+    void operator()(DIR* d) const { ::closedir(d); }
+  };
+  const std::unique_ptr<DIR, Close> folder(::opendir("/proc"));
+  while (folder) {
+    const dirent* entry = ::readdir(folder.get());
+    if (entry == nullptr) return;
+    const std::string_view name = entry->d_name;
+    std::uint32_t pid = 0;
+    const auto [rest, status] = std::from_chars(name.data(), name.data() + name.size(), pid);
+    if (status != std::errc{} || rest != name.data() + name.size() || !is_python_path(files.program(pid)))
+      continue;
+    look_at(processes_.sampled(pid));
+  }
+}
+
+void PythonFrames::on_event(const MappingEvent& event) {
+  if (!table_.wanted()) return;
+  switch (event.kind) {
+    case MappingEvent::Kind::fork:
+      if (event.pid == event.parent) return;
+      if (const flame_python_process* parent = table_.find(event.parent); parent != nullptr)
+        table_.add(event.pid, *parent);
+      return;
+    case MappingEvent::Kind::exec:
+      table_.remove(event.pid);
+      return;
+    case MappingEvent::Kind::exit:
+      if (event.pid == event.tid) table_.remove(event.pid);
+      return;
+    case MappingEvent::Kind::map:
+      if (is_python_path(event.path)) look_at(processes_.sampled(event.pid));
+      return;
+  }
+}
+
+bool PythonFrames::keep_name(std::span<const std::byte> record) {
+  flame_python_name name;
+  if (record.size() != sizeof name) return false;
+  std::memcpy(&name, record.data(), sizeof name);
+  const std::string function = python_text(name.function, false);
+  if (function.empty() || names_.size() >= kMostNames) return true;
+  const std::string path = python_text(name.file, true);
+  const std::string text = function + " (" + path.substr(path.rfind('/') + 1) + ")";
+  names_[{name.number, name.pid}] = profile_.frame({.function = path.empty() ? function : text,
+                                                    .file = path,
+                                                    .line = name.line,
+                                                    .kind = profile::FrameKind::python});
+  return true;
+}
+
+PythonPlace PythonFrames::place_of(ProcessCode& process, std::uint64_t address) {
+  CodeMapping* mapping = process.find(address);
+  const Module* module = mapping != nullptr ? modules_.of(process, *mapping) : nullptr;
+  if (module == nullptr || !module->python) return PythonPlace::none;
+  const auto in_file = module->elf->address_of(address - mapping->start + mapping->offset);
+  const PythonProgram& python = *module->python;
+  if (!in_file || *in_file < python.loop_start || *in_file >= python.loop_end)
+    return PythonPlace::interpreter;
+  return *in_file - python.loop_start < kLoopBegin ? PythonPlace::loop_begins : PythonPlace::loop;
+}
+
+void PythonFrames::place(ProcessCode& process, const flame_sample& sample, std::span<const std::byte> words,
+                         const Unwound& native) {
+  placed_ = false;
+  if (table_.find(process.pid) == nullptr) return;
+  ++counts_.samples;
+  if ((sample.flags & FLAME_PYTHON_LOOKED) == 0) {
+    ++counts_.early;
+    return;
+  }
+  if ((sample.flags & FLAME_PYTHON_CUT) != 0) ++counts_.cut;
+  words_.resize(words.size() / sizeof(std::uint64_t));
+  if (words_.empty()) {
+    if ((sample.flags & FLAME_PYTHON_CUT) == 0) ++counts_.foreign;
+    return;
+  }
+  std::memcpy(words_.data(), words.data(), words_.size() * sizeof(std::uint64_t));
+  entries_ = python_entries(words_);
+  merge_python(
+      entries_, native.stack_pointers, native.end == UnwindEnd::root,
+      [&](std::size_t i) { return place_of(process, native.addresses[i]); }, merge_);
+  placed_ = true;
+  pid_ = process.pid;
+  missed_name_ = false;
+  if (merge_.unplaced != 0) ++counts_.unplaced;
+}
+
+// Root first, that is, backwards.
+void PythonFrames::append_entry(const PythonEntry& entry, std::vector<profile::FrameId>& out) {
+  for (std::size_t i = entry.functions.size(); i-- > 0;) {
+    const auto found = names_.find({entry.functions[i], pid_});
+    if (found != names_.end()) {
+      out.push_back(found->second);
+      continue;
+    }
+    out.push_back(profile_.frame({.function = "[Python]", .kind = profile::FrameKind::python}));
+    if (!missed_name_) ++counts_.unnamed;
+    missed_name_ = true;
+  }
+}
+
+void PythonFrames::append_outer(std::vector<profile::FrameId>& out) {
+  if (!placed_) return;
+  for (std::size_t i = merge_.outer.size(); i-- > 0;) append_entry(entries_[merge_.outer[i]], out);
+}
+
+bool PythonFrames::append_at(std::size_t native, std::vector<profile::FrameId>& out) {
+  if (!placed_ || native >= merge_.at.size() || merge_.at[native] == PythonMerge::kNative) return false;
+  append_entry(entries_[merge_.at[native]], out);
+  return true;
+}
+
+}  // namespace plumb
