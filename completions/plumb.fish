@@ -589,7 +589,7 @@ function __plumb_dnsx_fields
         role\t'client: this side asked; server: it answered' \
         name\t'The name, as it is on the wire, special bytes as RFC 4343 writes them; null without a question' \
         qtype\t'The type of record that was asked for, such as AAAA; TYPE4711 for one without a name; null for a call that takes any address' \
-        outcome\t'answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; unreachable: ICMP said that there is no server; malformed: the answer is no DNS message to its end; encrypted: a connection for lookups that are not decoded; failed: of a call, an error that says nothing about the name; pending: the trace ended first' \
+        outcome\t'answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; unreachable: ICMP said that there is no server; malformed: the answer is no DNS message to its end; encrypted: a connection for lookups that are not decoded; failed: of a call, an error that says nothing about the name; pending: the trace ended first, or of a call its thread, or it was left by a jump' \
         cached\t'Of a call: whether it knew without a query on the wire, from a cache or the hosts file; null for lookups, and when it does not know' \
         function\t'What was called; gethostbyname stands for all of its kind' \
         error\t'Why it has no answer, as netdb.h names it: EAI_NONAME; null when it has one' \

@@ -12,6 +12,8 @@ struct ErrorName {
   bool no_name;  // it says that the name, or an address of it, does not exist
 };
 
+constexpr std::int32_t kInternal = -1;  // NETDB_INTERNAL
+
 // netdb.h of glibc and musl, which agree.
 constexpr ErrorName kErrors[] = {
     {"EAI_BADFLAGS", -1, CallFunction::getaddrinfo, false},
@@ -26,7 +28,7 @@ constexpr ErrorName kErrors[] = {
     {"EAI_MEMORY", -10, CallFunction::getaddrinfo, false},
     {"EAI_SYSTEM", -11, CallFunction::getaddrinfo, false},
     {"EAI_OVERFLOW", -12, CallFunction::getaddrinfo, false},
-    {"NETDB_INTERNAL", -1, CallFunction::gethostbyname, false},
+    {"NETDB_INTERNAL", kInternal, CallFunction::gethostbyname, false},
     {"HOST_NOT_FOUND", 1, CallFunction::gethostbyname, true},
     {"TRY_AGAIN", 2, CallFunction::gethostbyname, false},
     {"NO_RECOVERY", 3, CallFunction::gethostbyname, false},
@@ -41,6 +43,10 @@ const ErrorName* known_error(const Call& call) {
 
 std::uint64_t thread_key(const Owner& owner) {
   return mix(owner.pid, owner.tid) | 1U;
+}
+
+std::string_view without_dot(std::string_view name) {
+  return name.size() > 1 && name.ends_with('.') ? name.substr(0, name.size() - 1) : name;
 }
 
 bool same_thread(const Owner& a, const Owner& b) {
@@ -83,14 +89,45 @@ void Call::set_answers(const std::vector<IpAddress>& addresses) {
   }
 }
 
+std::uint32_t Calls::find(const Owner& owner) const {
+  return by_thread_.find(thread_key(owner),
+                         [&](std::uint32_t i) { return same_thread(slots_[i].call.owner, owner); });
+}
+
+// It is told once all packets until then were seen; without an end, if it has none.
+void Calls::close(std::uint32_t number, BootTime time) {
+  Slot& slot = slots_[number];
+  by_thread_.remove(slot.thread, number);
+  slot.thread = 0;
+  slot.over = time;
+  over_.push_back(number);
+}
+
+// Nobody came back with a larger buffer.
+void Calls::give_up(std::uint32_t number) {
+  Slot& slot = slots_[number];
+  slot.call.ended = slot.paused;
+  slot.call.error = kInternal;
+  close(number, slot.paused);
+}
+
+bool Calls::resume(std::uint32_t number, const Begin& b) {
+  Slot& slot = slots_[number];
+  if (slot.paused.ns == 0 || b.time.ns - slot.paused.ns > kRetryNs || slot.call.function != b.function ||
+      slot.call.type != b.type || !same_name(slot.call.name, without_dot(b.name)))
+    return false;
+  slot.paused = {};
+  return true;
+}
+
 void Calls::begin(const Begin& b) {
   release_given();
   const std::uint64_t thread = thread_key(b.owner);
-  // The thread's last one never returned: it was cancelled, or jumped out.
-  const std::uint32_t old =
-      by_thread_.find(thread, [&](std::uint32_t i) { return same_thread(slots_[i].call.owner, b.owner); });
-  if (old != kNoSlot) release(old);
-  if (free_.empty() && slots_.size() >= kMaxCalls) release_old(b.time);
+  if (const std::uint32_t old = find(b.owner); old != kNoSlot) {
+    if (resume(old, b)) return;
+    // Else the thread's last one never returned: it jumped out.
+    slots_[old].paused.ns != 0 ? give_up(old) : close(old, b.time);
+  }
   if (free_.empty() && slots_.size() >= kMaxCalls) {
     ++lost_;
     return;
@@ -111,9 +148,11 @@ void Calls::begin(const Begin& b) {
   call.type = b.type;
   call.error = 0;
   call.attempts = 0;
-  call.name = b.name.size() > 1 && b.name.ends_with('.') ? b.name.substr(0, b.name.size() - 1) : b.name;
+  call.name = without_dot(b.name);
   call.answers.clear();
   slot.used = true;
+  slot.over = {};
+  slot.paused = {};
   slot.name_hash = hash_name(call.name);
   slot.thread = thread;
   enter_names(number);
@@ -122,17 +161,24 @@ void Calls::begin(const Begin& b) {
 
 void Calls::end(const Owner& owner, BootTime time, std::int32_t error,
                 const std::vector<IpAddress>& addresses) {
-  const std::uint64_t thread = thread_key(owner);
-  const std::uint32_t number =
-      by_thread_.find(thread, [&](std::uint32_t i) { return same_thread(slots_[i].call.owner, owner); });
+  const std::uint32_t number = find(owner);
   if (number == kNoSlot) return;
-  Slot& slot = slots_[number];
-  by_thread_.remove(thread, number);
-  slot.thread = 0;
-  slot.call.ended = time;
-  slot.call.error = error;
-  slot.call.set_answers(addresses);
-  ended_.push_back(number);
+  Call& call = slots_[number].call;
+  call.ended = time;
+  call.error = error;
+  call.set_answers(addresses);
+  close(number, time);
+}
+
+void Calls::pause(const Owner& owner, BootTime time) {
+  const std::uint32_t number = find(owner);
+  if (number == kNoSlot) return;
+  slots_[number].paused = time;
+  pauses_.push_back({number, time});
+}
+
+void Calls::leave(const Owner& owner, BootTime time) {
+  if (const std::uint32_t number = find(owner); number != kNoSlot) close(number, time);
 }
 
 // take(call): of all calls under way at that time for a name that `name` is, or was made from by a suffix.
@@ -141,8 +187,9 @@ void Calls::for_each_that_waits(std::string_view name, BootTime time, Take take)
   for (std::size_t end = name.find('.');; end = name.find('.', end + 1)) {
     const std::string_view wanted = name.substr(0, end);
     for (std::uint32_t i = first_of(hash_name(wanted)); i != kNoSlot; i = slots_[i].same_hash.after) {
+      const Slot& slot = slots_[i];
       Call& call = slots_[i].call;
-      const bool waits = call.ended ? time <= *call.ended : time.ns - call.began.ns < kLongestNs;
+      const bool waits = slot.over.ns != 0 ? time <= slot.over : time.ns - call.began.ns < kLongestNs;
       if (call.began <= time && waits && same_name(call.name, wanted)) take(call);
     }
     if (end == std::string_view::npos) return;
@@ -177,31 +224,39 @@ void Calls::asked(Lookup& lookup, BootTime time) {
 
 const Call* Calls::next(BootTime seen) {
   release_given();
-  if (ended_.empty() || *slots_[ended_.front()].call.ended >= seen) return nullptr;
-  given_ = ended_.front();
-  ended_.pop_front();
+  close_old(seen);
+  if (over_.empty() || slots_[over_.front()].over >= seen) return nullptr;
+  return take_over();
+}
+
+const Call* Calls::take_over() {
+  given_ = over_.front();
+  over_.pop_front();
   return &slots_[given_].call;
 }
 
 const Call* Calls::rest() {
   release_given();
-  if (!ended_.empty()) return next({~std::uint64_t{0}});
+  if (!over_.empty()) return take_over();
   const auto left = std::ranges::find_if(slots_, [](const Slot& s) { return s.used; });
   if (left == slots_.end()) return nullptr;
   given_ = static_cast<std::uint32_t>(left - slots_.begin());
   return &left->call;
 }
 
-// Room for new calls: of threads that ended in the middle of theirs, which nobody tells.
-void Calls::release_old(BootTime now) {
-  constexpr std::uint64_t kPauseNs = 1'000'000'000;  // all are looked at
-  if (now.ns < swept_.ns + kPauseNs) return;
-  swept_ = now;
+// What nobody will end.
+void Calls::close_old(BootTime seen) {
+  for (; !pauses_.empty() && pauses_.front().time.ns + kRetryNs < seen.ns; pauses_.pop_front()) {
+    const auto [number, time] = pauses_.front();
+    const Slot& slot = slots_[number];
+    if (slot.thread != 0 && slot.paused == time) give_up(number);
+  }
+  constexpr std::uint64_t kPauseNs = 10'000'000'000;  // all are looked at
+  if (seen.ns < swept_.ns + kPauseNs) return;
+  swept_ = seen;
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    if (!slot.used || slot.call.ended || slot.call.began.ns + kLongestNs > now.ns) continue;
-    release(i);
-    ++lost_;
+    if (slot.thread != 0 && slot.call.began.ns + kLongestNs < seen.ns) close(i, seen);
   }
 }
 

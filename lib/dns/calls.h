@@ -33,7 +33,7 @@ struct Call {
   Owner owner;
   std::uint32_t netns = 0;
   BootTime began;
-  std::optional<BootTime> ended;  // nothing: the trace ended first
+  std::optional<BootTime> ended;  // nothing: the trace ended first, or its thread, or it was left by a jump
   std::uint16_t type = 0;         // the only kind of address that it wants, as a record's type; 0: any
   std::int32_t error = 0;         // what getaddrinfo returned, or h_errno; 0: none
   std::uint32_t attempts = 0;     // queries that it led to
@@ -53,8 +53,10 @@ struct Call {
 class Calls final : public Callers {
  public:
   static constexpr std::size_t kMaxCalls = 16384;
-  // A call that has not returned by then never will: its thread ended. (resolv.conf allows 5 tries of 30 s at 3 servers.)
+  // A call that has not returned by then never will. (resolv.conf allows 5 tries of 30 s at 3 servers.)
   static constexpr std::uint64_t kLongestNs = 600'000'000'000;
+  // Whoever gave too small a buffer asks again by then, or never.
+  static constexpr std::uint64_t kRetryNs = 1'000'000'000;
 
   Calls() : by_name_(kMaxCalls, kNoSlot), by_thread_(kMaxCalls) {}
 
@@ -70,10 +72,15 @@ class Calls final : public Callers {
   // The call of that thread. One whose begin was not seen is not known.
   void end(const Owner& owner, BootTime time, std::int32_t error, const std::vector<IpAddress>& addresses);
 
+  // Its buffer was too small (ERANGE). The same call goes on when its thread asks for that name again, as it is told to.
+  void pause(const Owner& owner, BootTime time);
+  // Its thread ended in the middle of it.
+  void leave(const Owner& owner, BootTime time);
+
   // A query was sent. Every call that began before must be known.
   void asked(Lookup& lookup, BootTime time) override;
 
-  // The next call of those that ended before `seen`; all packets until then were seen. nullptr: none. Valid until the
+  // The next call of those that were over before `seen`; all packets until then were seen. nullptr: none. Valid until the
   // next call of a function that is not const.
   const Call* next(BootTime seen);
   // The trace is over: what waits is told as it is.
@@ -87,8 +94,16 @@ class Calls final : public Callers {
     bool used = false;
     std::uint64_t name_hash = 0;
     SlotLinks same_hash;       // in the list of by_name_
-    std::uint64_t thread = 0;  // 0: not in by_thread_: it ended
+    std::uint64_t thread = 0;  // 0: not in by_thread_: it is over
+    BootTime over{};           // 0 ns: it is under way
+    BootTime paused{};         // 0 ns: it is not
   };
+  std::uint32_t find(const Owner& owner) const;
+  void close(std::uint32_t number, BootTime time);
+  void give_up(std::uint32_t number);
+  bool resume(std::uint32_t number, const Begin& begin);
+  void close_old(BootTime seen);
+  const Call* take_over();
   template <class Take>
   void for_each_that_waits(std::string_view name, BootTime time, Take take);
   std::uint32_t& first_of(std::uint64_t name_hash) { return by_name_[name_hash % kMaxCalls]; }
@@ -96,14 +111,18 @@ class Calls final : public Callers {
   void leave_names(std::uint32_t number);
   void release(std::uint32_t number);
   void release_given();
-  void release_old(BootTime now);
 
   std::deque<Slot> slots_;
   std::vector<std::uint32_t> free_;
   // By the name's hash, the newest first; linked both ways, since a busy program may ask for one name all the time.
   std::vector<std::uint32_t> by_name_;
   SlotIndex by_thread_;
-  std::deque<std::uint32_t> ended_;  // in this order
+  std::deque<std::uint32_t> over_;  // in this order
+  struct Pause {
+    std::uint32_t number = kNoSlot;
+    BootTime time;
+  };
+  std::deque<Pause> pauses_;  // in their order; those that ended as well
   std::uint32_t given_ = kNoSlot;
   std::uint64_t lost_ = 0;
   BootTime swept_{};

@@ -45,7 +45,7 @@ Result<void> read_baseline(SavedLines& file, Stages& stages, Judge& judge, const
   const SavedLines::Out out{[&stages](const Row& row) { return stages.push_base(row); }, [](const Loss&) {}};
   if (auto r = file.read(out, [](int) { return true; }); !r) return r;
   judge.set_base_elapsed(file.span());
-  if (!options.quiet) file.remark();
+  if (!options.quiet) file.remark_on_lines();
   say_losses(file, file.lost() + file.broken());
   return {};
 }

@@ -222,7 +222,7 @@ Result<std::unique_ptr<Summary>> make_summary(const ToolInfo& info, Tool& tool,
   if (!options.summary) return std::unique_ptr<Summary>{};
   auto summary = unsorted_summary(info, tool, options);
   if (!summary) return summary;
-  summary = tool.count_along(*std::move(summary));
+  summary = tool.count_along(*std::move(summary), *info.schema);
   if (!options.sort.empty()) summary = sort_summary(*std::move(summary), options.sort);
   if (!summary || !options.histogram) return summary;
   return with_histogram(*std::move(summary), *info.schema, tool.judged_types() & tool.counted_types());

@@ -217,7 +217,7 @@ Result<void> SavedLines::check_kind() const {
   return {};
 }
 
-void SavedLines::remark() {
+void SavedLines::remark_on_lines() const {
   for (const auto& [type, count] : others_) {
     std::string shown;
     append_printable(shown, type);

@@ -45,6 +45,9 @@ class SavedLines final : public Tool {
     return tool_.make_top(screen, clock, style);
   }
   std::unique_ptr<Summary> make_summary() override { return tool_.make_summary_of_saved(reader_.schema()); }
+  std::unique_ptr<Summary> count_along(std::unique_ptr<Summary> summary, const Schema& lines) override {
+    return tool_.count_along(std::move(summary), lines);
+  }
   // Each line is judged, whatever options the run that wrote it had; a summary counts what that of a trace counts.
   TypeMask judged_types() const override { return summary_ ? tool_.judged_types() : kAllTypes; }
   TypeMask counted_types() const override { return tool_.counted_types(); }
@@ -52,8 +55,12 @@ class SavedLines final : public Tool {
   std::vector<Hook> hooks() const override { return {}; }
   Result<void> attach(Session&) override { return {}; }
   std::vector<AnyProbe*> probes() override { return {}; }
+  void remark() override {
+    remark_on_lines();
+    tool_.remark();
+  }
   // What was passed over, and why.
-  void remark() override;
+  void remark_on_lines() const;
 
   // The report that the file is; nothing: it is one of lines, to read().
   Result<std::optional<replay::SavedReport>> report();

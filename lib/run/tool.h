@@ -102,8 +102,10 @@ class Tool {
   // The same stage for saved lines, which are rows of `lines`: the fields of its schema, but no events of its own.
   virtual std::unique_ptr<Summary> make_summary_of_saved(const Schema&) const { return nullptr; }
   // A stage around the one that adds rows up for --summary, whichever it is: for a tool that counts something of its own
-  // along with it.
-  virtual std::unique_ptr<Summary> count_along(std::unique_ptr<Summary> summary) { return summary; }
+  // along with it. The rows have the fields of `lines`, also where they are saved ones.
+  virtual std::unique_ptr<Summary> count_along(std::unique_ptr<Summary> summary, const Schema& /*lines*/) {
+    return summary;
+  }
   // The types of rows that --fail-if and --count are about. Less than all when --summary needs rows that were
   // not asked for.
   virtual TypeMask judged_types() const { return kAllTypes; }

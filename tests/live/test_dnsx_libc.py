@@ -1,6 +1,7 @@
 """dnsx --libc: what applications ask their C library for, joined with the lookups on the wire."""
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -17,6 +18,10 @@ ASK = ("import os, socket, sys\n"
        "for name in sys.argv[1:]:\n"
        "    try: print(*sorted({a[4][0] for a in socket.getaddrinfo(name, 80)}))\n"
        "    except OSError as e: print('error', e.errno)\n")
+
+
+def descriptors(pid):
+    return [os.path.join(f"/proc/{pid}/fd", fd) for fd in os.listdir(f"/proc/{pid}/fd")]
 
 
 class LibcTest(DnsTest):
@@ -149,6 +154,64 @@ class Calls(LibcTest):
             calls = self.calls(plumb, 2)
         self.assertEqual([(e["error"], e["outcome"]) for e in calls],
                          [("HOST_NOT_FOUND", "nodata"), ("NO_DATA", "nodata")])
+
+    def test_a_buffer_that_stays_too_small(self):
+        self.server()
+        prefix = self.resolver()
+        with dnsx("--libc") as plumb:
+            subprocess.run([*prefix, compiled("resolve.c"), "gethostbyname_r_once", "a.example"], check=True,
+                           capture_output=True)
+            call, = self.calls(plumb)
+        self.assertEqual((call["error"], call["outcome"], call["answers"]), ("NETDB_INTERNAL", "failed", None))
+
+    @hook("libc-exit")
+    @core
+    def test_a_process_that_is_killed_while_it_waits(self):
+        """It is told at once, and what is asked for that name later is not for it."""
+        self.server()
+        prefix = self.resolver()
+        with dnsx("--libc") as plumb:
+            child = subprocess.Popen([*prefix, PYTHON, "-c", ASK, "silent.example"], stdout=subprocess.PIPE, text=True)
+            pid = int(child.stdout.readline())
+            wait_until(lambda: any("socket:" in os.readlink(fd) for fd in descriptors(pid)), "its query")
+            os.kill(pid, signal.SIGKILL)
+            child.communicate()
+            call, = self.calls(plumb)
+        self.assertEqual((call["pid"], call["name"], call["outcome"], call["call_ms"], call["answers"], call["cached"]),
+                         (pid, "silent.example", "pending", None, None, None if call["attempts"] == 0 else False))
+
+    def test_a_call_that_was_left_by_a_jump(self):
+        self.server()
+        prefix = self.resolver()
+        with dnsx("--libc") as plumb:
+            subprocess.run([*prefix, compiled("resolve.c"), "jumps", "silent.example", "a.example"], check=True,
+                           capture_output=True)
+            calls = self.calls(plumb, 2)
+        self.assertEqual([(e["name"], e["outcome"]) for e in calls],
+                         [("silent.example", "pending"), ("a.example", "answered")])
+        self.assertEqual(calls[1]["attempts"], 2)
+
+    def test_libraries_that_are_gone_lose_their_probes(self):
+        """A C library of its own for each process, unlinked when that ends."""
+        self.server()
+        prefix = self.resolver()
+        folder = tempfile.mkdtemp(prefix="plumb-libc-")
+        self.addCleanup(shutil.rmtree, folder)
+        with open("/proc/self/maps") as f:
+            library = next(line.split()[-1] for line in f if "/libc.so.6" in line or "/libc-2." in line)
+        own, end, times, open_files = os.path.join(folder, "libc.so.6"), os.path.join(folder, "end"), 40, {}
+        script = (f"for i in $(seq {times}); do cp {library} {own}; "
+                  f"LD_LIBRARY_PATH={folder} {compiled('resolve.c')} getaddrinfo n$i.example; rm {own}; done; "
+                  f"until [ -e {end} ]; do sleep 0.05; done")
+        with dnsx("--libc", "--", *QUIETLY, *prefix, "sh", "-c", script) as plumb:
+            for count in range(5, times + 1, 5):  # each waits for itself: probes come off slowly where much else runs
+                self.calls(plumb, count)
+                open_files[count] = len(descriptors(plumb.process.pid))
+            with open(end, "w"):
+                pass
+            plumb.finish()
+        # Four probes or more in each; those of a few wait for their sweep.
+        self.assertLess(open_files[times], open_files[10] + 2 * times)
 
     def test_a_search_list_is_one_call(self):
         self.server()

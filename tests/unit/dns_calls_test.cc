@@ -25,9 +25,10 @@ Owner thread(std::uint32_t pid, std::uint32_t tid = 0) {
 
 struct Host {
   Calls calls;
+  CallFunction function = CallFunction::getaddrinfo;
 
   void begin(std::uint64_t time, const Owner& who, std::string_view name) {
-    calls.begin({.time = at(time), .owner = who, .name = name});
+    calls.begin({.function = function, .time = at(time), .owner = who, .name = name});
   }
   void end(std::uint64_t time, const Owner& who, int error = 0, const std::vector<IpAddress>& answers = {}) {
     calls.end(who, at(time), error, answers);
@@ -148,8 +149,78 @@ TEST_CASE("dns calls: the end of the trace, and calls that never return") {
   h.begin(2, thread(8), "b.example");
   h.end(3, thread(8));
   h.end(3, thread(99));
-  CHECK(h.rest() == "8 b.example x0 cached; 7 a.example x0 pending; ");
+  CHECK(h.rest() == "7 gone.example x0 pending; 8 b.example x0 cached; 7 a.example x0 pending; ");
   CHECK(h.rest().empty());
+}
+
+TEST_CASE("dns calls: whoever jumped out of one waits for it no longer") {
+  Host h;
+  h.begin(1, thread(7), "a.example");
+  CHECK(h.asked(2, thread(7), "a.example") == 7);
+  h.begin(5, thread(7), "b.example");
+  CHECK(h.asked(6, thread(53), "a.example") == 0);
+  h.end(7, thread(7));
+  CHECK(h.told(99) == "7 a.example x1 asked pending; 7 b.example x0 cached; ");
+}
+
+TEST_CASE("dns calls: a thread that ends in one") {
+  Host h;
+  h.begin(1, thread(7, 70), "a.example");
+  CHECK(h.asked(2, thread(7, 70), "a.example") == 7);
+  h.calls.leave(thread(7, 70), at(5));
+  h.calls.leave(thread(7, 71), at(5));
+  CHECK(h.asked(4, thread(53), "a.example") == 7);  // a packet from before
+  CHECK(h.asked(6, thread(53), "a.example") == 0);
+  CHECK(h.told(5).empty());
+  CHECK(h.told(6) == "7 a.example x2 asked pending; ");
+  // Its number may be another thread's soon.
+  h.begin(8, thread(7, 70), "a.example");
+  h.end(9, thread(7, 70));
+  CHECK(h.told(99) == "7 a.example x0 cached; ");
+}
+
+TEST_CASE("dns calls: a buffer that is too small") {
+  Host h;
+  h.function = CallFunction::gethostbyname;
+  const std::uint64_t late = Calls::kRetryNs + 10;
+  h.begin(1, thread(7), "a.example");
+  CHECK(h.asked(2, thread(7), "a.example") == 7);
+  h.calls.pause(thread(7), at(3));
+  SUBCASE("comes back larger") {
+    h.begin(4, thread(7), "A.example.");
+    CHECK(h.asked(5, thread(7), "a.example") == 7);
+    CHECK(h.told(late).empty());  // under way
+    h.calls.pause(thread(7), at(late));
+    h.begin(late + 1, thread(7), "a.example");
+    h.end(late + 2, thread(7));
+    CHECK(h.told(9 * late) == "7 a.example x2 asked; ");
+  }
+  SUBCASE("does not come back") {
+    CHECK(h.told(4).empty());
+    CHECK(h.told(late) == "7 a.example x1 asked NETDB_INTERNAL failed; ");
+  }
+  SUBCASE("comes back for another name, or too late") {
+    h.begin(4, thread(7), "b.example");
+    h.calls.pause(thread(7), at(5));
+    h.begin(5 + late, thread(7), "b.example");
+    h.end(6 + late, thread(7));
+    CHECK(h.told(9 * late) ==
+          "7 a.example x1 asked NETDB_INTERNAL failed; 7 b.example x0 NETDB_INTERNAL failed; "
+          "7 b.example x0 cached; ");
+  }
+  SUBCASE("its thread ends") {
+    h.calls.leave(thread(7), at(4));
+    CHECK(h.told(9 * late) == "7 a.example x1 asked pending; ");
+  }
+}
+
+TEST_CASE("dns calls: no call takes longer than a resolver may take") {
+  Host h;
+  h.begin(1, thread(7), "a.example");
+  CHECK(h.told(Calls::kLongestNs).empty());
+  const std::uint64_t later = Calls::kLongestNs + 11'000'000'000;
+  CHECK(h.told(later).empty());  // packets of the time at which that is noticed may still come
+  CHECK(h.told(later + 1) == "7 a.example x0 pending; ");
 }
 
 TEST_CASE("dns calls: answers, each once") {

@@ -75,7 +75,8 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
           "answered; nodata: the name has no such record; timeout: no answer in time; late: one after that; "
           "unreachable: ICMP said that there is no server; malformed: the answer is no DNS message to its end; "
           "encrypted: a connection for lookups that are not decoded; "
-          "failed: of a call, an error that says nothing about the name; pending: the trace ended first."},
+          "failed: of a call, an error that says nothing about the name; pending: the trace ended first, or of a call "
+          "its thread, or it was left by a jump."},
      [](const Query& q) -> Value {
        return Name{
            kOutcomeNames[static_cast<std::size_t>(q.call != nullptr ? q.call->outcome() : q.lookup.outcome)]};
@@ -282,7 +283,8 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
       .width = 5,
       .help = "How many records the answer section has; null without an answer. Of a call: addresses."},
      [](const Query& q) -> Value {
-       if (q.call != nullptr) return std::uint64_t{q.call->answers.size()};
+       if (q.call != nullptr)
+         return q.call->ended ? Value{std::uint64_t{q.call->answers.size()}} : Value{None{}};
        return q.lookup.answered ? Value{std::uint64_t{q.lookup.answer.answer_count()}} : Value{None{}};
      }},
     {{.key = "ttls",
@@ -305,7 +307,8 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
           "The answer section in its order: addresses as they are, other records with their type in front; null "
           "without an answer. Of a call: the addresses that it returned, each once, the first 16."},
      [](const Query& q) -> Value {
-       if (q.call != nullptr) return q.call->error == 0 ? Value{TextList(q.call->answers)} : Value{None{}};
+       if (q.call != nullptr)
+         return q.call->ended && q.call->error == 0 ? Value{TextList(q.call->answers)} : Value{None{}};
        return q.lookup.answered ? Value{q.lookup.answer.answers()} : Value{None{}};
      }},
 });

@@ -3,9 +3,10 @@
  * of getaddrinfo, gethostbyname_r and gethostbyname2_r; in glibc and musl their like without _r call these.
  *
  * One thread has one call: those that a call makes itself are left out. It is known by the thread, and its return by the
- * stack pointer, which is at a return instruction what it was at the entry.
+ * stack pointer, which is at a return instruction what it was at the entry. A call that a thread left by a jump (siglongjmp(3)
+ * out of a signal's handler) has no return; see under_way().
  *
- * All programs but program_started run in the context of the traced process, which is `current`. */
+ * The uprobes run in the context of the traced process, which is `current`. */
 #include "bpf/kernel.h"
 #include "dnsx/libc_wire.h"
 #include "bpf/filter.bpf.h"
@@ -25,6 +26,7 @@ const volatile struct libc_config config = {};
 #define ARG6(r)	  ((r)->r9)
 #define RESULT(r) ((r)->ax)
 #define STACK(r)  ((r)->sp)
+#define CALLER(r) caller_on_stack((r)->sp)
 #elif defined(__TARGET_ARCH_arm64)
 #define ARG1(r)	  ((r)->regs[0])
 #define ARG2(r)	  ((r)->regs[1])
@@ -34,16 +36,18 @@ const volatile struct libc_config config = {};
 #define ARG6(r)	  ((r)->regs[5])
 #define RESULT(r) ((r)->regs[0])
 #define STACK(r)  ((r)->sp)
+#define CALLER(r) ((r)->regs[30])
 #endif
 
 enum {
 	ERANGE = 34,
 	AI_NUMERICHOST = 4,
-	MAX_STEPS = 64,	       /* of an answer's list, in which an address comes once for each socket type */
-	DEEPEST = 512 * 1024,  /* a call made by another one has its frame no further below */
-	ADDRESS_OF_IN = 4,     /* offset of the address in struct sockaddr_in */
+	MAX_STEPS = 64,	      /* of an answer's list, in which an address comes once for each socket type */
+	DEEPEST = 512 * 1024, /* a call made by another one has its frame no further below */
+	ADDRESS_OF_IN = 4,    /* offset of the address in struct sockaddr_in */
 	ADDRESS_OF_IN6 = 8,
 };
+#define LONGEST_NS 60000000000ULL /* that a call is believed to be under way because of its place on the stack alone */
 
 /* netdb.h of glibc and musl alike, on 64-bit machines. */
 struct user_addrinfo {
@@ -72,16 +76,24 @@ struct nsproxy___net {
 } RELOCATED;
 
 struct call {
+	__u64 began_ns;
 	__u64 stack;
+	__u64 caller;	 /* where it returns to */
 	__u64 result_at; /* where the answer's address is put */
 	__u64 error_at;	 /* where h_errno is put */
 	__u8 function;
-	__u8 again; /* its buffer was too small, so that it is called once more */
+	__u8 entry; /* enum entry */
 	__u8 padding[6];
 };
 
-/* Key: pid and tid. Inserted at entry, deleted at return; a return that is never reached leaves its entry to be
- * overwritten or to become the least recently used. */
+enum entry {
+	GETADDRINFO,
+	GETHOSTBYNAME,
+	GETHOSTBYNAME2,
+};
+
+/* Key: pid and tid. Inserted at entry, deleted at return or as the thread ends; a call that was left by a jump is
+ * overwritten by the thread's next one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
@@ -89,9 +101,43 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-static __noinline int enter(__u64 name, __u64 stack, __u64 result_at, __u64 error_at, __u32 how)
+static __always_inline __u64 caller_on_stack(__u64 stack)
 {
-	struct call fresh = {.stack = stack, .result_at = result_at, .error_at = error_at, .function = how >> 16};
+	__u64 caller = 0;
+
+	bpf_probe_read_user(&caller, sizeof(caller), (const void *)stack);
+	return caller;
+}
+
+/* Whether the thread is still in that call, from which another one at `stack`, called from `caller`, seems to come. One that was
+ * left by a jump stands on the stack as long as nothing is written over it. But the program calls it from a place of its own,
+ * and a C library does not call itself from there. */
+static __always_inline bool under_way(const struct call *c, __u64 stack, __u64 caller)
+{
+	if (stack >= c->stack || c->stack - stack >= DEEPEST || caller == c->caller)
+		return false;
+#if defined(__TARGET_ARCH_x86)
+	if (caller_on_stack(c->stack) != c->caller)
+		return false;
+#endif
+	return bpf_ktime_get_boot_ns() - c->began_ns < LONGEST_NS;
+}
+
+/* Whether one function is the end of the other, by a jump, as gethostbyname2_r is of gethostbyname_r in musl. */
+static __always_inline bool goes_on(const struct call *c, const struct call *fresh)
+{
+	return c->stack == fresh->stack && c->caller == fresh->caller && c->entry != fresh->entry;
+}
+
+static __always_inline int enter(struct pt_regs *regs, __u64 name, enum entry entry, __u16 family, __u64 result_at,
+				 __u64 error_at)
+{
+	struct call fresh = {.stack = STACK(regs),
+			     .caller = CALLER(regs),
+			     .result_at = result_at,
+			     .error_at = error_at,
+			     .function = entry == GETADDRINFO ? LIBC_GETADDRINFO : LIBC_GETHOSTBYNAME,
+			     .entry = entry};
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct call *kept = bpf_map_lookup_elem(&calls, &thread);
@@ -100,11 +146,7 @@ static __noinline int enter(__u64 name, __u64 stack, __u64 result_at, __u64 erro
 	struct nsproxy___net *namespaces;
 	__u32 netns;
 
-	if (kept && kept->again && kept->stack == stack) {
-		kept->again = 0;
-		return 0;
-	}
-	if (kept && stack < kept->stack && kept->stack - stack < DEEPEST)
+	if (kept && (goes_on(kept, &fresh) || under_way(kept, fresh.stack, fresh.caller)))
 		return 0;
 	identify_current(&id);
 	namespaces = (void *)BPF_CORE_READ(task, nsproxy);
@@ -115,15 +157,15 @@ static __noinline int enter(__u64 name, __u64 stack, __u64 result_at, __u64 erro
 	if (!r)
 		return 0;
 	__builtin_memset(r, 0, sizeof(*r));
+	r->time_ns = fresh.began_ns = bpf_ktime_get_boot_ns();
 	if (bpf_probe_read_user_str(r->name, sizeof(r->name), (const void *)name) < 2 ||
 	    bpf_map_update_elem(&calls, &thread, &fresh, BPF_ANY)) {
 		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
 		return 0;
 	}
-	r->time_ns = bpf_ktime_get_boot_ns();
 	r->task = id;
 	r->netns = netns;
-	r->family = how;
+	r->family = family;
 	r->record = LIBC_BEGIN;
 	r->function = fresh.function;
 	submit_record(r);
@@ -199,13 +241,13 @@ UPROBE(getaddrinfo_entry)
 		return 0;
 	if (!ARG1(regs) || (hints.flags & AI_NUMERICHOST))
 		return 0;
-	return enter(ARG1(regs), STACK(regs), ARG4(regs), 0, LIBC_GETADDRINFO << 16 | (hints.family & 0xffff));
+	return enter(regs, ARG1(regs), GETADDRINFO, hints.family, ARG4(regs), 0);
 }
 
 /* int gethostbyname_r(name, entry, buffer, size, result, h_errno) */
 UPROBE(gethostbyname_entry)
 {
-	return enter(ARG1(regs), STACK(regs), ARG5(regs), ARG6(regs), LIBC_GETHOSTBYNAME << 16 | AF_INET);
+	return enter(regs, ARG1(regs), GETHOSTBYNAME, AF_INET, ARG5(regs), ARG6(regs));
 }
 
 /* int gethostbyname2_r(name, family, entry, buffer, size, result, h_errno) */
@@ -218,7 +260,16 @@ UPROBE(gethostbyname2_entry)
 #elif defined(__TARGET_ARCH_arm64)
 	error_at = regs->regs[6];
 #endif
-	return enter(ARG1(regs), STACK(regs), ARG6(regs), error_at, LIBC_GETHOSTBYNAME << 16 | (ARG2(regs) & 0xffff));
+	return enter(regs, ARG1(regs), GETHOSTBYNAME2, ARG2(regs), ARG6(regs), error_at);
+}
+
+static __always_inline void take_end(struct libc_call *r, __u64 thread, __u8 record)
+{
+	__builtin_memset(r, 0, sizeof(*r));
+	r->time_ns = bpf_ktime_get_boot_ns();
+	r->task.pid = thread >> 32;
+	r->task.tid = (__u32)thread;
+	r->record = record;
 }
 
 UPROBE(call_return)
@@ -231,22 +282,19 @@ UPROBE(call_return)
 
 	if (!kept || kept->stack != STACK(regs))
 		return 0;
-	if (kept->function == LIBC_GETHOSTBYNAME && result == ERANGE) {
-		kept->again = 1;
-		return 0;
-	}
 	call = *kept;
 	bpf_map_delete_elem(&calls, &thread);
 	r = reserve_record(sizeof(*r));
 	if (!r)
 		return 0;
-	__builtin_memset(r, 0, sizeof(*r));
-	r->time_ns = bpf_ktime_get_boot_ns();
-	r->task.pid = thread >> 32;
-	r->task.tid = (__u32)thread;
-	r->record = LIBC_END;
+	take_end(r, thread, LIBC_END);
 	r->function = call.function;
 	r->error = result;
+	if (call.function == LIBC_GETHOSTBYNAME && result == ERANGE) {
+		r->record = LIBC_AGAIN;
+		submit_record(r);
+		return 0;
+	}
 	if (call.function == LIBC_GETADDRINFO) {
 		if (!result)
 			take_addrinfo(r, call.result_at);
@@ -258,6 +306,24 @@ UPROBE(call_return)
 		else if (bpf_probe_read_user(&r->error, sizeof(r->error), (const void *)call.error_at) || !r->error)
 			r->error = -1; /* NETDB_INTERNAL */
 	}
+	count_seen();
+	submit_record(r);
+	return 0;
+}
+
+/* Hook: a thread ends. Context: the thread itself. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(thread_ended)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct libc_call *r;
+
+	if (bpf_map_delete_elem(&calls, &thread))
+		return 0;
+	r = reserve_record(sizeof(*r));
+	if (!r)
+		return 0;
+	take_end(r, thread, LIBC_LEFT);
 	count_seen();
 	submit_record(r);
 	return 0;

@@ -1,16 +1,14 @@
 #include "dnsx/libc_probe.h"
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
+#include <optional>
+#include <set>
 #include <utility>
 
-#include "dnsx/libc_targets.h"
 #include "dnsx/wire.h"
-#include "proc/process.h"
 
 namespace plumb {
 namespace {
@@ -19,12 +17,50 @@ constexpr std::uint32_t kRingBytes = 1 << 20;
 constexpr std::uint16_t kTypeA = 1;
 constexpr std::uint16_t kTypeAaaa = 28;
 
-// In the order of LibcProgram.
+// Programs of libc.bpf.c by number.
+enum : std::uint32_t { kGetaddrinfo, kGethostbyname, kGethostbyname2, kCallReturn, kLinker };
+
 std::vector<bpf_program*> uprobes(const libc_bpf& skel) {
   const auto& p = skel.progs;
   return {p.getaddrinfo_entry, p.gethostbyname_entry, p.gethostbyname2_entry, p.call_return,
           p.libraries_mapped};
 }
+
+// gethostbyname and gethostbyname2 call these, in glibc and in musl.
+constexpr std::string_view kFunctions[] = {"getaddrinfo", "gethostbyname_r", "gethostbyname2_r"};
+
+// glibc, or musl, which is its own dynamic linker.
+bool is_c_library(std::string_view path) {
+  const std::string_view name = path.substr(path.find_last_of('/') + 1);
+  return name.starts_with("libc.so") || name.starts_with("libc-2.") || name.starts_with("ld-musl") ||
+         name.starts_with("libc.musl");
+}
+
+std::optional<ProbedFiles::Finding> find_functions(const ProgramFile& program, std::string_view) {
+  const auto found = program.find(kFunctions);
+  if (found.empty()) return std::nullopt;
+  ProbedFiles::Finding out;
+  for (std::uint32_t number = kGetaddrinfo; number <= kGethostbyname2; ++number) {
+    const auto at = found.find(kFunctions[number]);
+    if (at == found.end()) continue;
+    const auto entry = program.file_offset(at->second.address);
+    const auto returns = find_returns(at->second, program);
+    if (!returns || !entry) {
+      out.refused =
+          std::string(at->first) + ": " + (returns ? "its code is not in the file" : returns.error().why);
+      continue;
+    }
+    out.places[number].insert(*entry);
+    for (const std::uint64_t address : *returns) {  // gethostbyname_r may end in gethostbyname2_r
+      if (const auto offset = program.file_offset(address)) out.places[kCallReturn].insert(*offset);
+    }
+    out.functions += (out.functions.empty() ? "" : ", ") + std::string(at->first);
+  }
+  return out;
+}
+
+constexpr ProbedFiles::Wanted kWanted{is_c_library, find_functions,
+                                      [](std::string_view) { return std::string_view{}; }, kLinker};
 
 dns::Owner owner_of(const task_identity& task) {
   const dnsx_owner identity{task, 0, 1};
@@ -37,9 +73,6 @@ dns::Owner owner_of(const task_identity& task) {
 
 }  // namespace
 
-LibcProbe::LibcProbe() = default;
-LibcProbe::~LibcProbe() = default;
-
 std::vector<Hook> LibcProbe::hooks(bool wanted) {
   return {{.name = "libc-exec",
            .purpose = "the C library's resolver in programs that start later",
@@ -48,64 +81,57 @@ std::vector<Hook> LibcProbe::hooks(bool wanted) {
                          [](Features& f) { return f.tracepoint("sched_process_exec"); },
                          "a look at each new program's files"}},
            .required = false,
+           .wanted = wanted},
+          {.name = "libc-exit",
+           .purpose = "calls of the C library that end with their thread",
+           .variants = {{"tp_btf",
+                         {"thread_ended"},
+                         [](Features& f) { return f.tracepoint("sched_process_exit"); },
+                         "a look-up as each thread ends"}},
+           .required = false,
            .wanted = wanted}};
 }
 
 Result<void> LibcProbe::start(Session& session, dns::Calls& calls) {
-  session_ = &session;
   calls_ = &calls;
   if (auto r = probe_.open(session.features, session.filter, hooks(true)); !r) return r;
-  const UprobeKind kind = probe_uprobe_kind();
-  const std::vector<bpf_program*> programs = uprobes(*probe_);
-  if (kind == UprobeKind::multi) {
-    for (bpf_program* p : programs)
-      bpf_program__set_expected_attach_type(p, static_cast<bpf_attach_type>(kUprobeMultiAttachType));
-  }
+  const UprobePrograms programs(uprobes(*probe_));
   probe_->rodata->config.hold = session.filter.follow;
   if (auto r = probe_.start<&LibcProbe::record>(kRingBytes, *this); !r) return r;
-  std::vector<int> fds;
-  for (bpf_program* p : programs) fds.push_back(bpf_program__fd(p));
-  // Nobody is held without a command under trace, and the attacher would wait at its end for those who are.
-  auto attacher = Attacher::start(kind, fds, session.filter.follow ? bpf_map__fd(probe_->maps.held) : -1);
-  if (!attacher) return std::move(attacher).error();
-  const bool by_pid = !session.filter.follow && !session.filter.pids.empty();
-  targets_ = std::make_unique<LibcTargets>(*std::move(attacher),
-                                           by_pid ? session.filter.pids : std::vector<std::uint32_t>{});
+  auto files = programs.start(session.filter, probe_->maps.held, kWanted);
+  if (!files) return std::move(files).error();
+  files_ = *std::move(files);
   return {};
 }
 
 // All that run, also with a command under trace: it will most likely run the same library.
 Result<void> LibcProbe::attach_running() {
-  if (!session_->filter.pids.empty() && !session_->filter.follow) {
-    for (const std::uint32_t pid : session_->filter.pids) targets_->look_at(pid);
-    return {};
-  }
-  auto entries = system_procfs().list("/proc");
-  if (!entries) return std::move(entries).error();
-  const auto self = static_cast<std::uint32_t>(::getpid());
-  for (const std::string& entry : *entries) {
-    std::uint32_t pid = 0;
-    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), pid);
-    if (error == std::errc{} && end == entry.data() + entry.size() && pid != self) targets_->look_at(pid);
-  }
-  return {};
+  return files_->look_at_running();
 }
 
 bool LibcProbe::record(std::span<const std::byte> bytes) {
   if (bytes.size() == sizeof(libc_process)) {
-    process(*reinterpret_cast<const libc_process*>(bytes.data()));
+    const auto& event = *reinterpret_cast<const libc_process*>(bytes.data());
+    files_->started(event.pid, event.held != 0);
   } else if (bytes.size() >= sizeof(libc_call)) {
-    const auto& call = *reinterpret_cast<const libc_call*>(bytes.data());
-    call.record == LIBC_BEGIN ? begin(call) : end(call);
+    call(*reinterpret_cast<const libc_call*>(bytes.data()));
   }
   return true;
 }
 
-void LibcProbe::process(const libc_process& event) {
-  targets_->look_at(event.pid);
-  if (event.held == 0) return;
-  bpf_map__delete_elem(probe_->maps.held, &event.pid, sizeof event.pid, 0);
-  targets_->resume(event.pid);
+void LibcProbe::call(const libc_call& call) {
+  switch (call.record) {
+    case LIBC_BEGIN:
+      return begin(call);
+    case LIBC_END:
+      return end(call);
+    case LIBC_AGAIN:
+      return calls_->pause(owner_of(call.task), {call.time_ns});
+    case LIBC_LEFT:
+      return calls_->leave(owner_of(call.task), {call.time_ns});
+    default:
+      return;
+  }
 }
 
 // An address as text is no name.
@@ -133,9 +159,8 @@ void LibcProbe::end(const libc_call& call) {
   calls_->end(owner_of(call.task), {call.time_ns}, call.error, addresses_);
 }
 
-const std::vector<std::string>& LibcProbe::report() const {
-  static const std::vector<std::string> kNone;
-  return targets_ ? targets_->report() : kNone;
+std::vector<std::string> LibcProbe::report() const {
+  return files_ ? files_->report() : std::vector<std::string>{};
 }
 
 }  // namespace plumb

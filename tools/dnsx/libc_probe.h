@@ -14,37 +14,32 @@
 #include "dns/calls.h"
 #include "dnsx/libc_wire.h"
 #include "probe/probe.h"
+#include "run/probed_files.h"
 #include "run/tool.h"
 
 #include "libc.skel.h"  // after the structs of its constants
 
 namespace plumb {
 
-class LibcTargets;
-
 class LibcProbe {
  public:
-  LibcProbe();
-  ~LibcProbe();
-
   static std::vector<Hook> hooks(bool wanted);
 
   // `session` and `calls` outlive the probe.
   Result<void> start(Session& session, dns::Calls& calls);
   Result<void> attach_running();
   AnyProbe& probe() { return probe_; }
-  const std::vector<std::string>& report() const;
+  std::vector<std::string> report() const;
 
  private:
   bool record(std::span<const std::byte> bytes);
-  void process(const libc_process& event);
+  void call(const libc_call& call);
   void begin(const libc_call& call);
   void end(const libc_call& call);
 
   Probe<libc_bpf> probe_;
-  Session* session_ = nullptr;
   dns::Calls* calls_ = nullptr;
-  std::unique_ptr<LibcTargets> targets_;
+  std::unique_ptr<ProbedFiles> files_;
   std::vector<IpAddress> addresses_;
 };
 

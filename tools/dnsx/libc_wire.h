@@ -13,6 +13,8 @@
 enum libc_record {
 	LIBC_BEGIN,
 	LIBC_END,
+	LIBC_AGAIN, /* its buffer was too small: it has to be called once more */
+	LIBC_LEFT,  /* its thread ended */
 };
 
 enum libc_function {
@@ -27,7 +29,7 @@ struct libc_address {
 
 struct libc_call {
 	__u64 time_ns; /* CLOCK_BOOTTIME */
-	struct task_identity task; /* at the end: pid and tid alone */
+	struct task_identity task; /* but for the begin: pid and tid alone */
 	__u32 netns;   /* of the caller; inode number */
 	__s32 error;   /* end: what getaddrinfo returned, or h_errno; 0: none */
 	__u16 family;  /* begin: the only one that is wanted; 0: any */

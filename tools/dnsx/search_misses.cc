@@ -18,13 +18,13 @@ std::string_view text_of(const Row& row, std::size_t field) {
 
 }  // namespace
 
-SearchMisses::SearchMisses(std::unique_ptr<Summary> summary, SearchMissCounts& counts)
+SearchMisses::SearchMisses(std::unique_ptr<Summary> summary, const Schema& lines, SearchMissCounts& counts)
     : summary_(std::move(summary)),
       counts_(counts),
-      name_(kQuerySchema.find("name")),
-      search_of_(kQuerySchema.find("search_of")),
-      rcode_(kQuerySchema.find("rcode")),
-      outcome_(kQuerySchema.find("outcome")) {}
+      name_(lines.find("name")),
+      search_of_(lines.find("search_of")),
+      rcode_(lines.find("rcode")),
+      outcome_(lines.find("outcome")) {}
 
 void SearchMisses::add(const Row& row) {
   // Encrypted connections are no lookups.

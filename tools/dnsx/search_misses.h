@@ -16,8 +16,8 @@ struct SearchMissCounts {
 
 class SearchMisses final : public Summary {
  public:
-  // `counts` outlives it.
-  SearchMisses(std::unique_ptr<Summary> summary, SearchMissCounts& counts);
+  // Of rows with the fields of `lines`. `counts` outlives it.
+  SearchMisses(std::unique_ptr<Summary> summary, const Schema& lines, SearchMissCounts& counts);
 
   const Schema& schema() const override { return summary_->schema(); }
   void add(const Row& row) override;

@@ -73,13 +73,13 @@ class Dnsx final : public Tool {
     return {};
   }
 
-  std::unique_ptr<Summary> count_along(std::unique_ptr<Summary> summary) override {
-    return std::make_unique<SearchMisses>(std::move(summary), misses_);
+  std::unique_ptr<Summary> count_along(std::unique_ptr<Summary> summary, const Schema& lines) override {
+    return std::make_unique<SearchMisses>(std::move(summary), lines, misses_);
   }
   void remark() override {
     if (misses_.misses > 0) {
-      say("plumb: {} of {} lookup{} {} search-list misses", misses_.misses, misses_.lookups,
-          misses_.lookups == 1 ? "" : "s", misses_.misses == 1 ? "was" : "were");
+      say("plumb: {} of {} lookup{} {}", misses_.misses, misses_.lookups, misses_.lookups == 1 ? "" : "s",
+          misses_.misses == 1 ? "was a search-list miss" : "were search-list misses");
     }
     if (calls_.lost() > 0) say("plumb: {} calls were more than are followed at one time", calls_.lost());
   }

@@ -1,16 +1,28 @@
 #include "httptrace/tls_probe.h"
 
 #include <cstring>
+#include <optional>
 #include <utility>
 
-#include "httptrace/tls_targets.h"
+#include "target/tls.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::uint32_t kRingBytes = 4 << 20;
 
-// In the order of entry_program() and return_program().
+// Programs of tls.bpf.c by number: the one for the entry of each TlsCall, those for return instructions (all C functions have
+// the same), then the one for the dynamic linker.
+constexpr std::uint32_t entry_program(TlsCall call) {
+  return static_cast<std::uint32_t>(call);
+}
+constexpr std::uint32_t return_program(TlsCall call) {
+  const std::uint32_t go = call == TlsCall::go_read ? 1 : 2;
+  return static_cast<std::uint32_t>(kTlsCalls) +
+         (call == TlsCall::go_read || call == TlsCall::go_write ? go : 0);
+}
+constexpr std::uint32_t kLinkerProgram = kTlsCalls + 3;
+
 std::vector<bpf_program*> uprobes(const tls_bpf& skel) {
   const auto& p = skel.progs;
   return {p.ssl_read_entry,    p.ssl_write_entry,   p.ssl_read_ex_entry, p.ssl_write_ex_entry,
@@ -19,10 +31,26 @@ std::vector<bpf_program*> uprobes(const tls_bpf& skel) {
           p.go_write_return,   p.libraries_mapped};
 }
 
-}  // namespace
+std::optional<ProbedFiles::Finding> find_functions(const ProgramFile& program, std::string_view path) {
+  const auto found = find_tls(program, path);
+  if (!found) return std::nullopt;
+  ProbedFiles::Finding out{.label = std::string(tls_library_name(found->library))};
+  for (const TlsFunction& f : found->functions) {
+    out.places[entry_program(f.call)].insert(f.entry);
+    if (!f.returns.empty()) out.places[return_program(f.call)].insert(f.returns.begin(), f.returns.end());
+    out.functions += (out.functions.empty() ? "" : ", ") + std::string(f.name);
+  }
+  for (const TlsRefused& r : found->refused) out.refused = std::string(r.name) + ": " + r.why;
+  return out;
+}
 
-TlsProbe::TlsProbe() = default;
-TlsProbe::~TlsProbe() = default;
+std::string_view out_of_reach(std::string_view path) {
+  return unreadable_tls(path);
+}
+
+constexpr ProbedFiles::Wanted kWanted{may_hold_tls, find_functions, out_of_reach, kLinkerProgram};
+
+}  // namespace
 
 std::vector<Hook> TlsProbe::hooks(bool wanted) {
   return {{.name = "tls-exec",
@@ -36,35 +64,20 @@ std::vector<Hook> TlsProbe::hooks(bool wanted) {
 }
 
 Result<void> TlsProbe::start(Session& session, OnRecord on_record) {
-  session_ = &session;
   on_record_ = std::move(on_record);
   if (auto r = probe_.open(session.features, session.filter, hooks(true)); !r) return r;
-  return load(session);
-}
-
-Result<void> TlsProbe::load(Session& session) {
-  const UprobeKind kind = probe_uprobe_kind();
-  const std::vector<bpf_program*> programs = uprobes(*probe_);
-  if (kind == UprobeKind::multi) {
-    for (bpf_program* p : programs)
-      bpf_program__set_expected_attach_type(p, static_cast<bpf_attach_type>(kUprobeMultiAttachType));
-  }
+  const UprobePrograms programs(uprobes(*probe_));
   probe_->rodata->config.hold = session.filter.follow;
   if (auto r = probe_.start<&TlsProbe::record>(kRingBytes, *this); !r) return r;
-  std::vector<int> fds;
-  for (bpf_program* p : programs) fds.push_back(bpf_program__fd(p));
-  // Only a command's processes are held.
-  auto attacher = Attacher::start(kind, fds, session.filter.follow ? bpf_map__fd(probe_->maps.held) : -1);
-  if (!attacher) return std::move(attacher).error();
-  const bool by_pid = !session.filter.follow && !session.filter.pids.empty();
-  targets_ = std::make_unique<TlsTargets>(*std::move(attacher),
-                                          by_pid ? session.filter.pids : std::vector<std::uint32_t>{});
+  auto files = programs.start(session.filter, probe_->maps.held, kWanted);
+  if (!files) return std::move(files).error();
+  files_ = *std::move(files);
   return {};
 }
 
 // A command under trace is not yet what it will be: its exec is told, as those of its children.
 Result<void> TlsProbe::attach_running() {
-  return targets_->look_at_running();
+  return files_->look_at_running();
 }
 
 bool TlsProbe::record(std::span<const std::byte> bytes) {
@@ -74,20 +87,16 @@ bool TlsProbe::record(std::span<const std::byte> bytes) {
       std::to_integer<unsigned>(bytes[offsetof(tls_process, record)]) != TLS_PROCESS)
     return on_record_(bytes);
   std::memcpy(&event, bytes.data(), sizeof event);
-  targets_->look_at(event.pid, true);
-  if (event.held != 0) {
-    bpf_map__delete_elem(probe_->maps.held, &event.pid, sizeof event.pid, 0);
-    targets_->resume(event.pid);
-  }
+  files_->started(event.pid, event.held != 0);
   return true;
 }
 
-void TlsProbe::on_look(TlsTargets::OnLook on_look) {
-  targets_->on_look(std::move(on_look));
+void TlsProbe::on_look(ProbedFiles::OnLook on_look) {
+  files_->on_look(std::move(on_look));
 }
 
 void TlsProbe::look_at(std::uint32_t pid) {
-  targets_->look_at(pid);
+  files_->look_at(pid);
 }
 
 std::uint64_t TlsProbe::first_call(std::uint32_t pid) const {
@@ -95,13 +104,8 @@ std::uint64_t TlsProbe::first_call(std::uint32_t pid) const {
   return bpf_map__lookup_elem(probe_->maps.first_calls, &pid, sizeof pid, &ns, sizeof ns, 0) == 0 ? ns : 0;
 }
 
-TlsProbe::Counts TlsProbe::counts() const {
-  if (!targets_) return {};
-  return {targets_->files(), targets_->refused(), targets_->processes()};
-}
-
 std::vector<std::string> TlsProbe::report() const {
-  return targets_ ? targets_->report() : std::vector<std::string>{};
+  return files_ ? files_->report() : std::vector<std::string>{};
 }
 
 }  // namespace plumb

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,22 +18,16 @@
 #include "bpf/filter_config.h"
 #include "httptrace/tls_wire.h"
 #include "httptrace/wire.h"
-#include "probe/attacher.h"
 #include "probe/probe.h"
+#include "run/probed_files.h"
 #include "run/tool.h"
-#include "target/tls.h"
 
 #include "tls.skel.h"  // after the structs of its constants
 
 namespace plumb {
 
-class TlsTargets;
-
 class TlsProbe {
  public:
-  TlsProbe();
-  ~TlsProbe();
-
   static std::vector<Hook> hooks(bool wanted);
 
   // One record of wire.h (OPEN, DATA, CLOSE); false ends the drain. May be longer than what its struct says.
@@ -53,29 +46,20 @@ class TlsProbe {
   Search search() const { return {bpf_map__fd(probe_->maps.searching), bpf_map__fd(probe_->maps.searchers)}; }
 
   // What of other sockets' TLS is not read: see unread_tls.h. After start().
-  void on_look(std::function<void(std::uint32_t, std::uint64_t, std::string_view)> on_look);
+  void on_look(ProbedFiles::OnLook on_look);
   void look_at(std::uint32_t pid);
   // CLOCK_BOOTTIME of the first call of a TLS library that a probe saw in a process; 0: none.
   std::uint64_t first_call(std::uint32_t pid) const;
 
-  // What was probed and what could not be, for -v and the end of a run.
-  struct Counts {
-    std::size_t files = 0;      // with probes in them
-    std::size_t refused = 0;    // files with TLS functions that cannot be probed
-    std::size_t processes = 0;  // looked at
-  };
-  Counts counts() const;
-  // A line for each file: "OpenSSL in /usr/lib/libssl.so.3: SSL_read, SSL_write, ...".
+  // What was probed and what could not be, for -v: a line for each file.
   std::vector<std::string> report() const;
 
  private:
-  Result<void> load(Session& session);
   bool record(std::span<const std::byte> bytes);
 
   Probe<tls_bpf> probe_;
-  Session* session_ = nullptr;
   OnRecord on_record_;
-  std::unique_ptr<TlsTargets> targets_;
+  std::unique_ptr<ProbedFiles> files_;
 };
 
 }  // namespace plumb

@@ -4,7 +4,7 @@
 //   process ran before);
 // - their process uses TLS that cannot be read at all (rustls, Java), or whose functions have no names.
 //
-// The kernel side tells each socket on which TLS carries data (HTTPTRACE_TLS), whoever runs TLS there; what TlsTargets
+// The kernel side tells each socket on which TLS carries data (HTTPTRACE_TLS), whoever runs TLS there; what ProbedFiles
 // found in the process says whether a library's probes were on by then. That is known a moment later, so that connections
 // are judged when they have waited for a while. What a process that ended meanwhile would have told, its first call of a
 // library tells: a request is written to the library before the socket carries it.

@@ -1,4 +1,4 @@
-#include "httptrace/link_closer.h"
+#include "run/link_closer.h"
 
 #include <pthread.h>
 
