@@ -107,7 +107,9 @@ class Rooted(unittest.TestCase):
     def check(self, least, *command, functions=()):
         taken = Taken("-F", "299", "--", *command)
         self.assertGreater(taken.total, 50)  # a busy machine gives the program part of a core
-        self.assertGreaterEqual(taken.rooted, least, taken.stderr)
+        # Of the few samples that a busy machine leaves, two are more than a hundredth.
+        unrooted = taken.total * (100 - taken.rooted) / 100
+        self.assertLessEqual(unrooted, max(2.1, taken.total * (100 - least) / 100), taken.stderr)
         for f in functions:
             self.assertGreater(taken.share(f), 2.0, f"{f}: {taken.stacks[:5]}")
         return taken
