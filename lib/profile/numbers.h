@@ -13,7 +13,7 @@ inline void append_number(std::string& out, std::uint64_t value) {
   out.append(text, static_cast<std::size_t>(std::to_chars(text, text + sizeof text, value).ptr - text));
 }
 
-// A value of 0 to 10^15, rounded to 0, 1 or 2 decimals as printf rounds.
+// A value of 0 to 10^15, rounded to 0, 1 or 2 decimals; a half may go either way.
 inline void append_fixed(std::string& out, double value, unsigned decimals) {
   static constexpr std::uint64_t kScale[] = {1, 10, 100};
   const auto scaled = static_cast<std::uint64_t>(std::llrint(value * static_cast<double>(kScale[decimals])));

@@ -526,10 +526,10 @@ def run_side_by_side(tests, options):
         tally = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", last)
         counts = [int(n) for n in tally.groups()] if tally else [0, 1, 0]  # it died before it could say
         again = [line.removeprefix(FAILED) for line in lines if line.startswith(FAILED)]
-        if tally and len(again) == counts[1]:
+        if tally and again and len(again) == counts[1]:
             failed.extend((job[0], job[1], [name]) for name in again)
         elif status != 0 or not tally:
-            bad.append(job)
+            bad.append(job)  # it ran nothing, or died behind its last line
         print("\n".join(lines if tally else [*lines, last]), flush=True)
         return counts
 
@@ -550,7 +550,9 @@ def run_side_by_side(tests, options):
     else:
         for job in first:
             passed, again, _ = tell(job, run_apart(job, options))
-            if passed and not again:
+            if not passed and not again:
+                bad.append(job)  # what failed is no test: what prepares a class
+            elif not again:
                 add([1, -1, 0])
                 print(f"UNSTEADY: {job[2][0]} failed, then passed", flush=True)
     print("{} passed, {} failed, {} skipped".format(*total))

@@ -184,7 +184,10 @@ TEST_CASE("probe: before it is open there is nothing to tell") {
 
 TEST_CASE("probe: what its hooks chose is loaded, the filter is set, losses add up") {
   Features features;
-  if (!features.kernel_types()) return;  // a kernel without BTF
+  if (!features.kernel_types()) {
+    MESSAGE("SKIP: a kernel without BTF");
+    return;
+  }
   TaskFilter filter;
   filter.pids = {42, 43};
   filter.uid = 7;
@@ -228,7 +231,10 @@ TEST_CASE("probe: what its hooks chose is loaded, the filter is set, losses add 
 }
 
 TEST_CASE("probe: a variant that is refused, forced or the last there is, ends it") {
-  if (Features features; !features.kernel_types()) return;
+  if (Features features; !features.kernel_types()) {
+    MESSAGE("SKIP: a kernel without BTF");
+    return;
+  }
   const std::size_t before = descriptors();
   {
     const ForcedHooks forced("connect-error=fexit");
@@ -249,7 +255,10 @@ TEST_CASE("probe: a variant that is refused, forced or the last there is, ends i
 }
 
 TEST_CASE("probe: loaded, it sees; what finds no room is counted; detached, it sees no more") {
-  if (!can_load()) return;
+  if (!can_load()) {
+    MESSAGE("SKIP: needs root");
+    return;
+  }
   LibbpfLog::capture(false);
   Features features;
   const std::size_t before = descriptors();
@@ -277,6 +286,9 @@ TEST_CASE("probe: loaded, it sees; what finds no room is counted; detached, it s
 }
 
 TEST_CASE("probe: a start that fails half way, wherever that is, leaves nothing behind") {
-  if (!can_load()) return;
+  if (!can_load()) {
+    MESSAGE("SKIP: needs root");
+    return;
+  }
   CHECK(in_child(start_with_few_descriptors) == "");
 }
