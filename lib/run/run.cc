@@ -260,7 +260,10 @@ class Run {
     const std::string last_frame = live_ ? live_->last_frame() : std::string{};
     live_.reset();  // the terminal is back before anything is said
     if (!last_frame.empty()) (void)print_text(last_frame);
-    if (finished && !options_.quiet) tool_.remark();
+    if (finished && !options_.quiet) {
+      tool_.remark();
+      tool_.remark_on_counts();
+    }
     if (finished) say_what_it_was();
     if (result && finished && baseline_ != nullptr)
       result = read_baseline(*baseline_, *stages_, expressions_.judge, options_);

@@ -55,10 +55,8 @@ class SavedLines final : public Tool {
   std::vector<Hook> hooks() const override { return {}; }
   Result<void> attach(Session&) override { return {}; }
   std::vector<AnyProbe*> probes() override { return {}; }
-  void remark() override {
-    remark_on_lines();
-    tool_.remark();
-  }
+  void remark() override { remark_on_lines(); }
+  void remark_on_counts() override { tool_.remark_on_counts(); }
   // What was passed over, and why.
   void remark_on_lines() const;
 

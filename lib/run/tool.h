@@ -124,6 +124,8 @@ class Tool {
   virtual profile::Profile* profile() { return nullptr; }
   // What there is to say on standard error about what was not shown, once all output has been given.
   virtual void remark() {}
+  // The same about what count_along() counted, which may be saved lines: then nothing was traced.
+  virtual void remark_on_counts() {}
 
  protected:
   // Checks that need more than one option.

@@ -76,11 +76,12 @@ class Dnsx final : public Tool {
   std::unique_ptr<Summary> count_along(std::unique_ptr<Summary> summary, const Schema& lines) override {
     return std::make_unique<SearchMisses>(std::move(summary), lines, misses_);
   }
+  void remark_on_counts() override {
+    if (misses_.misses == 0) return;
+    say("plumb: {} of {} lookup{} {}", misses_.misses, misses_.lookups, misses_.lookups == 1 ? "" : "s",
+        misses_.misses == 1 ? "was a search-list miss" : "were search-list misses");
+  }
   void remark() override {
-    if (misses_.misses > 0) {
-      say("plumb: {} of {} lookup{} {}", misses_.misses, misses_.lookups, misses_.lookups == 1 ? "" : "s",
-          misses_.misses == 1 ? "was a search-list miss" : "were search-list misses");
-    }
     if (calls_.lost() > 0) say("plumb: {} calls were more than are followed at one time", calls_.lost());
   }
 
