@@ -35,10 +35,13 @@ class EndSignals {
   // The next signal that waits; false when none does.
   bool next(signalfd_siginfo& info) const { return ::read(fd_.get(), &info, sizeof info) == sizeof info; }
   // A second Ctrl-C while the end is worked out kills as usual, also where a shell ignored it for a job in
-  // the background.
-  void restore() {
-    std::signal(SIGINT, SIG_DFL);
-    std::signal(SIGTERM, SIG_DFL);
+  // the background. `asked`: there was a first. Else the first comes when the end has begun already, by itself: it asks for
+  // nothing more, and must not cost what is still to be written.
+  void restore(bool asked) {
+    struct sigaction action {};
+    action.sa_handler = asked ? SIG_DFL : [](int) {};
+    action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+    for (const int s : {SIGINT, SIGTERM}) ::sigaction(s, &action, nullptr);
     sigprocmask(SIG_SETMASK, &before_, nullptr);
   }
 

@@ -516,8 +516,9 @@ class Run {
   bool signals_say_end() {
     signalfd_siginfo info{};
     while (signals_.next(info)) {
-      if (!command_ || signalled_) return true;
+      const bool first = !signalled_;
       signalled_ = true;
+      if (!command_ || !first) return true;
       if (info.ssi_code != SI_KERNEL) command_->signal(static_cast<int>(info.ssi_signo));
     }
     return false;
@@ -528,7 +529,7 @@ class Run {
   void heed_signals_at_the_end() {
     signals_say_end();
     pollfd ended{command_ ? command_->exit_fd() : -1, POLLIN, 0};
-    if (!command_ || ::poll(&ended, 1, 0) == 1) signals_.restore();
+    if (!command_ || ::poll(&ended, 1, 0) == 1) signals_.restore(signalled_);
   }
 
   const ToolInfo& info_;
