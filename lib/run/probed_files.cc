@@ -211,8 +211,8 @@ void ProbedFiles::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_
 Result<void> ProbedFiles::attach(const Finding& finding, const UniqueFd& fd, std::uint32_t only_pid,
                                  Known& known) {
   std::vector<UprobeLink> links;
-  for (const auto& [program, offsets] : std::views::reverse(finding.places)) {
-    if (auto r = attach(program, offsets, fd, only_pid, links); !r) return r;
+  for (auto place = finding.places.rbegin(); place != finding.places.rend(); ++place) {
+    if (auto r = attach(place->first, place->second, fd, only_pid, links); !r) return r;
   }
   std::ranges::move(links, std::back_inserter(known.links));
   return {};

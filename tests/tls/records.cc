@@ -111,7 +111,8 @@ int main(int argc, char** argv) {
     if (auto r = probe.probe().drain(); !r) return fail(r.error());
     std::fflush(stdout);
   }
-  fmt::print("{{\"record\":\"end\",\"lost\":{},\"report\":{}}}\n", probe.probe().lost(), probe.report().size());
+  fmt::print("{{\"record\":\"end\",\"lost\":{},\"report\":{}}}\n", probe.probe().lost(),
+             probe.report().size());
   for (const std::string& line : probe.report()) fmt::print(stderr, "{}\n", line);
   return 0;
 }

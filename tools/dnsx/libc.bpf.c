@@ -101,6 +101,8 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
+/* Where a call returns to: x86 has it on the stack, arm64 in a register that the callee may have saved anywhere. */
+#if defined(__TARGET_ARCH_x86)
 static __always_inline __u64 caller_on_stack(__u64 stack)
 {
 	__u64 caller = 0;
@@ -108,6 +110,7 @@ static __always_inline __u64 caller_on_stack(__u64 stack)
 	bpf_probe_read_user(&caller, sizeof(caller), (const void *)stack);
 	return caller;
 }
+#endif
 
 /* Whether the thread is still in that call, from which another one at `stack`, called from `caller`, seems to come. One that was
  * left by a jump stands on the stack as long as nothing is written over it. But the program calls it from a place of its own,
