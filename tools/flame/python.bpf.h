@@ -200,13 +200,18 @@ static __always_inline int python_add(struct python_walk* w, __u64 word) {
   return 0;
 }
 
-/* In 3.11: where the entry is whose last function that was, and the entry before it. */
+/* In 3.11: where the entry is whose last function that was, and the entry before it. That one says itself which function
+ * it is in: the loop makes its entry the current one a few instructions before it says which frame that runs, so that
+ * until then the innermost entry leads through what an earlier one left there on the C stack. */
 static __always_inline int python_leave_entry(struct python_walk* w) {
   __u64 entry = w->entry;
 
   if (python_add(w, entry & ~1ULL)) return 1;
   if (bpf_probe_read_user(&w->entry, sizeof(w->entry),
                           (void*)(entry + python_process(w)->layout.entry_previous)))
+    return python_stop(w);
+  if (w->entry && bpf_probe_read_user(&w->frame, sizeof(w->frame),
+                                      (void*)(w->entry + python_process(w)->layout.entry_frame)))
     return python_stop(w);
   return 0;
 }
