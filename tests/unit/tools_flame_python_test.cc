@@ -22,8 +22,9 @@ using Words = std::vector<std::uint64_t>;
 constexpr std::size_t kNative = PythonMerge::kNative;
 
 // Native frames, innermost first, as letters: 'L' the loop, 'b' its begin, 'i' other code of the interpreter, '.' what is
-// not Python's. Each has 0x100 bytes of stack, from 0x1000 on.
-PythonMerge merged(const Words& words, std::string_view native, bool rooted = true) {
+// not Python's. Each has 0x100 bytes of stack, from 0x1000 on; of those in `unknown` that is not known.
+PythonMerge merged(const Words& words, std::string_view native, bool rooted = true,
+                   std::initializer_list<std::size_t> unknown = {}) {
   std::vector<std::uint64_t> pointers;
   for (std::size_t i = 0; i < native.size(); ++i) pointers.push_back(0x1000 + 0x100 * i);
   const auto place = [&](std::size_t i) {
@@ -32,6 +33,7 @@ PythonMerge merged(const Words& words, std::string_view native, bool rooted = tr
            : native[i] == 'i' ? PythonPlace::interpreter
                               : PythonPlace::none;
   };
+  for (const std::size_t i : unknown) pointers[i] = 0;
   PythonMerge out;
   merge_python(python_entries(words), pointers, rooted, place, out);
   return out;
@@ -81,6 +83,7 @@ TEST_CASE("where the loop begins, the interpreter's list is not to be trusted ye
   PythonMerge m = merged({3, 0x1010, 5, 0x1110}, "bL.");
   CHECK(m.at == std::vector<std::size_t>{kNative, 1, kNative});
   CHECK(m.unplaced == 0);
+  CHECK(m.beginning == 1);
   CHECK(merged({3, 0x1110}, ".b.").at[1] == 0);  // a caller's address is behind it
 }
 
@@ -98,6 +101,22 @@ TEST_CASE("a list that was cut goes on with the next frame of the loop") {
   CHECK(merged({3, 0x1010, 5, 7}, "LiLL.").at == std::vector<std::size_t>{0, kNative, 1, kNative, kNative});
   CHECK(merged({5, 7}, ".iL.").at[2] == 0);
   CHECK(merged({5, 7}, "...").unplaced == 1);
+}
+
+TEST_CASE("where stack pointers are unknown, the loop's frames are taken in their order") {
+  // 0x1110 may lie in each of the frames 0 to 3, 0x1440 in none but 4.
+  PythonMerge m = merged({3, 0x1110, 5, 0x1210, 7, 0x1440}, ".LiLL.", true, {1, 2, 3});
+  CHECK(m.at == std::vector<std::size_t>{kNative, 0, kNative, 1, 2, kNative});
+  CHECK(m.unplaced == 0);
+  m = merged({3, 0x1110, 5, 0x1210, 7, 0x1440}, ".LiiL.", true, {1, 2, 3});
+  CHECK(m.at == std::vector<std::size_t>{kNative, 0, kNative, kNative, 2, kNative});
+  CHECK(m.unplaced == 1);
+  // Up to the end: what no frame of the loop is left for is beyond it.
+  m = merged({3, 0x1110, 5, 0x9000}, ".Li", false, {1, 2});
+  CHECK(m.at == std::vector<std::size_t>{kNative, 0, kNative});
+  CHECK(m.outer == std::vector<std::size_t>{1});
+  // None is known.
+  CHECK(merged({3, 0x900, 5, 0x910}, "LL.", true, {0, 1, 2}).at == std::vector<std::size_t>{0, 1, kNative});
 }
 
 TEST_CASE("strings of all kinds come out in UTF-8, whatever their bytes are") {
