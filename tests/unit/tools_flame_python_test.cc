@@ -6,6 +6,8 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -208,9 +210,15 @@ TEST_CASE("the kernel side's table holds as many processes as it has places, and
   table.add(7, {.pid = 7, .pad = 0, .runtime = 2, .code_type = 0, .layout = {}});
   table.remove(7);
   CHECK(table.find(7) == nullptr);
+  std::size_t added = 0, found = 0;
   for (std::uint32_t pid = 1; pid <= 5'000; ++pid)
-    table.add(pid, {.pid = pid, .pad = 0, .runtime = pid, .code_type = 0, .layout = {}});
+    added += table.add(pid, {.pid = pid, .pad = 0, .runtime = pid, .code_type = 0, .layout = {}}) ? 1U : 0U;
+  for (std::uint32_t pid = 1; pid <= 5'000; ++pid) found += table.find(pid) != nullptr ? 1U : 0U;
+  CHECK(added > FLAME_PYTHON_PROCESSES / 2);
+  CHECK(added <= FLAME_PYTHON_PROCESSES);
+  CHECK(found == added);
   CHECK(PythonTable().find(7) == nullptr);
+  CHECK(!PythonTable().add(7, {.pid = 7, .pad = 0, .runtime = 1, .code_type = 0, .layout = {}}));
 }
 
 TEST_CASE("an interpreter is known by its file's name") {
@@ -218,5 +226,135 @@ TEST_CASE("an interpreter is known by its file's name") {
   CHECK(is_python_path("/x/libpython3.13.so.1.0"));
   CHECK(!is_python_path("/usr/lib/python3/dist-packages/x.so"));
   CHECK(!is_python_path(""));
-  CHECK(python_version_text(0x030b02f0) == "3.11.2");
+  const auto version = [](std::uint32_t number, bool without_lock) {
+    PythonProgram python;
+    python.version = number;
+    python.without_lock = without_lock;
+    return python_version_text(python);
+  };
+  CHECK(version(0x030b02f0, false) == "3.11.2");
+  CHECK(version(0x030d00c1, false) == "3.13.0 (a pre-release)");
+  CHECK(version(0x030d01f0, true) == "3.13.1 (without the global lock)");
+  CHECK(version(0, false) == "older than 3.11");
+}
+
+namespace {
+
+constexpr std::uint32_t kPid = 7;
+
+// A process that the kernel side knows, if it is `known`, and a sample of it whose native stack breaks off, so that all
+// functions are beyond its end.
+struct SampledPython {
+  explicit SampledPython(bool known) {
+    frames.use(places.get());
+    process.pid = kPid;
+    process.runs_python = true;
+    if (known) places[flame_python_place(kPid)].pid = kPid;
+    native.addresses = {0x400000};
+    native.stack_pointers = {0x1000};
+    native.end = UnwindEnd::no_rule;
+  }
+
+  void name(std::uint64_t number, std::string_view function, std::string_view file) {
+    const auto put = [](flame_python_text& to, std::string_view from) {
+      to.kind = 1;
+      to.length = static_cast<__u32>(from.size());
+      to.bytes = static_cast<__u16>(from.size());
+      std::copy(from.begin(), from.end(), to.text);
+    };
+    flame_python_name record{};
+    record.number = number;
+    record.pid = kPid;
+    put(record.function, function);
+    put(record.file, file);
+    CHECK(frames.keep_name(std::as_bytes(std::span(&record, 1))));
+  }
+
+  // Its functions, root first.
+  std::vector<std::string> place(const Words& words, __u32 flags) {
+    flame_sample sample{};
+    sample.flags = flags;
+    frames.place(process, sample, std::as_bytes(std::span(words)), native);
+    std::vector<profile::FrameId> ids;
+    frames.append_outer(ids);
+    std::vector<std::string> names;
+    for (const profile::FrameId id : ids) names.emplace_back(shown.frame_of(id).function);
+    return names;
+  }
+
+  std::unique_ptr<flame_python_process[]> places =
+      std::make_unique<flame_python_process[]>(FLAME_PYTHON_PROCESSES);
+  profile::Profile shown;
+  TargetFiles files;
+  Processes processes{[](void*, std::uint32_t) { return std::string{}; }, nullptr};
+  Modules modules{files, shown};
+  PythonFrames frames{shown, modules, processes};
+  ProcessCode process;
+  Unwound native;
+};
+
+}  // namespace
+
+TEST_CASE("the frame in which the interpreter makes an object is not shown, and not missed") {
+  SampledPython p(true);
+  p.name(3, "Thing.__init__", "/x/app.py");
+  p.name(5, "__init__", "__init__");
+  p.name(7, "__init__", "/x/app.py");
+  using Names = std::vector<std::string>;
+  CHECK(p.place({3, 5, 7, 0x9000}, FLAME_PYTHON_LOOKED) ==
+        Names{"__init__ (app.py)", "Thing.__init__ (app.py)"});
+  CHECK(p.frames.counts().unnamed == 0);
+  CHECK(p.place({9, 11, 0x9000}, FLAME_PYTHON_LOOKED) == Names{"[Python]", "[Python]"});
+  CHECK(p.frames.counts().unnamed == 1);
+}
+
+TEST_CASE("each sample without its functions is counted with its reason, and wakers are no samples") {
+  SampledPython p(true);
+  const Words words{3, 0x9000};
+  p.place(words, FLAME_PYTHON_LOOKED);
+  p.place(words, FLAME_PYTHON_LOOKED | FLAME_PYTHON_CUT);
+  p.place({}, FLAME_PYTHON_LOOKED | FLAME_PYTHON_THREADS);
+  p.place({}, FLAME_PYTHON_BUSY);
+  p.place({}, FLAME_PYTHON_LOOKED);
+  p.place({}, 0);
+  p.place(words, FLAME_PYTHON_LOOKED | FLAME_IS_WAKER);
+  const PythonCounts& c = p.frames.counts();
+  CHECK(c.samples == 6);
+  CHECK(c.cut == 1);
+  CHECK(c.crowded == 1);
+  CHECK(c.nested == 1);
+  CHECK(c.foreign == 1);
+  CHECK(c.early == 1);
+  CHECK(c.no_room == 0);
+  CHECK(c.unnamed == 2);
+}
+
+TEST_CASE(
+    "a process without a place in the table is counted, and one of another version told when it is sampled") {
+  SampledPython p(false);
+  p.process.searched_for_python = 3;
+  CHECK(p.place({}, 0).empty());
+  CHECK(p.frames.counts().samples == 1);
+  CHECK(p.frames.counts().no_room == 1);
+  CHECK(p.process.searched_for_python == 0);  // to be looked at again
+  p.process.runs_python = false;
+  p.process.unread_python = "3.14.0";
+  CHECK(p.frames.unread().empty());
+  p.place({}, 0);
+  CHECK(p.frames.counts().samples == 1);
+  CHECK(p.frames.unread().at("3.14.0") == kPid);
+}
+
+TEST_CASE("a process has its parent's Python, or none of an earlier process with its number") {
+  SampledPython p(true);
+  MappingEvent fork;
+  fork.kind = MappingEvent::Kind::fork;
+  fork.pid = 8;
+  fork.parent = kPid;
+  p.frames.on_event(fork);
+  const PythonTable table(p.places.get());
+  CHECK(table.find(8) != nullptr);
+  fork.parent = 9;
+  p.frames.on_event(fork);
+  CHECK(table.find(8) == nullptr);
 }
