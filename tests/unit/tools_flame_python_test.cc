@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <elf.h>
 
 #include <algorithm>
 #include <array>
@@ -6,6 +7,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -240,6 +242,119 @@ TEST_CASE("an interpreter is known by its file's name") {
 
 namespace {
 
+using Bytes = std::vector<std::byte>;
+
+template <class T>
+void put(Bytes& out, const T& value) {
+  const auto bytes = std::as_bytes(std::span(&value, 1));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+void put_text(Bytes& out, std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+constexpr std::uint64_t kVersionAt = 0x400000 + sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr);
+constexpr std::string_view kPythonNames{"\0_PyRuntime\0PyCode_Type\0_PyEval_EvalFrameDefault\0Py_Version\0",
+                                        60};
+
+Elf64_Sym symbol(std::size_t name, std::uint64_t address) {
+  Elf64_Sym s{};
+  s.st_name = static_cast<Elf64_Word>(name);
+  s.st_shndx = 1;
+  s.st_value = address;
+  s.st_size = 0x100;
+  return s;
+}
+
+// Those of a CPython, in the order of their names.
+std::vector<Elf64_Sym> python_symbols() {
+  std::vector<Elf64_Sym> symbols(1);
+  std::uint64_t address = 0x500000;
+  for (const std::string_view name : {"_PyRuntime", "PyCode_Type", "_PyEval_EvalFrameDefault"})
+    symbols.push_back(symbol(kPythonNames.find(name), address += 0x1000));
+  symbols.push_back(symbol(kPythonNames.find("Py_Version"), kVersionAt));
+  return symbols;
+}
+
+// A file of one loaded segment (offset 0 at address 0x400000) with a version at kVersionAt and these dynamic symbols.
+std::optional<PythonProgram> python_in(std::uint64_t version, const std::vector<Elf64_Sym>& symbols,
+                                       std::string_view names) {
+  constexpr std::string_view kSections{"\0.dynsym\0.dynstr\0.shstrtab\0", 27};
+  Bytes out(sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr));
+  put(out, version);
+  const std::size_t symbols_at = out.size();
+  for (const Elf64_Sym& s : symbols) put(out, s);
+  const std::size_t names_at = out.size();
+  put_text(out, names);
+  const std::size_t sections_at = out.size();
+  put_text(out, kSections);
+  Elf64_Ehdr h{};
+  std::memcpy(h.e_ident, ELFMAG, SELFMAG);
+  h.e_ident[EI_CLASS] = ELFCLASS64;
+  h.e_ident[EI_DATA] = ELFDATA2LSB;
+  h.e_machine = EM_X86_64;
+  h.e_phoff = sizeof h;
+  h.e_phentsize = sizeof(Elf64_Phdr);
+  h.e_phnum = 1;
+  h.e_shoff = out.size();
+  h.e_shentsize = sizeof(Elf64_Shdr);
+  h.e_shnum = 4;
+  h.e_shstrndx = 3;
+  put(out, Elf64_Shdr{});
+  put(out, Elf64_Shdr{.sh_name = 1,
+                      .sh_type = SHT_DYNSYM,
+                      .sh_offset = symbols_at,
+                      .sh_size = symbols.size() * sizeof(Elf64_Sym),
+                      .sh_link = 2});
+  put(out, Elf64_Shdr{.sh_name = 9, .sh_type = SHT_STRTAB, .sh_offset = names_at, .sh_size = names.size()});
+  put(out, Elf64_Shdr{
+               .sh_name = 17, .sh_type = SHT_STRTAB, .sh_offset = sections_at, .sh_size = kSections.size()});
+  const Elf64_Phdr p{
+      .p_type = PT_LOAD, .p_offset = 0, .p_vaddr = 0x400000, .p_filesz = 0x1000, .p_memsz = 0x200000};
+  std::memcpy(out.data(), &h, sizeof h);
+  std::memcpy(out.data() + sizeof h, &p, sizeof p);
+  const auto file = ElfFile::open(elf_bytes(std::move(out)));
+  REQUIRE(file.ok());
+  return find_python(*file);
+}
+
+}  // namespace
+
+TEST_CASE("an interpreter is found by its dynamic symbols") {
+  const auto python = python_in(0x030b02f0, python_symbols(), kPythonNames);
+  REQUIRE(python);
+  CHECK(python->version == 0x030b02f0);
+  CHECK(python->runtime == 0x501000);
+  CHECK(python->code_type == 0x502000);
+  CHECK(python->loop_start == 0x503000);
+  CHECK(python->loop_end == 0x503100);
+  CHECK(python->layout);
+  CHECK(!python_in(0x030b02c1, python_symbols(), kPythonNames)->layout);  // a candidate
+}
+
+TEST_CASE("names of dynamic symbols are compared whole, and only what is in the file") {
+  std::vector<Elf64_Sym> symbols = python_symbols();
+  // Without its end the last name is none; and without Py_Version it is an old one.
+  CHECK(python_in(0x030b02f0, symbols, kPythonNames.substr(0, 59))->version == 0);
+  CHECK(python_in(0x030b02f0, symbols, kPythonNames.substr(0, 55))->version == 0);
+  std::string longer(kPythonNames);
+  longer.back() = 'x';
+  longer += '\0';
+  CHECK(python_in(0x030b02f0, symbols, longer)->version == 0);
+  symbols.push_back(symbol(60, 0));
+  symbols.push_back(symbol(UINT32_MAX, 0));
+  CHECK(python_in(0x030b02f0, symbols, kPythonNames)->version == 0x030b02f0);
+  symbols[1].st_name += 1;
+  CHECK(!python_in(0x030b02f0, symbols, kPythonNames));
+  symbols[1].st_name -= 1;
+  symbols[1].st_shndx = SHN_UNDEF;
+  CHECK(!python_in(0x030b02f0, symbols, kPythonNames));
+}
+
+namespace {
+
 constexpr std::uint32_t kPid = 7;
 
 // A process that the kernel side knows, if it is `known`, and a sample of it whose native stack breaks off, so that all
@@ -256,7 +371,7 @@ struct SampledPython {
   }
 
   void name(std::uint64_t number, std::string_view function, std::string_view file) {
-    const auto put = [](flame_python_text& to, std::string_view from) {
+    const auto set = [](flame_python_text& to, std::string_view from) {
       to.kind = 1;
       to.length = static_cast<__u32>(from.size());
       to.bytes = static_cast<__u16>(from.size());
@@ -265,8 +380,8 @@ struct SampledPython {
     flame_python_name record{};
     record.number = number;
     record.pid = kPid;
-    put(record.function, function);
-    put(record.file, file);
+    set(record.function, function);
+    set(record.file, file);
     CHECK(frames.keep_name(std::as_bytes(std::span(&record, 1))));
   }
 
