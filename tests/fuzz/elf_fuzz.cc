@@ -1,8 +1,10 @@
-// ELF files of any bytes: headers, symbols, MiniDebugInfo, debug links, Go's table, call-frame information.
+// ELF files of any bytes: headers, symbols, MiniDebugInfo, debug links, Go's table, call-frame information, what a Python
+// says of itself.
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
 
+#include "flame/python_program.h"
 #include "symbol/cfi.h"
 #include "symbol/elf.h"
 #include "symbol/elf_symbols.h"
@@ -27,6 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   plumb::find_symbols(*file, wanted);
   for (const auto& w : wanted) require(w.name.empty() || w.start <= w.address);
   plumb::debuglink_of(*file);
+  if (const auto python = plumb::find_python(*file)) plumb::python_version_text(*python);
   plumb::UnwindTable table = plumb::UnwindTable::of(*file);
   const plumb::GoTable go = plumb::GoTable::of(*file);
   for (const auto& w : wanted) {

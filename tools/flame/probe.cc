@@ -22,7 +22,6 @@ namespace {
 constexpr std::uint32_t kLeastRing = 4U << 20;
 constexpr std::uint32_t kMostRing = 64U << 20;
 constexpr std::uint32_t kMostInFlight = 1'024;  // requests; 22 MB
-constexpr std::uint32_t kPythonNames = 16'384;  // PYTHON_TOLD
 constexpr std::uint64_t kMsBetweenDrains = 100;
 
 Feature always(Features&) {
@@ -128,7 +127,7 @@ Result<void> FlameProbe::configure(const FlameOptions& options) {
   config.kernel = options.kernel;
   config.idle = options.idle;
   config.python = options.python && options.user;
-  bpf_map__set_max_entries(probe_->maps.python_told, config.python != 0 ? kPythonNames : 1);
+  bpf_map__set_max_entries(probe_->maps.python_told, config.python != 0 ? FLAME_PYTHON_TOLD : 1);
   const bool waits = options.waits();
   const std::int64_t least = options.event == FlameEvent::offcpu ? 1'000'000 : 0;
   config.min_block_ns = static_cast<std::uint64_t>(options.min_block_ns.value_or(least));

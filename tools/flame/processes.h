@@ -28,6 +28,8 @@ struct ProcessCode {
   bool complete = false;  // known from the exec on, or by a snapshot
   bool ended = false;
   std::size_t searched_for_python = 0;  // so many mappings
+  bool runs_python = false;             // one that can be read
+  std::string unread_python;            // the version of one that cannot
   std::vector<CodeMapping> mappings;    // by start, without overlaps
 
   CodeMapping* find(std::uint64_t address);

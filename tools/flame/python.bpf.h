@@ -20,7 +20,6 @@
 #include "flame/wire.h"
 
 #define PYTHON_MOST_THREADS 256
-#define PYTHON_TOLD 16384 /* a power of two */
 
 /* From offset 8 of a PyCodeObject on, in words; the same in all versions but for the line. */
 #define CODE_WORDS 17
@@ -52,7 +51,8 @@ struct python_walk {
   __u64 frame, entry;
   __u32 pid, number; /* of the process as plumb sees it; of the thread as it sees itself */
   __u32 process;     /* index */
-  __u32 count, cut;
+  __u32 count;
+  __u32 cut; /* why the list has no end: FLAME_PYTHON_CUT or FLAME_PYTHON_THREADS */
   __u32 pad;
   __u64 words[FLAME_PYTHON_WORDS + 1];
   __u64 code[CODE_WORDS + 1];
@@ -88,7 +88,7 @@ static __always_inline const struct flame_python_process* python_process(const s
 }
 
 static __always_inline int python_stop(struct python_walk* w) {
-  w->cut = 1;
+  w->cut = FLAME_PYTHON_CUT;
   return 1;
 }
 
@@ -176,7 +176,7 @@ static __always_inline bool python_read_string(struct python_walk* w, __u64 obje
 
 /* Tells the names of a function unless it was done before. What finds no room is told with the next sample. */
 static __always_inline void python_tell(struct python_walk* w, __u64 number) {
-  __u32 at = number >> 1 & (PYTHON_TOLD - 1);
+  __u32 at = number >> 1 & (FLAME_PYTHON_TOLD - 1);
   __u64* told = bpf_map_lookup_elem(&python_told, &at);
   __u64 file = w->code[CODE_FILE];
 
@@ -200,13 +200,18 @@ static __always_inline int python_add(struct python_walk* w, __u64 word) {
   return 0;
 }
 
-/* In 3.11: where the entry is whose last function that was, and the entry before it. */
+/* In 3.11: where the entry is whose last function that was, and the entry before it. That one says itself which function
+ * it is in: the loop makes its entry the current one a few instructions before it says which frame that runs, so that
+ * until then the innermost entry leads through what an earlier one left there on the C stack. */
 static __always_inline int python_leave_entry(struct python_walk* w) {
   __u64 entry = w->entry;
 
   if (python_add(w, entry & ~1ULL)) return 1;
   if (bpf_probe_read_user(&w->entry, sizeof(w->entry),
                           (void*)(entry + python_process(w)->layout.entry_previous)))
+    return python_stop(w);
+  if (w->entry && bpf_probe_read_user(&w->frame, sizeof(w->frame),
+                                      (void*)(w->entry + python_process(w)->layout.entry_frame)))
     return python_stop(w);
   return 0;
 }
@@ -282,7 +287,8 @@ static __always_inline bool python_thread(struct python_walk* w) {
   for (int i = 0; i < PYTHON_MOST_THREADS; i++) {
     if (python_find_thread()) return w->thread && !w->cut;
   }
-  return !python_stop(w);
+  w->cut = FLAME_PYTHON_THREADS;
+  return false;
 }
 
 /* The innermost frame, which a _PyCFrame points to where there are any. */
@@ -300,7 +306,8 @@ static __always_inline bool python_first_frame(struct python_walk* w) {
 }
 
 #define PYTHON_UNKNOWN -1
-#define PYTHON_CUT 65536 /* beside the number of words */
+#define PYTHON_BUSY -2
+#define PYTHON_FLAGS 16 /* bits of the number of words; above it are flags of the sample */
 
 static __always_inline void python_walk_frames(struct python_walk* w) {
   w->count = 0;
@@ -313,16 +320,18 @@ static __always_inline void python_walk_frames(struct python_walk* w) {
 }
 
 /* Walks the current thread's frames. The number of words, which stay until `busy` is cleared, or PYTHON_UNKNOWN: the
- * process is none that runs Python. */
+ * process is none that runs Python; or PYTHON_BUSY. */
 __noinline int python_collect(void) {
   struct python_walk* w = python_walk();
   __u32 pid = bpf_get_current_pid_tgid() >> 32;
 
-  if (!w || w->busy || !python_is_known(pid, w)) return PYTHON_UNKNOWN;
+  if (!w) return PYTHON_UNKNOWN;
+  if (w->busy) return PYTHON_BUSY;
+  if (!python_is_known(pid, w)) return PYTHON_UNKNOWN;
   w->busy = 1;
   w->pid = pid;
   python_walk_frames(w);
-  return w->count | (w->cut ? PYTHON_CUT : 0);
+  return w->count | w->cut << PYTHON_FLAGS;
 }
 
 /* Appends the current thread's functions to a sample's stack, which has room (constant) for them behind a page more than
@@ -332,16 +341,17 @@ static __always_inline void take_python(struct flame_sample* s, __u8* stack, con
   struct python_walk* w;
   __u64 bytes, at = s->stack_bytes;
 
-  if (words == PYTHON_UNKNOWN) return;
+  if (words == PYTHON_BUSY) s->flags |= FLAME_PYTHON_BUSY;
+  if (words < 0) return;
   w = python_walk();
   if (!w) return;
-  bytes = (words & (PYTHON_CUT - 1)) * 8ULL;
+  bytes = (words & ((1 << PYTHON_FLAGS) - 1)) * 8ULL;
   barrier_var(bytes);
   barrier_var(at);
   if (at <= room + FLAME_PAGE && bytes <= FLAME_PYTHON_BYTES &&
       !bpf_probe_read_kernel(stack + at, bytes, w->words)) {
     s->python_bytes = bytes;
-    s->flags |= FLAME_PYTHON_LOOKED | (words & PYTHON_CUT ? FLAME_PYTHON_CUT : 0);
+    s->flags |= FLAME_PYTHON_LOOKED | words >> PYTHON_FLAGS;
   }
   w->busy = 0;
 }

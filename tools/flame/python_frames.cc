@@ -16,6 +16,14 @@ namespace {
 constexpr std::size_t kMostNames = 262'144;
 // The loop's first instructions, behind which the interpreter's list knows the new entry: 112 bytes in Debian's 3.11.2.
 constexpr std::uint64_t kLoopBegin = 192;
+// In the place of a function's frame: it has none.
+constexpr profile::FrameId kHidden = UINT32_MAX;
+
+// Since 3.13 a call of a class whose __init__ is Python runs in a frame of the interpreter's own (_Py_InitCleanup,
+// Python/specialize.c), which tracebacks leave out too.
+bool is_hidden(std::string_view function, std::string_view path) {
+  return function == "__init__" && path == "__init__";
+}
 
 }  // namespace
 
@@ -31,8 +39,8 @@ const flame_python_process* PythonTable::find(std::uint32_t pid) const {
   return pid != 0 ? at(pid) : nullptr;
 }
 
-void PythonTable::add(std::uint32_t pid, const flame_python_process& process) {
-  if (table_ == nullptr || pid == 0) return;
+bool PythonTable::add(std::uint32_t pid, const flame_python_process& process) {
+  if (table_ == nullptr || pid == 0) return false;
   remove(pid);
   for (std::uint32_t i = 0; i < FLAME_PYTHON_PROBES; ++i) {
     flame_python_process& p = table_[(flame_python_place(pid) + i) % FLAME_PYTHON_PROCESSES];
@@ -41,8 +49,9 @@ void PythonTable::add(std::uint32_t pid, const flame_python_process& process) {
     p.code_type = process.code_type;
     p.layout = process.layout;
     std::atomic_ref(p.pid).store(pid, std::memory_order_release);
-    return;
+    return true;
   }
+  return false;
 }
 
 void PythonTable::remove(std::uint32_t pid) {
@@ -53,6 +62,8 @@ void PythonTable::remove(std::uint32_t pid) {
 void PythonFrames::look_at(ProcessCode& process) {
   if (!table_.wanted() || process.searched_for_python == process.mappings.size()) return;
   process.searched_for_python = process.mappings.size();
+  process.runs_python = false;
+  process.unread_python.clear();
   for (CodeMapping& mapping : process.mappings) {
     if (!is_python_path(mapping.path)) continue;
     const Module* module = modules_.of(process, mapping);
@@ -61,10 +72,11 @@ void PythonFrames::look_at(ProcessCode& process) {
     const auto in_file = module->elf->address_of(mapping.offset);
     if (!in_file) continue;
     if (!python.layout) {
-      unread_.try_emplace(python.version, process.pid);
+      process.unread_python = python_version_text(python);
       continue;
     }
     const std::uint64_t bias = mapping.start - *in_file;
+    process.runs_python = true;
     table_.add(process.pid, {.pid = process.pid,
                              .pad = 0,
                              .runtime = python.runtime + bias,
@@ -74,8 +86,10 @@ void PythonFrames::look_at(ProcessCode& process) {
   }
 }
 
-void PythonFrames::look_at_all(TargetFiles& files) {
+void PythonFrames::look_at_all(TargetFiles& files, std::span<const std::uint32_t> pids) {
   if (!table_.wanted()) return;
+  for (const std::uint32_t pid : pids) look_at(processes_.sampled(pid));
+  if (!pids.empty()) return;
   struct Close {
     void operator()(DIR* d) const { ::closedir(d); }
   };
@@ -99,6 +113,8 @@ void PythonFrames::on_event(const MappingEvent& event) {
       if (event.pid == event.parent) return;
       if (const flame_python_process* parent = table_.find(event.parent); parent != nullptr)
         table_.add(event.pid, *parent);
+      else
+        table_.remove(event.pid);  // of an earlier process with this number
       return;
     case MappingEvent::Kind::exec:
       table_.remove(event.pid);
@@ -120,6 +136,10 @@ bool PythonFrames::keep_name(std::span<const std::byte> record) {
   if (function.empty() || names_.size() >= kMostNames) return true;
   const std::string path = python_text(name.file, true);
   const std::string text = function + " (" + path.substr(path.rfind('/') + 1) + ")";
+  if (is_hidden(function, path)) {
+    names_[{name.number, name.pid}] = kHidden;
+    return true;
+  }
   names_[{name.number, name.pid}] = profile_.frame({.function = path.empty() ? function : text,
                                                     .file = path,
                                                     .line = name.line,
@@ -138,21 +158,39 @@ PythonPlace PythonFrames::place_of(ProcessCode& process, std::uint64_t address) 
   return *in_file - python.loop_start < kLoopBegin ? PythonPlace::loop_begins : PythonPlace::loop;
 }
 
+// Without a place in the table: it may get one as soon as another process ends.
+void PythonFrames::note_missing(ProcessCode& process) {
+  if (!process.unread_python.empty()) unread_.try_emplace(process.unread_python, process.pid);
+  if (!process.runs_python || process.ended) return;
+  process.searched_for_python = 0;
+  ++counting().samples;
+  ++counting().no_room;
+}
+
+// `empty`: no functions came with it.
+void PythonFrames::count(const flame_sample& sample, bool empty) {
+  PythonCounts& c = counting();
+  ++c.samples;
+  if ((sample.flags & FLAME_PYTHON_CUT) != 0)
+    ++c.cut;
+  else if ((sample.flags & FLAME_PYTHON_THREADS) != 0)
+    ++c.crowded;
+  else if ((sample.flags & FLAME_PYTHON_BUSY) != 0)
+    ++c.nested;
+  else if ((sample.flags & FLAME_PYTHON_LOOKED) == 0)
+    ++c.early;
+  else if (empty)
+    ++c.foreign;
+}
+
 void PythonFrames::place(ProcessCode& process, const flame_sample& sample, std::span<const std::byte> words,
                          const Unwound& native) {
   placed_ = false;
-  if (table_.find(process.pid) == nullptr) return;
-  ++counts_.samples;
-  if ((sample.flags & FLAME_PYTHON_LOOKED) == 0) {
-    ++counts_.early;
-    return;
-  }
-  if ((sample.flags & FLAME_PYTHON_CUT) != 0) ++counts_.cut;
+  waker_ = (sample.flags & FLAME_IS_WAKER) != 0;
+  if (table_.find(process.pid) == nullptr) return note_missing(process);
   words_.resize(words.size() / sizeof(std::uint64_t));
-  if (words_.empty()) {
-    if ((sample.flags & FLAME_PYTHON_CUT) == 0) ++counts_.foreign;
-    return;
-  }
+  count(sample, words_.empty());
+  if (words_.empty()) return;
   std::memcpy(words_.data(), words.data(), words_.size() * sizeof(std::uint64_t));
   entries_ = python_entries(words_);
   merge_python(
@@ -161,7 +199,8 @@ void PythonFrames::place(ProcessCode& process, const flame_sample& sample, std::
   placed_ = true;
   pid_ = process.pid;
   missed_name_ = false;
-  if (merge_.unplaced != 0) ++counts_.unplaced;
+  if (merge_.unplaced != 0) ++counting().unplaced;
+  if (merge_.beginning != 0) ++counting().beginning;
 }
 
 // Root first, that is, backwards.
@@ -169,11 +208,11 @@ void PythonFrames::append_entry(const PythonEntry& entry, std::vector<profile::F
   for (std::size_t i = entry.functions.size(); i-- > 0;) {
     const auto found = names_.find({entry.functions[i], pid_});
     if (found != names_.end()) {
-      out.push_back(found->second);
+      if (found->second != kHidden) out.push_back(found->second);
       continue;
     }
     out.push_back(profile_.frame({.function = "[Python]", .kind = profile::FrameKind::python}));
-    if (!missed_name_) ++counts_.unnamed;
+    if (!missed_name_) ++counting().unnamed;
     missed_name_ = true;
   }
 }

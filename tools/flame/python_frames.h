@@ -22,11 +22,15 @@ namespace plumb {
 // Of samples of threads of processes that run a Python.
 struct PythonCounts {
   std::uint64_t samples = 0;
-  std::uint64_t early = 0;     // taken before the kernel side knew of the process
-  std::uint64_t foreign = 0;   // of threads that run no Python
-  std::uint64_t cut = 0;       // with more functions than fit, or some that could not be read
-  std::uint64_t unplaced = 0;  // with functions that have no place in the native stack
-  std::uint64_t unnamed = 0;   // with functions whose name did not come
+  std::uint64_t early = 0;      // taken before the kernel side knew of the process
+  std::uint64_t no_room = 0;    // of processes that the kernel side's table has no room for
+  std::uint64_t nested = 0;     // taken while another one was on the same CPU
+  std::uint64_t crowded = 0;    // of processes with more threads than are looked at
+  std::uint64_t beginning = 0;  // in the loop's first instructions, without the innermost functions
+  std::uint64_t foreign = 0;    // of threads that run no Python
+  std::uint64_t cut = 0;        // with more functions than fit, or some that could not be read
+  std::uint64_t unplaced = 0;   // with functions that have no place in the native stack
+  std::uint64_t unnamed = 0;    // with functions whose name did not come
 };
 
 // The kernel side's table of processes.
@@ -37,8 +41,8 @@ class PythonTable {
 
   bool wanted() const { return table_ != nullptr; }
   const flame_python_process* find(std::uint32_t pid) const;
-  // Replaces what there was of this process. With no room left nothing.
-  void add(std::uint32_t pid, const flame_python_process& process);
+  // Replaces what there was of this process. False: there is no room left.
+  bool add(std::uint32_t pid, const flame_python_process& process);
   void remove(std::uint32_t pid);
 
  private:
@@ -54,8 +58,8 @@ class PythonFrames {
       : profile_(profile), modules_(modules), processes_(processes) {}
 
   void use(flame_python_process* table) { table_ = PythonTable(table); }
-  // The processes that run by now.
-  void look_at_all(TargetFiles& files);
+  // The processes that run by now; of `pids` alone when there are any.
+  void look_at_all(TargetFiles& files, std::span<const std::uint32_t> pids);
   // After `processes` had it.
   void on_event(const MappingEvent& event);
   // Of a sample's process: finds its interpreter.
@@ -72,8 +76,8 @@ class PythonFrames {
   bool append_at(std::size_t native, std::vector<profile::FrameId>& out);
 
   const PythonCounts& counts() const { return counts_; }
-  // Versions that cannot be read, and a process with each.
-  const std::map<std::uint32_t, std::uint32_t>& unread() const { return unread_; }
+  // Versions that cannot be read, and a sampled process with each.
+  const std::map<std::string, std::uint32_t>& unread() const { return unread_; }
 
  private:
   struct Key {
@@ -87,6 +91,10 @@ class PythonFrames {
 
   void append_entry(const PythonEntry& entry, std::vector<profile::FrameId>& out);
   PythonPlace place_of(ProcessCode& process, std::uint64_t address);
+  void note_missing(ProcessCode& process);
+  void count(const flame_sample& sample, bool empty);
+  // Of the last sample that was placed. One that tells who woke a thread is none of those that are counted.
+  PythonCounts& counting() { return waker_ ? of_wakers_ : counts_; }
 
   profile::Profile& profile_;
   Modules& modules_;
@@ -96,10 +104,10 @@ class PythonFrames {
   std::vector<std::uint64_t> words_;
   std::vector<PythonEntry> entries_;
   PythonMerge merge_;
-  bool placed_ = false, missed_name_ = false;
+  bool placed_ = false, missed_name_ = false, waker_ = false;
   std::uint32_t pid_ = 0;
-  PythonCounts counts_;
-  std::map<std::uint32_t, std::uint32_t> unread_;
+  PythonCounts counts_, of_wakers_;
+  std::map<std::string, std::uint32_t> unread_;
 };
 
 }  // namespace plumb

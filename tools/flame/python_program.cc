@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::uint32_t kFinal = 0xf0;  // the release level: no alpha, beta or candidate
 constexpr std::size_t kOffsetWords = 71;
+constexpr std::uint64_t kCookie = 0x7970677562656478;  // "xdebugpy", what _Py_DebugOffsets begin with
 
 // Include/internal/pycore_runtime.h, pycore_interp.h, pycore_frame.h and Include/cpython/pystate.h, code.h,
 // unicodeobject.h of the version.
@@ -60,15 +62,15 @@ constexpr flame_python_layout k312{.runtime_interpreters = 40,
 
 // The words of 3.13's _Py_DebugOffsets that say what the kernel program takes for granted.
 constexpr std::pair<std::size_t, std::uint64_t> kAsExpected[] = {
-    {0, 0x7970677562656478},  // "xdebugpy"
-    {2, 0},                   // free_threaded
-    {35, 112},                // code object: filename
-    {37, 128},                // qualname
-    {38, 136},                // linetable
-    {45, 8},                  // object: type
-    {68, 32},                 // string: state
-    {69, 16},                 // length
-    {70, 40}};                // size of an ASCII one, without its characters
+    {0, kCookie},  // the layout is told at all
+    {2, 0},        // free_threaded
+    {35, 112},     // code object: filename
+    {37, 128},     // qualname
+    {38, 136},     // linetable
+    {45, 8},       // object: type
+    {68, 32},      // string: state
+    {69, 16},      // length
+    {70, 40}};     // size of an ASCII one, without its characters
 
 std::optional<flame_python_layout> layout_by_offsets(std::uint32_t version,
                                                      std::span<const std::byte> runtime) {
@@ -98,6 +100,18 @@ std::optional<flame_python_layout> layout_by_offsets(std::uint32_t version,
   const bool fits = layout.frame_previous < 9 && layout.frame_code < 9 && layout.frame_mark < 72 &&
                     word(39) >= 8 && layout.code_line < 32;
   return small && fits ? std::optional(layout) : std::nullopt;
+}
+
+// Compares in place: the names of a hostile file are one long text, of which each symbol may name another part.
+bool is_name(std::span<const std::byte> names, std::size_t at, std::string_view text) {
+  return at < names.size() && names.size() - at > text.size() &&
+         std::memcmp(names.data() + at, text.data(), text.size()) == 0 &&
+         names[at + text.size()] == std::byte{0};
+}
+
+bool is_without_lock(std::uint32_t version, std::span<const std::byte> runtime) {
+  return version >> 16 >= 0x030d && runtime.size() >= 24 && load<std::uint64_t>(runtime, 0) == kCookie &&
+         load<std::uint64_t>(runtime, 16) != 0;
 }
 
 std::vector<std::byte> read_at(const ElfFile& file, std::uint64_t address, std::size_t size) {
@@ -146,26 +160,30 @@ std::optional<PythonProgram> find_python(const ElfFile& file) {
        {"Py_Version", &version}}};
   for (std::size_t i = 0; i < entries.size() / sizeof(Elf64_Sym); ++i) {
     const auto symbol = load<Elf64_Sym>(entries, i * sizeof(Elf64_Sym));
-    if (symbol.st_shndx == SHN_UNDEF || symbol.st_name >= names.size()) continue;
-    BytesReader reader(names, symbol.st_name);
-    const std::string_view name = reader.take_string();
+    if (symbol.st_shndx == SHN_UNDEF) continue;
     for (const auto& [text, value] : wanted) {
-      if (name != text) continue;
+      if (!is_name(names, symbol.st_name, text)) continue;
       *value = symbol.st_value;
       if (value == &found.loop_start) found.loop_end = symbol.st_value + symbol.st_size;
     }
   }
-  if (found.runtime == 0 || found.code_type == 0 || found.loop_start == 0 || version == 0)
-    return std::nullopt;
+  if (found.runtime == 0 || found.code_type == 0 || found.loop_start == 0) return std::nullopt;
+  if (version == 0) return found;
   const std::vector<std::byte> value = read_at(file, version, 8);
   if (value.empty()) return std::nullopt;
   found.version = load<std::uint32_t>(value, 0);
-  found.layout = python_layout(found.version, read_at(file, found.runtime, kOffsetWords * 8));
+  const std::vector<std::byte> runtime = read_at(file, found.runtime, kOffsetWords * 8);
+  found.without_lock = is_without_lock(found.version, runtime);
+  found.layout = python_layout(found.version, runtime);
   return found;
 }
 
-std::string python_version_text(std::uint32_t version) {
-  return fmt::format("{}.{}.{}", version >> 24, version >> 16 & 0xff, version >> 8 & 0xff);
+std::string python_version_text(const PythonProgram& python) {
+  const std::uint32_t version = python.version;
+  if (version == 0) return "older than 3.11";
+  return fmt::format("{}.{}.{}{}{}", version >> 24, version >> 16 & 0xff, version >> 8 & 0xff,
+                     (version & 0xf0) != kFinal ? " (a pre-release)" : "",
+                     python.without_lock ? " (without the global lock)" : "");
 }
 
 }  // namespace plumb

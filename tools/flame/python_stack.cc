@@ -30,11 +30,25 @@ void append_character(std::string& out, char32_t c) {
   }
 }
 
-// The list was cut: the entry is the next one of the loop's frames.
-std::size_t next_loop(std::size_t from, std::size_t frames,
+// No address tells (the list was cut, or stack pointers are unknown): the entry is the next one of the loop's frames.
+std::size_t next_loop(std::size_t from, std::size_t end, const std::vector<std::size_t>& taken,
                       const std::function<PythonPlace(std::size_t)>& place_of) {
-  while (from < frames && place_of(from) != PythonPlace::loop) ++from;
+  while (from < end && (taken[from] != PythonMerge::kNative || place_of(from) != PythonPlace::loop)) ++from;
   return from;
+}
+
+// The frames from `at` on that an address may lie in: one, or behind it those whose stack pointer is unknown too.
+struct FrameRange {
+  std::size_t first, end;
+};
+
+FrameRange frames_around(std::span<const std::uint64_t> stack_pointers, std::size_t at,
+                         std::uint64_t address) {
+  std::size_t next = at + 1;
+  for (; next < stack_pointers.size() && stack_pointers[next] <= address; ++next) {
+    if (stack_pointers[next] != 0) at = next;
+  }
+  return {at, next};
 }
 
 }  // namespace
@@ -57,6 +71,7 @@ void merge_python(std::span<const PythonEntry> entries, std::span<const std::uin
   out.at.assign(frames, PythonMerge::kNative);
   out.outer.clear();
   out.unplaced = 0;
+  out.beginning = 0;
   if (frames == 0) return;
   std::size_t at = 0;
   for (std::size_t e = 0; e < entries.size(); ++e) {
@@ -64,18 +79,25 @@ void merge_python(std::span<const PythonEntry> entries, std::span<const std::uin
     const std::uint64_t address = entries[e].address;
     bool taken = false, beyond = false;
     if (address == 0) {
-      while (at < frames && out.at[at] != PythonMerge::kNative) ++at;
-      at = next_loop(at, frames, place_of);
+      at = next_loop(at, frames, out.at, place_of);
       beyond = at == frames;
       taken = !beyond;
     } else {
-      while (at + 1 < frames && stack_pointers[at + 1] <= address) ++at;
-      beyond = at + 1 >= frames && address >= stack_pointers[at];
-      taken = !beyond && address >= stack_pointers[at] && out.at[at] == PythonMerge::kNative;
+      const FrameRange range = frames_around(stack_pointers, at, address);
+      at = range.first;
+      if (address >= stack_pointers[at]) {
+        const bool unknown = stack_pointers[at] == 0 || range.end - at > 1;
+        if (unknown) at = next_loop(at, range.end, out.at, place_of);
+        beyond = range.end == frames && (!unknown || at == frames);
+        taken = !beyond && at < range.end && out.at[at] == PythonMerge::kNative;
+      }
     }
     if (taken) {
       const PythonPlace place = place_of(at);
-      if (place == PythonPlace::loop_begins && at == 0) continue;
+      if (place == PythonPlace::loop_begins && at == 0) {
+        ++out.beginning;
+        continue;
+      }
       taken = place != PythonPlace::none;
     }
     if (taken)

@@ -35,9 +35,11 @@ struct PythonMerge {
   std::vector<std::size_t> at;     // for each native frame the entry that takes its place, or kNative
   std::vector<std::size_t> outer;  // entries beyond the end of a native stack that does not reach its root
   std::size_t unplaced = 0;        // entries that lie in no frame of the interpreter
+  std::size_t beginning = 0;       // entries left out, since the interpreter does not know them yet
 };
 
-// Fills `out`. `stack_pointers`: of the native frames, innermost first; each frame has the memory up to the next one's.
+// Fills `out`. `stack_pointers`: of the native frames, innermost first; each frame has the memory up to the next one's; 0:
+// unknown.
 // `rooted`: the last native frame is the thread's first function.
 void merge_python(std::span<const PythonEntry> entries, std::span<const std::uint64_t> stack_pointers,
                   bool rooted, const std::function<PythonPlace(std::size_t)>& place_of, PythonMerge& out);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 
 #include "base/say.h"
 #include "base/text.h"
@@ -50,11 +51,15 @@ void remark_python(const PythonFrames& python) {
   const PythonCounts& c = python.counts();
   for (const auto& [version, pid] : python.unread())
     say("plumb: process {} runs Python {}, whose functions are not read: those of 3.11 to 3.13 are", pid,
-        python_version_text(version));
+        version);
   if (c.samples == 0) return;
   std::string text = fmt::format("{} samples of Python", c.samples);
   const std::pair<std::uint64_t, std::string_view> kParts[] = {
       {c.early, "before it was seen"},
+      {c.no_room, "of more processes than are read at one time"},
+      {c.nested, "taken on top of another sample"},
+      {c.crowded, "in processes of too many threads"},
+      {c.beginning, "where a call had just begun, without that function"},
       {c.foreign, "in threads that run none"},
       {c.cut, "with more functions than were read"},
       {c.unplaced, "with functions that have no place among the native ones"},
@@ -111,7 +116,8 @@ class Flame final : public Tool {
     if (started) {
       kernel_->ask(probe_.kernel_names());
       collector_->python().use(probe_.pythons());
-      collector_->python().look_at_all(files_);
+      const std::span<const std::uint32_t> asked = session.filter.pids;
+      collector_->python().look_at_all(files_, session.filter.follow ? asked.first(0) : asked);
     }
     started_ = session.clock.to_unix(session.clock.now());
     return started;

@@ -16,6 +16,7 @@
 #define FLAME_PYTHON_BYTES (8 * FLAME_PYTHON_WORDS)
 #define FLAME_PYTHON_PROCESSES 1024 /* a power of two */
 #define FLAME_PYTHON_PROBES 8       /* places at which one may stand */
+#define FLAME_PYTHON_TOLD 16384     /* functions whose names were told; a power of two */
 #define FLAME_PYTHON_TEXT 128       /* bytes of a name, from its begin; of a path, from its end */
 #define FLAME_PYTHON_TEXT_MOST 65536
 #define FLAME_PYTHON_FUNCTION 1 /* the lowest bit of a word: it is a function's number, not an address */
@@ -27,6 +28,8 @@ enum flame_flags {
   FLAME_STILL_WAITS = 8,    /* at the end of the capture */
   FLAME_PYTHON_LOOKED = 16, /* the interpreter's lists were walked, if this thread is in one */
   FLAME_PYTHON_CUT = 32,    /* there are more functions, or they could not be read */
+  FLAME_PYTHON_THREADS = 64, /* the process has too many threads to find this one among them */
+  FLAME_PYTHON_BUSY = 128,  /* not looked: another sample's walk was under way on this CPU */
 };
 
 /* By DWARF's numbers (lib/symbol/machine.h). x86-64: rax rdx rcx rbx rsi rdi rbp rsp r8..r15, then rip; arm64: x0..x30,
@@ -50,8 +53,8 @@ struct flame_sample {
   __u32 kernel_bytes; /* of `kernel` */
   __u32 stack_bytes;  /* behind this struct, from the stack pointer on */
   __u32 woken;        /* of a waker: the thread that waited */
-  __u32
-      python_bytes; /* behind the stack: words, innermost first: functions, and behind those of each entry of the loop its address */
+  __u32 python_bytes; /* behind the stack: words: functions, innermost first, and behind those of each entry of the
+                         interpreter's loop its address */
   __u64 kernel[FLAME_KERNEL_DEPTH]; /* innermost first */
 };
 
