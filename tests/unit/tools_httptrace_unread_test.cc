@@ -46,7 +46,7 @@ TEST_CASE("httptrace: a TLS connection of a process with probes is read") {
   f.connection(7, 30);
   f.running[8] = 6 * kMs;  // looked at only when it is asked for
   f.connection(8, 40);
-  f.calls[9] = 51 * kMs;  // gone, but a library's call was seen
+  f.calls[9] = 99 * kMs;  // gone, but a library's call was seen
   f.connection(9, 50);
   f.unread.finish();
   CHECK(f.unread.early() == 0);
@@ -58,7 +58,7 @@ TEST_CASE("httptrace: TLS connections that began before their probes are counted
   Fixture f;
   f.unread.looked(7, 31 * kMs, "", {32 * kMs});
   f.connection(7, 30);
-  f.calls[9] = 52 * kMs;
+  f.calls[9] = 102 * kMs;
   f.connection(9, 50);
   f.connection(11, 60);  // gone, and nothing is known
   f.unread.finish();
