@@ -17,6 +17,7 @@ struct Fixture {
   Fixture() {
     unread.ask({.look =
                     [this](std::uint32_t pid) {
+                      ++looks;
                       const auto found = running.find(pid);
                       if (found != running.end()) unread.looked(pid, found->second, "", {900 * kMs});
                     },
@@ -35,6 +36,7 @@ struct Fixture {
   }
   std::map<std::uint32_t, std::uint64_t> running;  // since when they have probes
   std::map<std::uint32_t, std::uint64_t> calls;
+  int looks = 0;
   UnreadTls unread;
 };
 
@@ -86,6 +88,19 @@ TEST_CASE("httptrace: TLS connections that no probe can read are counted, with t
       f.unread.lines()[0] ==
       "3 TLS connections could not be read: 2 of client (Java: out of reach), 1 of client (no function of a TLS "
       "library has a name in it)");
+}
+
+TEST_CASE("httptrace: a process without probes is looked at once for the connections before that") {
+  Fixture f;
+  f.running[8] = 0;
+  for (std::uint64_t ms = 40; ms < 50; ++ms) f.connection(8, ms);
+  f.unread.finish();
+  CHECK(f.unread.unreadable() == 10);
+  CHECK(f.looks == 1);
+  f.connection(8, 901);  // after the look
+  f.unread.finish();
+  CHECK(f.unread.unreadable() == 11);
+  CHECK(f.looks == 2);
 }
 
 TEST_CASE("httptrace: what is older than the trace, or than its probes, is none of these") {

@@ -53,14 +53,16 @@ void UnreadTls::settle(BootTime now) {
   }
 }
 
-// What was seen of it while it was this process; looked at now where nothing was, or nothing with probes.
+// What was seen of it while it was this process; looked at now where nothing was, or nothing with probes and that before the
+// connection began: a look reads all that the process maps.
 const UnreadTls::Look* UnreadTls::look_of(const Pending& p) {
   const auto current = [&]() -> const Look* {
     const auto found = looks_.find(p.pid);
     return found == looks_.end() || found->second.time_ns < p.start_ns ? nullptr : &found->second;
   };
   const Look* look = current();
-  if ((look != nullptr && look->since_ns != 0) || !processes_.look) return look;
+  const bool known = look != nullptr && (look->since_ns != 0 || look->time_ns >= p.time_ns);
+  if (known || !processes_.look) return look;
   processes_.look(p.pid);
   return current();
 }
