@@ -69,7 +69,7 @@ TEST_CASE("httptrace: TLS connections that began before their probes are counted
   REQUIRE(f.unread.lines().size() == 1);
   CHECK(
       f.unread.lines()[0] ==
-      "3 TLS connections of 1 process began before their probes were on: requests of theirs may be missing: "
+      "3 TLS connections of 3 processes began before their probes were on: requests of theirs may be missing: "
       "2 of client, 1 of client (ended before it could be looked at)");
 }
 

@@ -87,7 +87,7 @@ void UnreadTls::judge(const Pending& p) {
 
 void UnreadTls::Count::add(const Pending& p, std::string_view why) {
   ++connections;
-  if (processes.size() < kMostProcesses) processes.insert(p.start_ns);
+  if (processes.size() < kMostProcesses) processes.emplace(p.pid, p.start_ns);
   const std::pair<std::string, std::string_view> name{p.comm, why};
   const auto found = names.find(name);
   if (found != names.end())

@@ -67,7 +67,7 @@ class UnreadTls {
   // By name of the process and reason, as many as kMostNames; what is beyond is only counted.
   struct Count {
     std::uint64_t connections = 0;
-    std::set<std::uint64_t> processes;  // by start time
+    std::set<std::pair<std::uint32_t, std::uint64_t>> processes;  // pid and start time
     std::map<std::pair<std::string, std::string_view>, std::uint64_t> names;
     void add(const Pending& p, std::string_view why);
     std::string text() const;
