@@ -158,8 +158,9 @@ __noinline int tell_head_piece(__u32 direction, __u32 from)
 		n = left;
 	if (n > c->head_left[dir])
 		n = c->head_left[dir];
-	if (!n) { /* --snaplen; the end of a chunked body taken for a head may still tell where it ends */
-		if (left >= BODY_TAIL && !copy_bytes(direction, ws->call.length - BODY_TAIL, 0, BODY_TAIL))
+	if (!n) { /* --snaplen; of what a client sends it may be a chunk that was taken for a head, whose end is wanted */
+		if (dir == c->requester && left >= BODY_TAIL &&
+		    !copy_bytes(direction, ws->call.length - BODY_TAIL, 0, BODY_TAIL))
 			send_piece(direction, left, 0, BODY_TAIL, 0);
 		else
 			send_piece(direction, left, 0, 0, 0);
