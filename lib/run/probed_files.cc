@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
-#include <ranges>
 #include <span>
 #include <utility>
 
@@ -25,6 +24,7 @@ constexpr std::size_t kMaxReport = 1024;
 // A sweep reads the maps of all processes: some 0.1 ms for each. After at least so many new files with probes, and a
 // quarter of what there is.
 constexpr std::size_t kSweepAfter = 4;
+constexpr std::string_view kNotProbed = "its functions could not be probed";
 
 std::string_view basename(std::string_view path) {
   return path.substr(path.find_last_of('/') + 1);
@@ -86,6 +86,7 @@ void ProbedFiles::look_at(std::uint32_t pid, bool told) {
   for (const MappedFile& file : files) {
     if (is_program(file.path) || wanted_.may_have(file.path) || is_dynamic_linker(file.path)) {
       const Known* known = look_at_file(pid, file, told);
+      if (known != nullptr && known->refused && out_of_reach.empty()) out_of_reach = kNotProbed;
       if (known != nullptr && known->probed && (since_ns == 0 || known->since_ns < since_ns))
         since_ns = known->since_ns;
     } else if (const auto why = wanted_.out_of_reach(file.path); !why.empty()) {
@@ -190,12 +191,14 @@ void ProbedFiles::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_
   if (is_dynamic_linker(file.path)) probe_linker(fd, *program, only_pid, known);
   const std::optional<Finding> found = wanted_.find(*program, file.path);
   if (!found) return;
+  known.refused = true;
   if (files_ >= kMaxFiles)
     return say(fmt::format("{}: not probed, there are too many files", shown(file.path)));
   std::string why = found->refused;
   if (!found->functions.empty()) {
     const auto attached = attach(*found, fd, only_pid, known);
     known.probed = attached.ok();
+    known.refused = !known.probed;
     known.since_ns = system_clock_source().boot().ns;
     if (!attached) why = attached.error().why;
   }
@@ -211,7 +214,9 @@ void ProbedFiles::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_
 Result<void> ProbedFiles::attach(const Finding& finding, const UniqueFd& fd, std::uint32_t only_pid,
                                  Known& known) {
   std::vector<UprobeLink> links;
-  for (auto place = finding.places.rbegin(); place != finding.places.rend(); ++place) {
+  // Backwards, in words that clang 14 takes.
+  for (auto place = finding.places.end(); place != finding.places.begin();) {
+    --place;
     if (auto r = attach(place->first, place->second, fd, only_pid, links); !r) return r;
   }
   std::ranges::move(links, std::back_inserter(known.links));

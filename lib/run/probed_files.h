@@ -66,7 +66,8 @@ class ProbedFiles {
   // The same for one. `told`: a program started in it, or it mapped a library, just now.
   void look_at(std::uint32_t pid, bool told = false);
   // What each look found: since when (CLOCK_BOOTTIME) a file of the process has its probes, 0: none has; and a sentence on
-  // what is out of reach, empty: nothing is known of. Not told of processes that are gone.
+  // what is out of reach (a constant: whoever is told keeps the view), empty: nothing is known of. Not told of processes
+  // that are gone.
   using OnLook =
       std::function<void(std::uint32_t pid, std::uint64_t since_ns, std::string_view out_of_reach)>;
   void on_look(OnLook on_look) { on_look_ = std::move(on_look); }
@@ -92,6 +93,7 @@ class ProbedFiles {
     std::uint64_t since_ns = 0;   // CLOCK_BOOTTIME when its functions had their probes
     bool probed = false;
     bool unmapped = false;  // no process mapped it at the last sweep
+    bool refused = false;   // it has such functions, and none is probed
   };
 
   std::vector<std::uint32_t> running() const;

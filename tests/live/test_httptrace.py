@@ -439,6 +439,42 @@ class Endings(HttpTest):
             self.pause()
         self.assertEqual(self.mine(plumb.lines), [])
 
+    def test_small_bodies_in_calls_of_their_own(self):
+        """Such as "OK" begin no head, on either side. What is captured shows by chunks beyond --snaplen: where calls are
+        captured whole, the end of a chunked body in one call is not seen."""
+        (client,), (server,) = self.connections(1)
+        for s in (client, server):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        chunked = b"Transfer-Encoding: chunked\r\n\r\n"
+        size, data = b"ABCD\r\n", b"x" * 0xABCD + b"\r\n0\r\n\r\n"
+
+        def send(source, target, *calls):
+            """Each is one call of the sender, and received before the next."""
+            for call in calls:
+                source.sendall(call)
+                left = len(call)
+                while left:
+                    left -= len(target.recv(left))
+
+        with httptrace("--netns", self.ns.path) as plumb:
+            for i in range(4):
+                send(client, server, b"GET /small/%d HTTP/1.1\r\nHost: h\r\n\r\n" % i)
+                send(server, client, b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", b"OK\n")
+            send(client, server, b"GET /one HTTP/1.1\r\nHost: h\r\n\r\n")
+            send(server, client, b"HTTP/1.1 200 OK\r\n" + chunked, size + data)
+            send(client, server, b"GET /apart HTTP/1.1\r\nHost: h\r\n\r\n")
+            send(server, client, b"HTTP/1.1 200 OK\r\n" + chunked, size, data)
+            send(client, server, b"PUT /upload HTTP/1.1\r\nHost: h\r\n" + chunked, size, data)
+            send(server, client, b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\n", b"OK\n")
+            self.until_seen(plumb, 14)
+        body = len(size + data)
+        expected = [("GET", f"/small/{i}", 200, 3, 0, None) for i in range(4)]
+        expected += [("GET", "/one", 200, body, 0, None), ("GET", "/apart", 200, body, 0, None),
+                     ("PUT", "/upload", 201, 3, body, None)]
+        for role in ("client", "server"):
+            self.assertEqual([(*brief(e), e["request_bytes"], e["error"]) for e in self.mine(plumb.lines, role=role)],
+                             expected, role)
+
 
 class Programs(HttpTest):
     @core

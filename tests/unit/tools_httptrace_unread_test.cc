@@ -17,6 +17,7 @@ struct Fixture {
   Fixture() {
     unread.ask({.look =
                     [this](std::uint32_t pid) {
+                      ++looks;
                       const auto found = running.find(pid);
                       if (found != running.end()) unread.looked(pid, found->second, "", {900 * kMs});
                     },
@@ -35,6 +36,7 @@ struct Fixture {
   }
   std::map<std::uint32_t, std::uint64_t> running;  // since when they have probes
   std::map<std::uint32_t, std::uint64_t> calls;
+  int looks = 0;
   UnreadTls unread;
 };
 
@@ -46,7 +48,7 @@ TEST_CASE("httptrace: a TLS connection of a process with probes is read") {
   f.connection(7, 30);
   f.running[8] = 6 * kMs;  // looked at only when it is asked for
   f.connection(8, 40);
-  f.calls[9] = 51 * kMs;  // gone, but a library's call was seen
+  f.calls[9] = 99 * kMs;  // gone, but a library's call was seen
   f.connection(9, 50);
   f.unread.finish();
   CHECK(f.unread.early() == 0);
@@ -58,7 +60,7 @@ TEST_CASE("httptrace: TLS connections that began before their probes are counted
   Fixture f;
   f.unread.looked(7, 31 * kMs, "", {32 * kMs});
   f.connection(7, 30);
-  f.calls[9] = 52 * kMs;
+  f.calls[9] = 102 * kMs;
   f.connection(9, 50);
   f.connection(11, 60);  // gone, and nothing is known
   f.unread.finish();
@@ -67,7 +69,7 @@ TEST_CASE("httptrace: TLS connections that began before their probes are counted
   REQUIRE(f.unread.lines().size() == 1);
   CHECK(
       f.unread.lines()[0] ==
-      "3 TLS connections of 1 process began before their probes were on: requests of theirs may be missing: "
+      "3 TLS connections of 3 processes began before their probes were on: requests of theirs may be missing: "
       "2 of client, 1 of client (ended before it could be looked at)");
 }
 
@@ -86,6 +88,19 @@ TEST_CASE("httptrace: TLS connections that no probe can read are counted, with t
       f.unread.lines()[0] ==
       "3 TLS connections could not be read: 2 of client (Java: out of reach), 1 of client (no function of a TLS "
       "library has a name in it)");
+}
+
+TEST_CASE("httptrace: a process without probes is looked at once for the connections before that") {
+  Fixture f;
+  f.running[8] = 0;
+  for (std::uint64_t ms = 40; ms < 50; ++ms) f.connection(8, ms);
+  f.unread.finish();
+  CHECK(f.unread.unreadable() == 10);
+  CHECK(f.looks == 1);
+  f.connection(8, 901);  // after the look
+  f.unread.finish();
+  CHECK(f.unread.unreadable() == 11);
+  CHECK(f.looks == 2);
 }
 
 TEST_CASE("httptrace: what is older than the trace, or than its probes, is none of these") {

@@ -158,8 +158,12 @@ __noinline int tell_head_piece(__u32 direction, __u32 from)
 		n = left;
 	if (n > c->head_left[dir])
 		n = c->head_left[dir];
-	if (!n) { /* --snaplen */
-		send_piece(direction, left, 0, 0, 0);
+	if (!n) { /* --snaplen; of what a client sends it may be a chunk that was taken for a head, whose end is wanted */
+		if (dir == c->requester && left >= BODY_TAIL &&
+		    !copy_bytes(direction, ws->call.length - BODY_TAIL, 0, BODY_TAIL))
+			send_piece(direction, left, 0, BODY_TAIL, 0);
+		else
+			send_piece(direction, left, 0, 0, 0);
 		return 0;
 	}
 	if (n > ws->call.have && copy_bytes(direction, from, 0, n)) {
@@ -212,6 +216,18 @@ __noinline int tell_begun(__u32 direction)
 	return 0;
 }
 
+/* Whether a call's only bytes, data[0..n) with n < DECISIVE, may begin a message of their direction, which goes on in the
+ * next call. Bodies of a few bytes ("OK") must not: nothing would be captured of the message behind them as of one that
+ * begins. */
+static __always_inline bool may_begin(const struct workspace *ws, const struct connection *c, __u32 dir, __u32 n)
+{
+	const __u64 response = 0x2e312f50545448ULL; /* "HTTP/1." */
+
+	if (dir == c->requester)
+		return ws->data[0] >= 'A' && ws->data[0] <= 'Z';
+	return !((*(const __u64 *)ws->data ^ response) & ((1ULL << (8 * n)) - 1));
+}
+
 /* Tells the bytes of workspace.call, of workspace.connection, which lie at workspace.source. */
 __noinline int tell_bytes(__u32 direction)
 {
@@ -241,9 +257,10 @@ __noinline int tell_bytes(__u32 direction)
 			c->matched[dir] = 0;
 		}
 		/* Fewer bytes may begin one, which goes on in the next call. */
-		if (!c->head_left[dir] && length < DECISIVE && ws->data[0] >= 'A' && ws->data[0] <= 'Z') {
+		if (!c->head_left[dir] && length < DECISIVE && may_begin(ws, c, dir, length)) {
 			c->head_left[dir] = config.snaplen;
 			c->matched[dir] = 0;
+			c->waiting = dir == c->requester; /* as tell_begun() */
 		}
 	}
 	if (c->kind == KIND_HTTP2 || c->whole)

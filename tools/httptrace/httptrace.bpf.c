@@ -112,15 +112,22 @@ static __always_inline bool has_kernel_tls(const struct sock *sk)
 	return BPF_CORE_READ((const struct inet_connection_sock___ulp *)sk, icsk_ulp_ops) != 0;
 }
 
-/* --port means the server's port: a client's remote one, a server's local one. */
-static __always_inline bool ends_selected(const struct endpoints *ends, bool client)
+/* --port means the server's port: a client's remote one, a server's local one. `either`: who is the client is a guess, so
+ * that a connection is not left out for it. */
+static __always_inline bool ends_selected(const struct endpoints *ends, bool client, bool either)
 {
 	if (!config.ipv4 && ends->family == AF_INET)
 		return false;
 	if (!config.ipv6 && ends->family == AF_INET6)
 		return false;
-	if (addresses.ports && !ports_pass(port_matches(client ? ends->remote_port : ends->local_port)))
-		return false;
+	if (addresses.ports) {
+		int matches = port_matches(client ? ends->remote_port : ends->local_port);
+
+		if (either)
+			matches |= port_matches(client ? ends->local_port : ends->remote_port);
+		if (!ports_pass(matches))
+			return false;
+	}
 	return !addresses.hosts || hosts_pass(host_matches(ends->remote_addr, ends->family));
 }
 
@@ -141,7 +148,7 @@ static __noinline bool tell_owner(struct connection *c, const struct sock *sk, _
 	if (!task_selected(&task) || !netns_selected(socket_netns(sk)))
 		goto unwanted;
 	read_endpoints(&ends, sk, false);
-	if (!ends_selected(&ends, client))
+	if (!ends_selected(&ends, client, tls && c->older))
 		goto unwanted;
 	if (!c->since_ns)
 		c->since_ns = now;

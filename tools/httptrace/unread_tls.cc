@@ -19,8 +19,9 @@ constexpr std::size_t kMostTold = 5;
 constexpr std::size_t kMostProcesses = 65536;
 constexpr std::string_view kEnded = "ended before it could be looked at";
 constexpr std::string_view kUnknown = "no function of a TLS library has a name in it";
-// From the end of the handshake, which looks like data, to a library's first call.
-constexpr std::uint64_t kCallNs = 1'000'000;
+// From the end of the handshake, which looks like data, to a library's first call: a busy machine takes a while from one to
+// the other. Whose first call comes later was probed only then, most likely.
+constexpr std::uint64_t kCallNs = 50'000'000;
 
 std::string_view plural(std::uint64_t n) {
   return n == 1 ? "" : "s";
@@ -52,14 +53,16 @@ void UnreadTls::settle(BootTime now) {
   }
 }
 
-// What was seen of it while it was this process; looked at now where nothing was, or nothing with probes.
+// What was seen of it while it was this process; looked at now where nothing was, or nothing with probes and that before the
+// connection began: a look reads all that the process maps.
 const UnreadTls::Look* UnreadTls::look_of(const Pending& p) {
   const auto current = [&]() -> const Look* {
     const auto found = looks_.find(p.pid);
     return found == looks_.end() || found->second.time_ns < p.start_ns ? nullptr : &found->second;
   };
   const Look* look = current();
-  if ((look != nullptr && look->since_ns != 0) || !processes_.look) return look;
+  const bool known = look != nullptr && (look->since_ns != 0 || look->time_ns >= p.time_ns);
+  if (known || !processes_.look) return look;
   processes_.look(p.pid);
   return current();
 }
@@ -84,7 +87,7 @@ void UnreadTls::judge(const Pending& p) {
 
 void UnreadTls::Count::add(const Pending& p, std::string_view why) {
   ++connections;
-  if (processes.size() < kMostProcesses) processes.insert(p.start_ns);
+  if (processes.size() < kMostProcesses) processes.emplace(p.pid, p.start_ns);
   const std::pair<std::string, std::string_view> name{p.comm, why};
   const auto found = names.find(name);
   if (found != names.end())

@@ -1,8 +1,10 @@
-// TLS connections whose requests are in no line, or not all of them, so that nothing goes by unsaid:
+// TLS connections whose requests are in no line, or not all of them, so that they do not go by unsaid:
 //
 // - they began before their process's library had its probes (a program that asks as soon as it starts, from a file that no
 //   process ran before);
 // - their process uses TLS that cannot be read at all (rustls, Java), or whose functions have no names.
+//
+// A process with one library that is probed is taken to use no other: which of them a socket belongs to is not known.
 //
 // The kernel side tells each socket on which TLS carries data (HTTPTRACE_TLS), whoever runs TLS there; what ProbedFiles
 // found in the process says whether a library's probes were on by then. That is known a moment later, so that connections
@@ -67,7 +69,7 @@ class UnreadTls {
   // By name of the process and reason, as many as kMostNames; what is beyond is only counted.
   struct Count {
     std::uint64_t connections = 0;
-    std::set<std::uint64_t> processes;  // by start time
+    std::set<std::pair<std::uint32_t, std::uint64_t>> processes;  // pid and start time
     std::map<std::pair<std::string, std::string_view>, std::uint64_t> names;
     void add(const Pending& p, std::string_view why);
     std::string text() const;
