@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
-#include <ranges>
 #include <span>
 #include <utility>
 
@@ -211,8 +210,10 @@ void ProbedFiles::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_
 Result<void> ProbedFiles::attach(const Finding& finding, const UniqueFd& fd, std::uint32_t only_pid,
                                  Known& known) {
   std::vector<UprobeLink> links;
-  for (const auto& [program, offsets] : std::views::reverse(finding.places)) {
-    if (auto r = attach(program, offsets, fd, only_pid, links); !r) return r;
+  // Backwards, in words that clang 14 takes.
+  for (auto place = finding.places.end(); place != finding.places.begin();) {
+    --place;
+    if (auto r = attach(place->first, place->second, fd, only_pid, links); !r) return r;
   }
   std::ranges::move(links, std::back_inserter(known.links));
   return {};
