@@ -92,8 +92,7 @@ void ProbedFiles::look_at(std::uint32_t pid, bool told) {
       if (known != nullptr && known->probed && (since_ns == 0 || known->since_ns < since_ns))
         since_ns = known->since_ns;
     } else if (const auto why = wanted_.out_of_reach(file.path); !why.empty()) {
-      if (known_.emplace(key_of(file, pid), Known{}).second)
-        say(fmt::format("{}: {}", shown(file.path), why));
+      if (is_new(key_of(file, pid))) say(fmt::format("{}: {}", shown(file.path), why));
       out_of_reach = why;
     }
   }
@@ -158,6 +157,14 @@ const ProbedFiles::Known* ProbedFiles::look_at_file(std::uint32_t pid, const Map
     ++since_sweep_;
   }
   return &known_.insert_or_assign(key, std::move(known)).first->second;
+}
+
+// It is known from then on.
+bool ProbedFiles::is_new(const FileKey& key) {
+  if (known_.contains(key)) return false;
+  if (known_.size() >= kMaxKnown) forget_without_probes();
+  known_.try_emplace(key);
+  return true;
 }
 
 // Files without probes are only looked at again.

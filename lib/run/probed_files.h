@@ -110,6 +110,7 @@ class ProbedFiles {
   void sweep();
   void take_links(Known& known, std::vector<UprobeLink>& gone);
   void remove_probes(Known& known);
+  bool is_new(const FileKey& key);
   void forget_without_probes();
   void say(std::string line);
 
