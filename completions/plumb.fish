@@ -593,7 +593,7 @@ function __plumb_dnsx_fields
         cached\t'Of a call: whether it knew without a query on the wire, from a cache or the hosts file; null for lookups, and when it does not know' \
         function\t'What was called; gethostbyname stands for all of its kind' \
         error\t'Why it has no answer, as netdb.h names it: EAI_NONAME; null when it has one' \
-        call_ms\t'How long it took the application; null when the trace ended first' \
+        call_ms\t'How long it took the application; null when it did not return' \
         caller_pid\t'With --libc: the process whose call led to the lookup, also where another one, such as systemd-resolved, asked for it; null when that is not known, or there are several' \
         caller_comm\t'Its command name' \
         search_of\t'The name that was wanted, where a resolver tried a search list\'s suffixes on it; null otherwise' \

@@ -181,7 +181,8 @@ void Calls::leave(const Owner& owner, BootTime time) {
   if (const std::uint32_t number = find(owner); number != kNoSlot) close(number, time);
 }
 
-// take(call): of all calls under way at that time for a name that `name` is, or was made from by a suffix.
+// take(call): of all calls under way at that time for a name that `name` is, or was made from by a suffix. For one that is
+// paused nothing is asked.
 template <class Take>
 void Calls::for_each_that_waits(std::string_view name, BootTime time, Take take) {
   for (std::size_t end = name.find('.');; end = name.find('.', end + 1)) {
@@ -189,7 +190,8 @@ void Calls::for_each_that_waits(std::string_view name, BootTime time, Take take)
     for (std::uint32_t i = first_of(hash_name(wanted)); i != kNoSlot; i = slots_[i].same_hash.after) {
       const Slot& slot = slots_[i];
       Call& call = slots_[i].call;
-      const bool waits = slot.over.ns != 0 ? time <= slot.over : time.ns - call.began.ns < kLongestNs;
+      const BootTime until = slot.over.ns != 0 ? slot.over : slot.paused;
+      const bool waits = until.ns != 0 ? time <= until : time.ns - call.began.ns < kLongestNs;
       if (call.began <= time && waits && same_name(call.name, wanted)) take(call);
     }
     if (end == std::string_view::npos) return;

@@ -5,19 +5,12 @@
 
 #include "dns/hashes.h"
 #include "dns/names.h"
+#include "dns/times.h"
 
 namespace plumb::dns {
 namespace {
 
 constexpr std::uint16_t kNxdomain = 3;
-
-BootTime after(BootTime t, std::int64_t ns) {
-  return {t.ns + static_cast<std::uint64_t>(ns)};
-}
-
-std::int64_t since(BootTime then, BootTime now) {
-  return static_cast<std::int64_t>(now.ns - then.ns);
-}
 
 }  // namespace
 
@@ -131,10 +124,11 @@ std::uint32_t Matcher::find_earlier(const Place& p) const {
 void Matcher::query(const Place& p) {
   const Attempt* attempt = nullptr;
   std::uint32_t number = find_asked(p, attempt);
+  if (attempt != nullptr && leaves(slots_[number], *attempt, p.sighting)) return;
   const State state = number == kNoSlot ? State::free : slots_[number].state;
   if (state == State::asking || state == State::refused) {
     set_owner(number, p.owner, p.sighting.time);
-    if (attempt != nullptr && sent_before(slots_[number], *attempt, p.sighting)) return;
+    if (attempt != nullptr && sent_before(*attempt, p.sighting)) return;
   } else if ((state == State::answered || state == State::missed) &&
              since(*slots_[number].lookup.answered, p.sighting.time) < kSamePacketNs) {
     if (!p.sighting.waits) ++slots_[number].lookup.attempts;  // sent again while the answer was on its way
@@ -151,20 +145,29 @@ void Matcher::query(const Place& p) {
   try_strays(p);
 }
 
-// Whether a query is a packet that was seen: at another device, or while it waited. `attempt`: the last that is alike.
-bool Matcher::sent_before(Slot& slot, const Attempt& attempt, const Sighting& s) {
-  const bool just_now = since(attempt.time, s.time) < kSamePacketNs;
-  if (s.waits) return just_now && !attempt.waiting;  // the two sightings change places between CPUs
-  for (Attempt& a : std::span(slot.attempt).first(slot.attempts)) {
-    if (!a.waiting || a.id != attempt.id || a.client != attempt.client || a.server != attempt.server)
+// Whether a query is one that was seen to wait for its neighbour's address, and leaves now. It may have been told as out of
+// time meanwhile. Its owner is not looked at: that may be whoever made the address known. `attempt`: the last that is alike.
+bool Matcher::leaves(Slot& slot, const Attempt& attempt, const Sighting& s) {
+  if (s.waits) return false;
+  for (Attempt& a : slot.tries()) {
+    if (!a.waiting || a.id != attempt.id || a.client != attempt.client || a.server != attempt.server ||
+        since(a.time, s.time) > kNeighbourNs)
       continue;
     a.waiting = false;
     a.ifindex = s.ifindex;
     a.time = slot.last_query = s.time;
-    if (slot.lookup.attempts == 1) slot.lookup.asked = s.time;
+    const bool answered = slot.lookup.answered && *slot.lookup.answered < s.time;
+    if (slot.lookup.attempts == 1 && slot.state != State::told && !answered) slot.lookup.asked = s.time;
     return true;
   }
-  return just_now && attempt.ifindex != s.ifindex;
+  return false;
+}
+
+// Whether a query is a packet that was seen just now: at another device, or (the two sightings change places between CPUs)
+// before it was seen to wait.
+bool Matcher::sent_before(const Attempt& attempt, const Sighting& s) {
+  return since(attempt.time, s.time) < kSamePacketNs &&
+         (s.waits ? !attempt.waiting : attempt.ifindex != s.ifindex);
 }
 
 void Matcher::tell_callers(std::uint32_t number, const Place& p) {
@@ -399,7 +402,7 @@ void Matcher::see(const Unreachable& e) {
         });
     if (number == kNoSlot) return;
     Slot& slot = slots_[number];
-    const auto attempts = std::span(slot.attempt).first(slot.attempts);
+    const auto attempts = slot.tries();
     for (Attempt& a : attempts) a.refused = a.refused || about(a);
     if (std::ranges::all_of(attempts, &Attempt::refused))
       enter(number, State::refused, after(e.time, kNextServerNs));
@@ -441,6 +444,12 @@ void Matcher::expire_served(std::uint32_t number) {
   queue(number);
 }
 
+// How long after its timeout a lookup may still be answered, or leave.
+std::int64_t Matcher::late_ns(Slot& slot) const {
+  const bool waits = std::ranges::any_of(slot.tries(), &Attempt::waiting);
+  return std::max((kLateTimeouts - 1) * options_.timeout_ns, waits ? kNeighbourNs : 0);
+}
+
 void Matcher::expire(std::uint32_t number) {
   Slot& slot = slots_[number];
   switch (slot.state) {
@@ -450,7 +459,7 @@ void Matcher::expire(std::uint32_t number) {
         expire_served(number);
         return;
       }
-      enter(number, State::told, after(slot.deadline, (kLateTimeouts - 1) * options_.timeout_ns));
+      enter(number, State::told, after(slot.deadline, late_ns(slot)));
       queue(number);
       return;
     case State::refused:
@@ -559,40 +568,6 @@ void Matcher::release(std::uint32_t number) {
   enter(number, State::free, {});
   free_.push_back(number);
   --in_use_;
-}
-
-void Matcher::keep_stray(const Place& p, std::span<const std::byte> bytes) {
-  if (strays_.size() < kMaxStrays) {
-    strays_.emplace_back();
-    next_stray_ = strays_.size() - 1;
-  } else {
-    next_stray_ = (next_stray_ + 1) % kMaxStrays;
-  }
-  Stray& s = strays_[next_stray_];
-  s.sighting = p.sighting;
-  s.sighting.owner = nullptr;
-  s.sighting.payload = {};
-  s.sighting.length = p.length;
-  s.message.assign(bytes.begin(), bytes.end());
-}
-
-// Whether the answer to a query that was just seen came before it.
-void Matcher::try_strays(const Place& asked) {
-  for (Stray& s : strays_) {
-    if (s.message.empty() || s.sighting.netns != asked.sighting.netns || s.sighting.source != asked.server ||
-        s.sighting.destination != asked.client || s.sighting.transport != asked.sighting.transport ||
-        s.sighting.direction == asked.sighting.direction ||
-        since(s.sighting.time, asked.sighting.time) > kSamePacketNs) {
-      continue;
-    }
-    if (!decode(s.message)) continue;
-    const bool whole = s.message.size() == s.sighting.length;
-    const Place place{s.sighting,        asked.role, s.sighting.destination, s.sighting.source, nullptr,
-                      s.sighting.length, whole};
-    if (!response(place)) continue;
-    s.message.clear();
-    return;
-  }
 }
 
 }  // namespace plumb::dns

@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <vector>
 
 #include "dns/connections.h"
@@ -84,6 +85,8 @@ class Matcher {
   static constexpr std::int64_t kNextServerNs = 100'000'000;
   // How long an answer may come late, in timeouts.
   static constexpr std::int64_t kLateTimeouts = 6;
+  // How long a packet waits for its neighbour's address: three requests, one a second (arp(7)), and a little.
+  static constexpr std::int64_t kNeighbourNs = 5'000'000'000;
 
  private:
   enum class State : std::uint8_t { free, asking, truncated, answered, missed, told, done, refused };
@@ -119,6 +122,8 @@ class Matcher {
     std::size_t attempts = 0;
     std::array<Attempt, kMaxAttempts> attempt;
     SlotLinks links;
+
+    std::span<Attempt> tries() { return std::span(attempt).first(attempts); }
   };
   // An answer that came before its query was seen, as happens between CPUs.
   struct Stray {
@@ -147,7 +152,8 @@ class Matcher {
                std::uint32_t length);
   bool decode(std::span<const std::byte> bytes);
   void query(const Place& place);
-  bool sent_before(Slot& slot, const Attempt& attempt, const Sighting& sighting);
+  static bool leaves(Slot& slot, const Attempt& attempt, const Sighting& sighting);
+  static bool sent_before(const Attempt& attempt, const Sighting& sighting);
   void remember_server(const Lookup& lookup);
   Answering* server_here(const Lookup& lookup);
   void expire_served(std::uint32_t number);
@@ -173,6 +179,7 @@ class Matcher {
   void queue(std::uint32_t number);
   void leave_reader(std::uint32_t number);
   void leave_orphans(std::uint32_t number);
+  std::int64_t late_ns(Slot& slot) const;
   void expire(std::uint32_t number);
   void enter(std::uint32_t number, State state, BootTime deadline);
   std::uint32_t free_slot();

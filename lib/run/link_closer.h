@@ -19,10 +19,9 @@ class LinkCloser {
 
   // Returns at once, unless links of the last call are still being closed.
   void close(std::vector<UprobeLink> links);
-
- private:
   void wait();
 
+ private:
   std::vector<std::thread> threads_;
 };
 

@@ -41,6 +41,10 @@ bool is_dynamic_linker(std::string_view path) {
          name.starts_with("ld64.so");
 }
 
+std::int64_t ns_of(const timespec& time) {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
 std::string shown(std::string_view path) {
   std::string out;
   append_printable(out, path);
@@ -90,8 +94,7 @@ void ProbedFiles::look_at(std::uint32_t pid, bool told) {
       if (known != nullptr && known->probed && (since_ns == 0 || known->since_ns < since_ns))
         since_ns = known->since_ns;
     } else if (const auto why = wanted_.out_of_reach(file.path); !why.empty()) {
-      if (known_.emplace(key_of(file, pid), Known{}).second)
-        say(fmt::format("{}: {}", shown(file.path), why));
+      if (is_new(key_of(file, pid))) say(fmt::format("{}: {}", shown(file.path), why));
       out_of_reach = why;
     }
   }
@@ -127,27 +130,43 @@ Result<void> ProbedFiles::look_at_running() {
 const ProbedFiles::Known* ProbedFiles::look_at_file(std::uint32_t pid, const MappedFile& file, bool told) {
   const FileKey key = key_of(file, pid);
   const auto found = known_.find(key);
-  if (found != known_.end()) {
-    Known& known = found->second;
-    known.unmapped = false;
+  Known* const before = found == known_.end() ? nullptr : &found->second;
+  if (before != nullptr) {
+    before->unmapped = false;
     // One that was made anew may have the inode of one that is gone.
-    if (!known.links.empty() || !told) return &known;
+    if (!told) return before;
   }
   const auto fd = attacher_.open_mapped_file(pid, file.start, file.end, file.path, file.inode);
   struct stat info {};
   if (!fd || ::fstat(fd->get(), &info) != 0)
-    return nullptr;  // gone meanwhile: the next process that runs it is asked
-  const std::int64_t changed_ns = std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec;
-  if (found != known_.end() && found->second.changed_ns == changed_ns) return &found->second;
-  if (known_.size() >= kMaxKnown) forget_without_probes();
+    return before;  // gone meanwhile: the next process that runs it is asked
   Known known;
-  known.changed_ns = changed_ns;
+  known.changed_ns = ns_of(info.st_ctim);
+  known.modified_ns = ns_of(info.st_mtim);
+  known.size = info.st_size;
+  if (before != nullptr) {
+    // Of one with probes, a new link or mode, of which st_ctim tells as well, does not matter.
+    const bool same = before->links.empty()
+                          ? before->changed_ns == known.changed_ns
+                          : before->modified_ns == known.modified_ns && before->size == known.size;
+    if (same) return before;
+    remove_probes(*before);
+  }
+  if (known_.size() >= kMaxKnown) forget_without_probes();
   probe(*fd, file, key.only_pid, known);
   if (!known.links.empty()) {
     ++with_links_;
     ++since_sweep_;
   }
   return &known_.insert_or_assign(key, std::move(known)).first->second;
+}
+
+// It is known from then on.
+bool ProbedFiles::is_new(const FileKey& key) {
+  if (known_.contains(key)) return false;
+  if (known_.size() >= kMaxKnown) forget_without_probes();
+  known_.try_emplace(key);
+  return true;
 }
 
 // Files without probes are only looked at again.
@@ -177,12 +196,28 @@ void ProbedFiles::sweep() {
       ++at;
       continue;
     }
-    std::ranges::move(known.links, std::back_inserter(gone));
-    if (known.probed) --files_;
-    --with_links_;
+    take_links(known, gone);
     at = known_.erase(at);
   }
   closer_.close(std::move(gone));
+}
+
+void ProbedFiles::take_links(Known& known, std::vector<UprobeLink>& gone) {
+  std::ranges::move(known.links, std::back_inserter(gone));
+  known.links.clear();
+  if (known.probed) --files_;
+  known.probed = false;
+  --with_links_;
+}
+
+// Waits until they are off: until then the kernel knows the instructions that were at their places, and would take them for
+// those of new probes at the same places.
+void ProbedFiles::remove_probes(Known& known) {
+  if (known.links.empty()) return;
+  std::vector<UprobeLink> gone;
+  take_links(known, gone);
+  closer_.close(std::move(gone));
+  closer_.wait();
 }
 
 void ProbedFiles::probe(const UniqueFd& fd, const MappedFile& file, std::uint32_t only_pid, Known& known) {

@@ -86,11 +86,14 @@ class ProbedFiles {
     std::uint32_t only_pid = 0;
     auto operator<=>(const FileKey&) const = default;
   };
-  // What is known of a file. Its probes hold its inode: nothing else gets that number while they are there.
+  // What is known of a file. Its probes hold its inode: nothing else gets that number while they are there. But it may be
+  // written over (cp(1)): then they are at the wrong places.
   struct Known {
     std::vector<UprobeLink> links;
-    std::int64_t changed_ns = 0;  // st_ctim: without links, another file may have the same number later
-    std::uint64_t since_ns = 0;   // CLOCK_BOOTTIME when its functions had their probes
+    std::int64_t changed_ns = 0;   // st_ctim: without links, another file may have the same number later
+    std::int64_t modified_ns = 0;  // st_mtim
+    std::int64_t size = 0;
+    std::uint64_t since_ns = 0;  // CLOCK_BOOTTIME when its functions had their probes
     bool probed = false;
     bool unmapped = false;  // no process mapped it at the last sweep
     bool refused = false;   // it has such functions, and none is probed
@@ -107,6 +110,9 @@ class ProbedFiles {
                       std::uint32_t only_pid, std::vector<UprobeLink>& links);
   void sweep_when_due();
   void sweep();
+  void take_links(Known& known, std::vector<UprobeLink>& gone);
+  void remove_probes(Known& known);
+  bool is_new(const FileKey& key);
   void forget_without_probes();
   void say(std::string line);
 

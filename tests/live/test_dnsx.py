@@ -14,7 +14,7 @@ import time
 import unittest
 
 from dnsx import COMM, TYPES, DnsTest, dnsx, framed, query
-from harness import APART_MS, EMULATED, HERE, core, hook, needs, wait_until
+from harness import APART_MS, HERE, PLUMB, core, hook, needs, wait_until
 
 
 class Outcomes(DnsTest):
@@ -357,10 +357,23 @@ class Roles(DnsTest):
         self.link()
         s = self.socket()
         s.connect(("10.231.8.53", 53))
-        with dnsx("--timeout", "5s" if EMULATED else "300ms") as plumb:  # longer than ip(8) takes to start
+        with dnsx("--timeout", "300ms") as plumb:
             s.send(query("a.example"))
             self.ns.run("ip", "neigh", "replace", "10.231.8.53", "lladdr", "02:00:00:00:00:53", "dev", "near")
             self.told(plumb)
+        line = self.one(plumb.lines)
+        self.assertEqual((line["outcome"], line["attempts"], line["pid"]), ("timeout", 1, os.getpid()))
+
+    def test_a_query_that_waits_longer_than_its_timeout(self):
+        """It is not told again once it is sent."""
+        self.needs_hook("dnsx", "waiting")
+        self.link()
+        s = self.socket()
+        s.connect(("10.231.8.53", 53))
+        with dnsx("--timeout", "300ms") as plumb:
+            s.send(query("a.example"))
+            self.told(plumb)
+            self.ns.run("ip", "neigh", "replace", "10.231.8.53", "lladdr", "02:00:00:00:00:53", "dev", "near")
         line = self.one(plumb.lines)
         self.assertEqual((line["outcome"], line["attempts"], line["pid"]), ("timeout", 1, os.getpid()))
 
@@ -439,6 +452,22 @@ class Resolvers(DnsTest):
         with dnsx("--summary", "--netns", self.ns.path, json_lines=False) as plumb:
             subprocess.run([*prefix, "/usr/bin/python3", "-c", program], check=True)
         self.assertIn("plumb: 2 of 4 lookups were search-list misses\n", plumb.stderr)
+
+    def test_saved_lookups_tell_what_search_lists_waste(self):
+        self.server()
+        prefix = self.resolver("search nxdomain.one.example\noptions ndots:3\n")
+        program = ("import socket, time\n"
+                   "try: socket.gethostbyname('nxdomain')\n"
+                   "except OSError: pass\n"
+                   "time.sleep(0.5)")
+        with dnsx("--netns", self.ns.path) as plumb:
+            subprocess.run([*prefix, "/usr/bin/python3", "-c", program], check=True)
+            self.told(plumb, 2)
+        lines = "".join(json.dumps(line) + "\n" for line in plumb.lines)
+        for args in (["--summary"], ["--summary", "--by", "name,rcode"], ["--summary", "-q"]):
+            done = subprocess.run([PLUMB, "dnsx", "--from", "-", *args], input=lines, capture_output=True, text=True, check=True)
+            said = [line for line in done.stderr.splitlines() if "search-list" in line]
+            self.assertEqual(said, [] if "-q" in args else ["plumb: 1 of 2 lookups was a search-list miss"])
 
 
 @needs("dnsmasq", "tshark", "dig")

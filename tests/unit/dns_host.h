@@ -76,7 +76,7 @@ struct Host {
     s.socket = socket;
     s.source = client;
     s.destination = server;
-    s.owner = &owner;
+    s.owner = owner.pid == 0 ? nullptr : &owner;
     matcher.see(s);
   }
   // The server's side of the same.

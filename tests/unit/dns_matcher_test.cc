@@ -423,6 +423,45 @@ TEST_CASE("dns matcher: a query that waits for its neighbour") {
     h.answer(2610, a(1, "a.example"));
     CHECK(h.told() == "a.example answered x2 2610ms; ");
   }
+  SUBCASE("and the second is seen to leave after the answer came") {
+    Host reader;
+    reader.wait(0, dns_build::query(1, "a.example"));
+    reader.wait(2500, dns_build::query(1, "a.example"));
+    reader.ask(2600, dns_build::query(1, "a.example"));
+    reader.answer(2610, a(1, "a.example"));
+    reader.ask(2600, dns_build::query(1, "a.example"));
+    reader.read(2611);
+    CHECK(reader.told() == "a.example answered x2 2610ms read+1; ");
+  }
+  SUBCASE("longer than its timeout") {
+    Matcher::Options options = no_pickup();
+    options.timeout_ns = 300'000'000;
+    Host hasty(options);
+    hasty.wait(0, dns_build::query(1, "a.example"));
+    hasty.matcher.advance(ms(400));
+    CHECK(hasty.told() == "a.example timeout x1; ");
+    hasty.matcher.advance(ms(2400));
+    hasty.owner = owner_of(99);  // who made the address known
+    hasty.ask(2500, dns_build::query(1, "a.example"));
+    hasty.matcher.finish();
+    CHECK(hasty.told().empty());
+  }
+  SUBCASE("and was dropped: the same again is another one") {
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.ask(5001, dns_build::query(1, "a.example"));
+    h.answer(5010, a(1, "a.example"));
+    CHECK(h.told() == "a.example answered x2 5010ms; ");
+  }
+  SUBCASE("is not of the process in whose time it is sent") {
+    h.owner = {};
+    h.wait(0, dns_build::query(1, "a.example"));
+    h.owner = owner_of(99);
+    h.ask(900, dns_build::query(1, "a.example"));
+    h.answer(910, a(1, "a.example"));
+    const Lookup* l = h.matcher.next();
+    REQUIRE(l != nullptr);
+    CHECK(l->owner.pid == 0);
+  }
   SUBCASE("that is not there") {
     h.wait(0, dns_build::query(1, "a.example"));
     h.refuse(3000, 1);

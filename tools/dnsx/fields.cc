@@ -112,7 +112,7 @@ constexpr auto kOwnFields = std::to_array<Field<Query>>({
       .type = FieldType::duration,
       .width = 8,
       .types = kCallRows,
-      .help = "How long it took the application; null when the trace ended first."},
+      .help = "How long it took the application; null when it did not return."},
      [](const Query& q) -> Value { return between(q.call->began, q.call->ended); }},
     {{.key = "caller_pid",
       .heading = "FOR PID",
