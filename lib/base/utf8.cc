@@ -45,6 +45,23 @@ Utf8Step decode_utf8(std::string_view text) {
   return {code, lead.size, true};
 }
 
+void append_utf8(std::string& out, char32_t code) {
+  const auto byte = [&out](char32_t b) { out += static_cast<char>(b); };
+  if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) code = 0xfffd;
+  if (code < 0x80) return byte(code);
+  if (code < 0x800) {
+    byte(0xc0 | code >> 6);
+  } else if (code < 0x10000) {
+    byte(0xe0 | code >> 12);
+    byte(0x80 | (code >> 6 & 0x3f));
+  } else {
+    byte(0xf0 | code >> 18);
+    byte(0x80 | (code >> 12 & 0x3f));
+    byte(0x80 | (code >> 6 & 0x3f));
+  }
+  byte(0x80 | (code & 0x3f));
+}
+
 std::string_view valid_utf8(std::string_view text, std::string& scratch) {
   std::size_t good = 0;  // bytes of `text` that are UTF-8
   for (Utf8Step step; good < text.size(); good += step.size) {

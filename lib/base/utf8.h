@@ -16,6 +16,9 @@ struct Utf8Step {
 // Decodes at the front of `text`, which is not empty.
 Utf8Step decode_utf8(std::string_view text);
 
+// Appends a character; U+FFFD for what is none (a surrogate, above U+10FFFF).
+void append_utf8(std::string& out, char32_t code);
+
 // `text` itself when it is UTF-8; otherwise `scratch`, filled with `text` and U+FFFD for what is not.
 std::string_view valid_utf8(std::string_view text, std::string& scratch);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/path.h"
 #include "base/say.h"
 #include "base/text.h"
 #include "cli/help.h"
@@ -175,7 +176,7 @@ int plumb_main(std::span<const CommandInfo> table, std::span<const std::string> 
   json_asked() = names_json(arguments);
   const std::string_view path =
       arguments.empty() ? std::string_view("plumb") : std::string_view(arguments.front());
-  const std::string called(path.substr(path.rfind('/') + 1));
+  const std::string called(file_name(path));
   if (find_command(table, std::span(&called, 1)) != nullptr) {
     std::vector<std::string> words(arguments.begin(), arguments.end());
     words.front() = called;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proc/process_ids.h"
+
 namespace plumb {
 namespace {
 
@@ -127,15 +129,11 @@ std::vector<std::uint32_t> mounted_namespaces(const ProcFs& procfs) {
 
 std::vector<std::pair<std::uint32_t, std::uint32_t>> net_namespaces(const ProcFs& procfs) {
   std::map<std::uint32_t, std::uint32_t> found;
-  const auto entries = procfs.list("/proc");
-  if (!entries) return {};
-  for (const std::string& name : *entries) {
-    std::uint64_t pid = 0;
-    if (!parse_number(name, pid)) continue;
-    const auto inode = procfs.inode("/proc/" + name + "/ns/net");
+  for (const std::uint32_t pid : process_ids(procfs)) {
+    const auto inode = procfs.inode("/proc/" + std::to_string(pid) + "/ns/net");
     if (!inode) continue;
-    auto [at, fresh] = found.emplace(static_cast<std::uint32_t>(*inode), static_cast<std::uint32_t>(pid));
-    if (!fresh) at->second = std::min(at->second, static_cast<std::uint32_t>(pid));
+    auto [at, fresh] = found.emplace(static_cast<std::uint32_t>(*inode), pid);
+    if (!fresh) at->second = std::min(at->second, pid);
   }
   return {found.begin(), found.end()};
 }

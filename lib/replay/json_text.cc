@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/utf8.h"
+
 namespace plumb::replay {
 namespace {
 
@@ -26,22 +28,6 @@ std::size_t plain_bytes(std::string_view text) {
   while (i < text.size() && text[i] != '"' && text[i] != '\\' && static_cast<unsigned char>(text[i]) >= 0x20)
     ++i;
   return i;
-}
-
-void append_utf8(std::string& out, unsigned c) {
-  const auto byte = [&out](unsigned b) { out += static_cast<char>(b); };
-  if (c < 0x80) return byte(c);
-  if (c < 0x800) {
-    byte(0xc0 | c >> 6);
-  } else if (c < 0x10000) {
-    byte(0xe0 | c >> 12);
-    byte(0x80 | (c >> 6 & 0x3f));
-  } else {
-    byte(0xf0 | c >> 18);
-    byte(0x80 | (c >> 12 & 0x3f));
-    byte(0x80 | (c >> 6 & 0x3f));
-  }
-  byte(0x80 | (c & 0x3f));
 }
 
 }  // namespace
@@ -124,7 +110,7 @@ bool JsonText::escape(std::string& room) {
     }
     at_ = before;
   }
-  append_utf8(room, unit >= 0xd800 && unit < 0xe000 ? 0xfffd : unit);
+  append_utf8(room, unit);
   return true;
 }
 

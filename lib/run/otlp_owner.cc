@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/path.h"
 #include "otlp/config.h"
 #include "otlp/process_context.h"
 
@@ -57,7 +58,7 @@ ProcessResource resource_of_context(std::string_view payload) {
 
 void set_owner(otlp::SpanDraft& span, const Origin& origin) {
   const ProcessNames& names = origin.names;
-  const std::string_view file = names.exe.substr(names.exe.rfind('/') + 1);
+  const std::string_view file = file_name(names.exe);
   const auto add = [&span](std::string_view key, std::string_view value) {
     const bool said = std::ranges::any_of(span.owner, [&](const otlp::Attribute& a) { return a.key == key; });
     if (!value.empty() && !said) span.owner.push_back({key, value});

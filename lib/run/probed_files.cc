@@ -7,14 +7,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <span>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/text.h"
-#include "proc/process.h"
+#include "proc/process_ids.h"
+#include "target/tls.h"
 
 namespace plumb {
 namespace {
@@ -26,17 +27,9 @@ constexpr std::size_t kMaxReport = 1024;
 constexpr std::size_t kSweepAfter = 4;
 constexpr std::string_view kNotProbed = "its functions could not be probed";
 
-std::string_view basename(std::string_view path) {
-  return path.substr(path.find_last_of('/') + 1);
-}
-
-bool is_program(std::string_view path) {
-  return basename(path).find(".so") == std::string_view::npos;
-}
-
 // glibc's and musl's; musl's is its C library as well.
 bool is_dynamic_linker(std::string_view path) {
-  const std::string_view name = basename(path);
+  const std::string_view name = file_name(path);
   return name.starts_with("ld-linux") || name.starts_with("ld-musl") || name.starts_with("ld-2.") ||
          name.starts_with("ld64.so");
 }
@@ -88,7 +81,7 @@ void ProbedFiles::look_at(std::uint32_t pid, bool told) {
   std::string_view out_of_reach;
   const std::vector<MappedFile> files = files_of(pid);
   for (const MappedFile& file : files) {
-    if (is_program(file.path) || wanted_.may_have(file.path) || is_dynamic_linker(file.path)) {
+    if (looks_like_program(file.path) || wanted_.may_have(file.path) || is_dynamic_linker(file.path)) {
       const Known* known = look_at_file(pid, file, told);
       if (known != nullptr && known->refused && out_of_reach.empty()) out_of_reach = kNotProbed;
       if (known != nullptr && known->probed && (since_ns == 0 || known->since_ns < since_ns))
@@ -105,15 +98,8 @@ void ProbedFiles::look_at(std::uint32_t pid, bool told) {
 // Without our own: this program holds such functions, too.
 std::vector<std::uint32_t> ProbedFiles::running() const {
   if (!only_.empty()) return {only_.begin(), only_.end()};
-  std::vector<std::uint32_t> out;
-  const auto self = static_cast<std::uint32_t>(::getpid());
-  const auto entries = system_procfs().list("/proc");
-  if (!entries) return out;
-  for (const std::string& entry : *entries) {
-    std::uint32_t pid = 0;
-    const auto [end, error] = std::from_chars(entry.data(), entry.data() + entry.size(), pid);
-    if (error == std::errc{} && end == entry.data() + entry.size() && pid != self) out.push_back(pid);
-  }
+  std::vector<std::uint32_t> out = process_ids();
+  std::erase(out, static_cast<std::uint32_t>(::getpid()));
   return out;
 }
 

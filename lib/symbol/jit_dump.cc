@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/path.h"
 #include "symbol/bytes_reader.h"
 
 namespace plumb {
@@ -18,7 +19,7 @@ enum Record : std::uint32_t { kLoad = 0, kMove = 1 };
 }  // namespace
 
 bool is_jit_dump(std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('/') + 1);
+  const std::string_view name = file_name(path);
   return name.starts_with("jit-") && name.ends_with(".dump");
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <iterator>
 
+#include "base/path.h"
 #include "symbol/machine.h"
 
 namespace plumb {
@@ -36,10 +37,6 @@ constexpr Known kKnown[] = {
 };
 
 constexpr std::string_view kNames[] = {"openssl", "gnutls", "go"};
-
-std::string_view basename(std::string_view path) {
-  return path.substr(path.find_last_of('/') + 1);
-}
 
 // go1.17 was the first with the register ABI on x86-64, go1.18 on arm64; "go" alone is 1.17 or older, or a build without
 // its version.
@@ -115,14 +112,14 @@ std::string_view tls_library_name(TlsLibrary library) {
 
 bool may_hold_tls(std::string_view path) {
   constexpr std::string_view kParts[] = {"ssl", "tls", "crypto", "libpython", "libnode", "conscrypt"};
-  const std::string_view name = basename(path);
+  const std::string_view name = file_name(path);
   if (name.starts_with("libcrypto.so") || name.starts_with("libssl3.so")) return false;
   return std::any_of(std::begin(kParts), std::end(kParts),
                      [&](std::string_view part) { return name.find(part) != std::string_view::npos; });
 }
 
 bool looks_like_program(std::string_view path) {
-  return basename(path).find(".so") == std::string_view::npos;
+  return file_name(path).find(".so") == std::string_view::npos;
 }
 
 std::optional<TlsFinding> find_tls(const ProgramFile& file, std::string_view path) {
@@ -133,14 +130,14 @@ std::optional<TlsFinding> find_tls(const ProgramFile& file, std::string_view pat
   for (const TlsLibrary library : {TlsLibrary::openssl, TlsLibrary::gnutls}) {
     TlsFinding out = finding(file, library, found);
     if (out.functions.empty() && out.refused.empty()) continue;
-    out.dynamic = basename(path).find(".so") != std::string_view::npos;
+    out.dynamic = file_name(path).find(".so") != std::string_view::npos;
     return out;
   }
   return std::nullopt;
 }
 
 std::string_view unreadable_tls(std::string_view path) {
-  const std::string_view name = basename(path);
+  const std::string_view name = file_name(path);
   if (name.starts_with("libssl3.so")) return "NSS (libssl3.so): its functions are not probed";
   if (name.starts_with("libjvm.so"))
     return "Java: its own TLS is compiled at run time, out of reach for probes";

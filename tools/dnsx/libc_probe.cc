@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "base/path.h"
 #include "dnsx/wire.h"
 
 namespace plumb {
@@ -31,7 +32,7 @@ constexpr std::string_view kFunctions[] = {"getaddrinfo", "gethostbyname_r", "ge
 
 // glibc, or musl, which is its own dynamic linker.
 bool is_c_library(std::string_view path) {
-  const std::string_view name = path.substr(path.find_last_of('/') + 1);
+  const std::string_view name = file_name(path);
   return name.starts_with("libc.so") || name.starts_with("libc-2.") || name.starts_with("ld-musl") ||
          name.starts_with("libc.musl");
 }

@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "base/path.h"
 #include "symbol/demangle.h"
 #include "symbol/elf_symbols.h"
 #include "symbol/jit_dump.h"
@@ -258,8 +259,7 @@ NamedProfile FrameNames::whole() {
 }
 
 std::string jit_map_advice(const MissingJitMap& missing) {
-  const std::string_view path = missing.path;
-  const std::string_view program = path.substr(path.rfind('/') + 1);
+  const std::string_view program = file_name(missing.path);
   if (program == "node" || program == "nodejs") return "start it with: node --perf-basic-prof ...";
   if (program == "java") return fmt::format("run: jcmd {} Compiler.perfmap   (JDK 17 or later)", missing.pid);
   if (program.starts_with("python3"))

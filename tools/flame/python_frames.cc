@@ -1,14 +1,14 @@
 #include "flame/python_frames.h"
 
-#include <dirent.h>
+#include <fmt/format.h>
 
 #include <atomic>
-#include <charconv>
 #include <cstring>
-#include <memory>
 #include <string_view>
 
+#include "base/path.h"
 #include "flame/python_program.h"
+#include "proc/process_ids.h"
 
 namespace plumb {
 namespace {
@@ -90,19 +90,8 @@ void PythonFrames::look_at_all(TargetFiles& files, std::span<const std::uint32_t
   if (!table_.wanted()) return;
   for (const std::uint32_t pid : pids) look_at(processes_.sampled(pid));
   if (!pids.empty()) return;
-  struct Close {
-    void operator()(DIR* d) const { ::closedir(d); }
-  };
-  const std::unique_ptr<DIR, Close> folder(::opendir("/proc"));
-  while (folder) {
-    const dirent* entry = ::readdir(folder.get());
-    if (entry == nullptr) return;
-    const std::string_view name = entry->d_name;
-    std::uint32_t pid = 0;
-    const auto [rest, status] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (status != std::errc{} || rest != name.data() + name.size() || !is_python_path(files.program(pid)))
-      continue;
-    look_at(processes_.sampled(pid));
+  for (const std::uint32_t pid : process_ids()) {
+    if (is_python_path(files.program(pid))) look_at(processes_.sampled(pid));
   }
 }
 
@@ -135,7 +124,7 @@ bool PythonFrames::keep_name(std::span<const std::byte> record) {
   const std::string function = python_text(name.function, false);
   if (function.empty() || names_.size() >= kMostNames) return true;
   const std::string path = python_text(name.file, true);
-  const std::string text = function + " (" + path.substr(path.rfind('/') + 1) + ")";
+  const std::string text = fmt::format("{} ({})", function, file_name(path));
   if (is_hidden(function, path)) {
     names_[{name.number, name.pid}] = kHidden;
     return true;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/path.h"
 #include "symbol/bytes_reader.h"
 
 namespace plumb {
@@ -128,7 +129,7 @@ std::vector<std::byte> read_at(const ElfFile& file, std::uint64_t address, std::
 }  // namespace
 
 bool is_python_path(std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('/') + 1);
+  const std::string_view name = file_name(path);
   return name.starts_with("python3") || name.starts_with("libpython3");
 }
 

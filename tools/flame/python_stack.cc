@@ -3,32 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/utf8.h"
+
 namespace plumb {
 namespace {
 
-constexpr char32_t kReplacement = 0xfffd;
 constexpr const char* kEllipsis = "\xE2\x80\xA6";
-
-void append_character(std::string& out, char32_t c) {
-  if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) c = kReplacement;
-  const auto byte = [&](char32_t bits) { out += static_cast<char>(bits); };
-  const auto follow = [&](unsigned shift) { byte(0x80 | (c >> shift & 0x3f)); };
-  if (c < 0x80) {
-    byte(c);
-  } else if (c < 0x800) {
-    byte(0xc0 | c >> 6);
-    follow(0);
-  } else if (c < 0x10000) {
-    byte(0xe0 | c >> 12);
-    follow(6);
-    follow(0);
-  } else {
-    byte(0xf0 | c >> 18);
-    follow(12);
-    follow(6);
-    follow(0);
-  }
-}
 
 // No address tells (the list was cut, or stack pointers are unknown): the entry is the next one of the loop's frames.
 std::size_t next_loop(std::size_t from, std::size_t end, const std::vector<std::size_t>& taken,
@@ -49,6 +29,30 @@ FrameRange frames_around(std::span<const std::uint64_t> stack_pointers, std::siz
     if (stack_pointers[next] != 0) at = next;
   }
   return {at, next};
+}
+
+// Where in the native stack an entry is, looked for from one of its frames on.
+struct Found {
+  std::size_t at;
+  bool taken;   // the frame `at` is free for it
+  bool beyond;  // it is not in what was unwound: `at` may be the end
+};
+
+Found find_frame(std::uint64_t address, std::span<const std::uint64_t> stack_pointers, std::size_t at,
+                 const std::vector<std::size_t>& taken,
+                 const std::function<PythonPlace(std::size_t)>& place_of) {
+  const std::size_t frames = stack_pointers.size();
+  if (address == 0) {
+    at = next_loop(at, frames, taken, place_of);
+    return {at, at < frames, at == frames};
+  }
+  const FrameRange range = frames_around(stack_pointers, at, address);
+  at = range.first;
+  if (address < stack_pointers[at]) return {at, false, false};
+  const bool unknown = stack_pointers[at] == 0 || range.end - at > 1;
+  if (unknown) at = next_loop(at, range.end, taken, place_of);
+  const bool beyond = range.end == frames && (!unknown || at == frames);
+  return {at, !beyond && at < range.end && taken[at] == PythonMerge::kNative, beyond};
 }
 
 }  // namespace
@@ -76,37 +80,17 @@ void merge_python(std::span<const PythonEntry> entries, std::span<const std::uin
   std::size_t at = 0;
   for (std::size_t e = 0; e < entries.size(); ++e) {
     if (entries[e].functions.empty()) continue;
-    const std::uint64_t address = entries[e].address;
-    bool taken = false, beyond = false;
-    if (address == 0) {
-      at = next_loop(at, frames, out.at, place_of);
-      beyond = at == frames;
-      taken = !beyond;
-    } else {
-      const FrameRange range = frames_around(stack_pointers, at, address);
-      at = range.first;
-      if (address >= stack_pointers[at]) {
-        const bool unknown = stack_pointers[at] == 0 || range.end - at > 1;
-        if (unknown) at = next_loop(at, range.end, out.at, place_of);
-        beyond = range.end == frames && (!unknown || at == frames);
-        taken = !beyond && at < range.end && out.at[at] == PythonMerge::kNative;
-      }
-    }
-    if (taken) {
-      const PythonPlace place = place_of(at);
-      if (place == PythonPlace::loop_begins && at == 0) {
-        ++out.beginning;
-        continue;
-      }
-      taken = place != PythonPlace::none;
-    }
-    if (taken)
-      out.at[at] = e;
-    else if (beyond && !rooted)
+    const Found found = find_frame(entries[e].address, stack_pointers, at, out.at, place_of);
+    const PythonPlace place = found.taken ? place_of(found.at) : PythonPlace::none;
+    if (place == PythonPlace::loop_begins && found.at == 0)
+      ++out.beginning;
+    else if (place != PythonPlace::none)
+      out.at[found.at] = e;
+    else if (found.beyond && !rooted)
       out.outer.push_back(e);
     else
       ++out.unplaced;
-    if (at >= frames) at = frames - 1;
+    at = std::min(found.at, frames - 1);
   }
 }
 
@@ -120,7 +104,7 @@ std::string python_text(const flame_python_text& text, bool end) {
   for (std::size_t i = 0; i < bytes; i += kind) {
     std::uint32_t c = 0;
     std::memcpy(&c, text.text + i, kind);  // little-endian, as this machine
-    append_character(out, c);
+    append_utf8(out, c);
   }
   if (cut && !end) out += kEllipsis;
   return out;
