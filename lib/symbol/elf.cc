@@ -16,6 +16,7 @@
 namespace plumb {
 namespace {
 
+constexpr std::size_t kMaxSectionName = 256;
 constexpr std::uint64_t kMaxHeaderBytes = std::uint64_t{8} << 20;
 constexpr std::uint64_t kMaxNoteBytes = 65'536;
 
@@ -150,9 +151,13 @@ void ElfFile::read_sections(std::uint64_t offset, std::size_t count, std::size_t
   sections_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     const auto h = load<Elf64_Shdr>(raw, i * sizeof(Elf64_Shdr));
-    BytesReader name(texts, h.sh_name);
-    sections_.push_back({std::string(name.take_string().substr(0, 256)), h.sh_type, h.sh_flags, h.sh_addr,
-                         h.sh_offset, h.sh_size, h.sh_link});
+    // No more is looked at: a hostile file has long texts, of which each section may name another part.
+    const std::size_t at = std::min<std::size_t>(h.sh_name, texts.size());
+    const std::span<const std::byte> text =
+        std::span<const std::byte>(texts).subspan(at, std::min(texts.size() - at, kMaxSectionName + 1));
+    BytesReader name(text);
+    sections_.push_back({std::string(name.take_string()), h.sh_type, h.sh_flags, h.sh_addr, h.sh_offset,
+                         h.sh_size, h.sh_link});
   }
 }
 
